@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// What processes say to each other. docs/wire-format.md has the bytes; wire/ encodes and decodes.
+// Slices in a decoded message borrow from the frame it came in.
+//
+// An *attempt* is the coordinator's own number of one run of a transaction: incarnation << 40 |
+// counter. A client may bring the same gtid again after a crash; the attempt tells the runs apart,
+// so votes, decisions and acknowledgements of one run are never taken for those of another.
+#ifndef CORE_MESSAGE_H
+#define CORE_MESSAGE_H
+
+#include "core/gtid.h"
+
+enum { ATTEMPT_COUNTER_BITS = 40 };
+
+enum protocol { PROTOCOL_2PC = 1 };
+
+enum role { ROLE_CLIENT = 1, ROLE_PARTICIPANT = 2, ROLE_OPERATOR = 3 };
+
+enum msg_type {
+    // session
+    MSG_HELLO = 1,   // peer -> coordinator, first on every connection
+    MSG_WELCOME = 2, // coordinator -> peer: answer to HELLO and to LEASE, with a gtid lease
+    MSG_REFUSED = 3, // coordinator -> peer: a request is refused, and why
+    MSG_PING = 4,    // peer -> coordinator
+    MSG_PONG = 5,    // coordinator -> peer
+    MSG_LEASE = 6,   // client -> coordinator: more gtids, please (answer: WELCOME)
+    // client
+    MSG_ENLIST = 10,   // the application will work, or worked, at a participant itself
+    MSG_ENLISTED = 11, // answer: the coordinator will finish that branch whatever happens
+    MSG_SUBMIT = 12,   // commit: all branches, and payloads for those that are calls
+    MSG_CANCEL = 13,   // roll back
+    MSG_STATUS = 14,   // what became of it?
+    MSG_RESULT = 15,   // answer to SUBMIT, CANCEL, STATUS
+    // branch
+    MSG_PREPARE = 20,  // coordinator -> participant
+    MSG_VOTE = 21,     // participant -> coordinator
+    MSG_COMMIT = 22,   // coordinator -> participant
+    MSG_ROLLBACK = 23, // coordinator -> participant
+    MSG_DONE = 24,     // participant -> coordinator: the branch ended so, durably
+    MSG_INQUIRE = 25,  // participant -> coordinator: I am in doubt (or active), what stands?
+    MSG_STANDING = 26, // coordinator -> participant: undecided yet, or not mine
+    // operator
+    MSG_ADMIN = 30,       // a verb and its arguments, JSON
+    MSG_ADMIN_REPLY = 31, // JSON
+};
+
+enum vote { VOTE_NONE = 0, VOTE_YES = 1, VOTE_NO = 2, VOTE_READ_ONLY = 3 };
+
+enum outcome {
+    OUTCOME_NONE = 0, // in a STANDING or RESULT: in progress
+    OUTCOME_COMMITTED = 1,
+    OUTCOME_ABORTED = 2,
+    OUTCOME_UNKNOWN = 3, // nothing is known of that gtid here
+};
+
+enum abort_reason {
+    REASON_NONE = 0,
+    REASON_VOTED_NO = 1,  // a branch voted no; `branch` says which
+    REASON_TIMEOUT = 2,   // the transaction's own time was up
+    REASON_NO_VOTE = 3,   // a branch did not vote in time; `branch` says which
+    REASON_CANCELLED = 4, // the application rolled back
+    REASON_OPERATOR = 5,  // an operator aborted it
+    REASON_PRESUMED = 6,  // of an earlier incarnation, and not in the log
+    REASON_SHUTDOWN = 7,  // the coordinator was draining
+};
+
+enum branch_kind {
+    BRANCH_CALL = 1,     // the coordinator carries the payload; the participant works, then votes
+    BRANCH_ENLISTED = 2, // the application had the work done there already
+};
+
+struct msg_hello {
+    uint8_t role;        // enum role
+    uint8_t version_min; // wire versions it speaks
+    uint8_t version_max;
+    uint64_t peer_incarnation; // participants: times the journal was opened; others 0
+    uint64_t journal;          // participants: identity of the journal; others 0
+    struct slice name;         // resource (participant) or program (others)
+};
+
+struct msg_welcome {
+    uint64_t peer_incarnation; // echoed
+    uint64_t lease_first;      // the client may use numbers first .. first + count - 1
+    uint32_t lease_count;      // 0 for participants
+    uint64_t lease_ms;
+    uint32_t payload_bytes_max;
+    uint16_t branches_max;
+};
+
+struct msg_refused {
+    uint8_t about;    // enum msg_type of what is refused
+    uint16_t code;    // enum assent_code
+    struct gtid gtid; // size 0 where none applies
+    struct slice text;
+};
+
+struct msg_ping {
+    uint64_t stamp; // echoed in the PONG
+};
+
+struct msg_branch {
+    uint16_t branch;
+    uint8_t kind; // enum branch_kind
+    struct slice resource;
+    struct slice payload;
+};
+
+enum { SUBMIT_WAIT_DONE = 1 }; // RESULT only after every branch has finished
+
+struct msg_submit {
+    struct gtid gtid;
+    uint8_t protocol;
+    uint8_t flags;
+    uint32_t timeout_ms; // of the whole transaction, 0: the coordinator's default
+    uint16_t branch_count;
+    const struct msg_branch *branches; // decoder: valid until its next message
+};
+
+struct msg_enlist {
+    struct gtid gtid;
+    uint8_t protocol;
+    uint32_t timeout_ms; // counts from the first ENLIST
+    uint16_t branch;
+    struct slice resource;
+};
+
+struct msg_gtid { // CANCEL, STATUS
+    struct gtid gtid;
+};
+
+struct msg_enlisted {
+    struct gtid gtid;
+    uint16_t branch;
+};
+
+struct msg_result {
+    struct gtid gtid;
+    uint8_t about;    // MSG_SUBMIT, MSG_CANCEL or MSG_STATUS
+    uint8_t outcome;  // enum outcome
+    uint8_t reason;   // enum abort_reason
+    uint8_t mixed;    // 1: an operator's heuristic made, or may have made, branches differ
+    uint8_t finished; // 1: every branch has ended
+    uint16_t branch;  // that the reason speaks of
+    struct slice text;
+};
+
+enum { PREPARE_ONE_PHASE = 1 };
+
+struct msg_prepare {
+    struct gtid gtid;
+    uint64_t attempt;
+    uint16_t branch;
+    uint8_t protocol;
+    uint8_t kind;
+    uint8_t flags;
+    uint32_t timeout_ms; // how long the coordinator will still wait for the vote
+    struct slice payload;
+};
+
+struct msg_vote {
+    struct gtid gtid;
+    uint64_t attempt;
+    uint16_t branch;
+    uint8_t vote;
+    struct slice text; // why no
+};
+
+enum {
+    DECIDE_HEURISTIC = 1, // an operator forced it
+    DECIDE_RESOLVE = 2,   // ROLLBACK of a one-phase branch: unless you have committed it already
+};
+
+struct msg_decide { // COMMIT, ROLLBACK
+    struct gtid gtid;
+    uint64_t attempt;
+    uint16_t branch;
+    uint8_t flags;
+};
+
+enum {
+    DONE_HEURISTIC = 1, // the branch had been ended by an operator's word
+    DONE_FORGOTTEN = 2, // nothing of it is in the journal: collected after it was done long ago
+};
+
+struct msg_done {
+    struct gtid gtid;
+    uint64_t attempt;
+    uint16_t branch;
+    uint8_t outcome; // OUTCOME_COMMITTED or OUTCOME_ABORTED: what the branch really did
+    uint8_t flags;
+};
+
+struct msg_inquire {
+    struct gtid gtid;
+    uint64_t attempt;     // 0: work that the application started, never prepared
+    uint64_t coordinator; // whose attempt that is
+    uint16_t branch;
+    uint8_t prepared; // 1: in doubt; 0: may still be rolled back freely
+};
+
+struct msg_standing {
+    struct gtid gtid;
+    uint64_t attempt;
+    uint16_t branch;
+    uint8_t outcome; // OUTCOME_NONE: undecided yet; OUTCOME_UNKNOWN: not this coordinator's
+};
+
+struct msg_admin {
+    uint64_t id;       // echoed in the reply
+    uint16_t code;     // reply: enum assent_code
+    struct slice verb; // request
+    struct slice json;
+};
+
+struct msg {
+    enum msg_type type;
+    union {
+        struct msg_hello hello;
+        struct msg_welcome welcome;
+        struct msg_refused refused;
+        struct msg_ping ping; // PING, PONG
+        struct msg_enlist enlist;
+        struct msg_enlisted enlisted;
+        struct msg_submit submit;
+        struct msg_gtid gtid; // CANCEL, STATUS
+        struct msg_result result;
+        struct msg_prepare prepare;
+        struct msg_vote vote;
+        struct msg_decide decide;
+        struct msg_done done;
+        struct msg_inquire inquire;
+        struct msg_standing standing;
+        struct msg_admin admin; // ADMIN, ADMIN_REPLY
+    } u;
+};
+
+// What stands before the messages of a frame.
+struct frame_header {
+    uint8_t version;
+    uint8_t from_coordinator;
+    uint64_t coordinator; // its id; from a peer: the one it last heard from, 0 for none
+    uint64_t incarnation; // likewise
+    uint64_t log_seq;     // coordinator: its highest durable record; peer: the highest it has heard
+    uint64_t fence;       // coordinator: attempts below it are past phase one for ever; peer: 0
+};
+
+enum { WIRE_VERSION = 1 };
+
+const char *msg_name(enum msg_type type);          // "PREPARE"; "?" for other numbers
+const char *vote_name(enum vote vote);             // "yes"
+const char *outcome_name(enum outcome outcome);    // "committed", "in progress"
+const char *reason_text(enum abort_reason reason); // "a branch voted no"
+const char *protocol_name(enum protocol protocol); // "2pc"
+
+#endif

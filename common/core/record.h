@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is written to disk: the coordinator's register of transactions, and a participant's journal
+// of branches. docs/disk-format.md has the bytes; wire/record_codec encodes and decodes. A record
+// is the whole durable state of its key, so the newest one of a key is all that matters.
+#ifndef CORE_RECORD_H
+#define CORE_RECORD_H
+
+#include "core/message.h"
+
+enum { DIGEST_BYTES = 16 };
+
+struct record_branch {
+    uint16_t branch;
+    uint8_t kind;
+    uint8_t vote;      // enum vote
+    uint8_t outcome;   // enum outcome: what the participant said it did; NONE: not heard
+    uint8_t heuristic; // 1: that was an operator's word, not the decision
+    uint64_t journal;  // identity of the journal that holds the vote
+    struct slice resource;
+};
+
+enum tx_stage {
+    STAGE_DELEGATED = 1, // one-phase: the single branch decides
+    STAGE_DECIDED = 2,   // the outcome stands; branches are being driven to it
+    STAGE_ENDED = 3,     // every branch has acknowledged
+};
+
+struct record_heuristic {
+    uint8_t forced;   // enum outcome the operator asked for; NONE: no heuristic
+    uint64_t when_ms; // since 1970
+    struct slice who;
+    struct slice why;
+};
+
+// The register of one gtid.
+struct tx_record {
+    struct gtid gtid;
+    uint64_t attempt;
+    uint8_t protocol;
+    uint8_t stage;   // enum tx_stage
+    uint8_t outcome; // enum outcome; NONE while delegated
+    uint8_t reason;
+    uint8_t mixed;
+    uint16_t reason_branch;
+    uint8_t digest[DIGEST_BYTES]; // of the request, to tell a repetition from another content
+    uint64_t started_ms, decided_ms, ended_ms; // since 1970; 0: not yet
+    struct slice owner;                        // principal that began it
+    struct slice reason_text;
+    struct record_heuristic heuristic;
+    uint16_t branch_count;
+    const struct record_branch *branches;
+};
+
+enum journal_stage {
+    JOURNAL_PREPARED = 1, // voted yes: in doubt
+    JOURNAL_DECIDED = 2,  // outcome known and durable, resource manager not yet told for certain
+    JOURNAL_FINISHED = 3, // the resource manager has done it
+};
+
+// One branch at a participant.
+struct branch_record {
+    struct gtid gtid;
+    uint64_t attempt;
+    uint64_t coordinator; // whose attempt
+    uint16_t branch;
+    uint8_t protocol;
+    uint8_t kind;
+    uint8_t stage;   // enum journal_stage
+    uint8_t outcome; // enum outcome
+    uint8_t heuristic;
+    uint64_t log_seq;     // the highest coordinator record heard of, to be echoed
+    uint64_t prepared_ms; // since 1970
+    struct slice payload; // kept while prepared, for resource managers that need it to commit
+};
+
+#endif

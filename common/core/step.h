@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes into a core and what comes out of it: step(event) -> effects.
+//
+// The three cores (coordinator, participant, client) are functions of their events: no I/O, clock,
+// randomness, threads or globals. A step never blocks. Slices in an event are borrowed for the
+// step; slices and pointers in an effect are valid until the next step of the same core, so a shell
+// encodes or copies each effect before it steps again.
+#ifndef CORE_STEP_H
+#define CORE_STEP_H
+
+#include "assent/error.h"
+#include "core/record.h"
+
+struct now {
+    uint64_t mono_ms; // never goes back
+    uint64_t wall_ms; // since 1970; may jump
+};
+
+enum event_type {
+    EVENT_RECOVERED = 1, // before START: one open record of the log or journal
+    EVENT_FOUND,         // participant, before START: the resource manager holds this prepared
+    EVENT_START,
+    EVENT_TICK,         // time has passed
+    EVENT_CONNECTED,    // participant, client: the transport is up; greet
+    EVENT_DISCONNECTED, // coordinator: that peer is gone; participant, client: transport down
+    EVENT_RECEIVED,
+    EVENT_WRITTEN,   // a WRITE is durable, or what stands in its place
+    EVENT_LOOKED_UP, // answer to LOOKUP
+    EVENT_CALLED,    // participant: the resource manager answered a CALL
+    EVENT_WORKING,   // participant: the application started work for a branch here
+    EVENT_OPERATOR,  // coordinator: an operator's order
+    EVENT_ASK,       // client: the application asks for something
+    EVENT_GIVE_UP,   // client: the application no longer waits for that ask
+};
+
+// The core a peer number or token belongs to chose its meaning; shells only hand it back.
+typedef uint64_t peer_t; // assigned by the transport, never reused, 0: none
+typedef uint64_t token_t;
+
+enum operator_verb { OPERATOR_COMMIT = 1, OPERATOR_ABORT, OPERATOR_FORGET, OPERATOR_RETRY };
+
+struct event_operator {
+    token_t token;
+    enum operator_verb verb;
+    struct gtid gtid;
+    struct slice who, why;
+};
+
+enum rm_op { RM_PREPARE = 1, RM_COMMIT, RM_ROLLBACK };
+
+enum rm_result {
+    RM_DONE = 0,      // commit, rollback: done. prepare: vote yes
+    RM_NO = 1,        // prepare: vote no, and the work is undone
+    RM_READ_ONLY = 2, // prepare: nothing to commit, nothing held
+    RM_RETRY = 3,     // try the same again later
+};
+
+struct event_called {
+    token_t token;
+    enum rm_result result;
+    bool durable; // prepare: the resource manager itself keeps the prepared state
+    struct slice text;
+};
+
+enum ask_kind { ASK_ENLIST = 1, ASK_SUBMIT, ASK_CANCEL, ASK_STATUS };
+
+struct event_ask {
+    token_t token;
+    enum ask_kind kind;
+    uint64_t deadline_ms; // monotonic; UINT64_MAX: none
+    union {
+        struct msg_enlist enlist;
+        struct msg_submit submit;
+        struct msg_gtid gtid;
+    } u;
+};
+
+struct event {
+    enum event_type type;
+    struct now now;
+    union {
+        const struct tx_record *tx;         // RECOVERED, coordinator
+        const struct branch_record *branch; // RECOVERED, FOUND, WORKING (gtid, branch) participant
+        struct {
+            peer_t peer;            // coordinator only
+            struct slice principal; // coordinator only: who the transport says it is
+            const struct frame_header *header;
+            const struct msg *msg;
+        } received;
+        peer_t disconnected; // coordinator only
+        struct {
+            token_t token;
+            uint64_t log_seq;               // highest durable record now
+            const struct tx_record *stands; // NULL: what was asked stands; else what stands instead
+            bool fenced;
+        } written;
+        struct {
+            token_t token;
+            const struct tx_record *found; // NULL: nothing is stored under that gtid
+            uint64_t horizon_ms; // ended records with an earlier stamp may have been collected
+        } looked_up;
+        struct event_called called;
+        struct event_operator op;
+        struct event_ask ask;
+        token_t give_up;
+    } u;
+};
+
+enum effect_type {
+    EFFECT_SEND = 1,
+    EFFECT_WRITE,
+    EFFECT_LOOKUP,   // coordinator: read the register of a gtid
+    EFFECT_CALL,     // participant: call the resource manager
+    EFFECT_HORIZON,  // participant: closed records with a stamp below it may be collected
+    EFFECT_ANSWER,   // coordinator: to an OPERATOR event
+    EFFECT_COMPLETE, // client: to an ASK event
+    EFFECT_STOP,     // this process must stop now, writing nothing more
+};
+
+struct effect_write {
+    token_t token;
+    bool decide; // write-once: if a decision already stands for the key, that one is the answer
+    bool lazy;   // may wait for the next batch; nothing visible depends on it
+    bool open;   // must be kept; otherwise it may be collected once the horizon passes `stamp`
+    uint64_t stamp;
+    bool forget;                        // remove the key instead of writing a record
+    const struct tx_record *tx;         // coordinator
+    const struct branch_record *branch; // participant
+};
+
+struct effect_call {
+    token_t token;
+    enum rm_op op;
+    struct gtid gtid;
+    uint16_t branch;
+    uint8_t kind; // enum branch_kind; 0 where not known (ROLLBACK of something never seen)
+    uint8_t protocol;
+    uint64_t attempt;
+    uint64_t coordinator;
+    struct slice payload;
+    uint32_t tries; // how often this has been tried before
+};
+
+struct effect_complete {
+    token_t token;
+    int code; // ASSENT_OK: `result` (or ENLISTED) holds; else why not, with `text`
+    struct msg_result result;
+    struct slice text;
+};
+
+struct effect {
+    enum effect_type type;
+    union {
+        struct {
+            peer_t peer; // coordinator only
+            struct msg msg;
+        } send;
+        struct effect_write write;
+        struct {
+            token_t token;
+            struct gtid gtid;
+        } lookup;
+        struct effect_call call;
+        uint64_t horizon;
+        struct {
+            token_t token;
+            int code;
+            struct slice text;
+        } answer;
+        struct effect_complete complete;
+        struct {
+            int code;
+            struct slice text;
+        } stop;
+    } u;
+};
+
+// The effects of a step, in order, and the memory that they borrow from.
+struct effects {
+    struct effect *items; // owned
+    size_t count;
+    size_t capacity;
+    struct effects_block *blocks; // owned
+    bool failed;                  // out of memory: effects are missing, so the process must stop
+};
+
+void effects_init(struct effects *fx);
+void effects_free(struct effects *fx);
+void effects_reset(struct effects *fx); // forgets the effects, keeps the memory
+// A new zeroed effect at the end. Never NULL: out of memory it returns a spare one and sets failed.
+struct effect *effects_add(struct effects *fx, enum effect_type type);
+// Memory that lives until effects_reset; NULL (and failed) when there is none.
+void *effects_alloc(struct effects *fx, size_t size);
+struct slice effects_printf(struct effects *fx, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

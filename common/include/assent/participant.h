@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The participant's side of libassent: a process that owns a resource manager (a database, a queue,
+// its own files) and answers for branches of global transactions.
+//
+// The library keeps the protocol: it receives prepare, commit and rollback, makes votes durable in
+// a journal before they are sent, answers duplicates, and after a restart asks what became of the
+// branches in doubt. The resource manager supplies three functions, called from a pool of worker
+// threads; calls for one branch never overlap.
+#ifndef ASSENT_PARTICIPANT_H
+#define ASSENT_PARTICIPANT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "assent/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct assent_participant assent_participant;
+typedef struct assent_recovery assent_recovery;
+
+typedef enum assent_vote {
+    ASSENT_VOTE_YES = 1,       // prepared: can commit and can roll back, whatever happens
+    ASSENT_VOTE_NO = 2,        // cannot; the work is undone already
+    ASSENT_VOTE_READ_ONLY = 3, // nothing was changed and nothing is held: no more calls will come
+} assent_vote;
+
+typedef enum assent_done_code {
+    ASSENT_DONE = 0,  // done, or had been done before
+    ASSENT_RETRY = 1, // failed for now: call again later (with backoff, for ever)
+} assent_done_code;
+
+// A branch, as handlers see it. Pointers are valid during the call.
+typedef struct assent_branch {
+    const char *gtid;
+    uint16_t branch;
+    int enlisted;        // 1: the application did the work here itself; there is no payload
+    const void *payload; // of a call
+    size_t size;         // in bytes
+    const char *id; // printable, at most 128 bytes, unique to this run of this branch: the name
+                    // under which a database should hold the prepared work
+    unsigned tries; // how often this very call was made before and failed
+} assent_branch;
+
+#define ASSENT_NO_REASON_MAX 160
+
+typedef struct assent_handlers {
+    // Do the work of a call (or make firm the work that the application did) so that both commit
+    // and rollback remain possible, and vote. With ASSENT_VOTE_NO a reason may be written to `why`
+    // (ASSENT_NO_REASON_MAX bytes and a NUL). It may be called again for the same branch id after a
+    // crash of this process.
+    assent_vote (*prepare)(void *context, const assent_branch *branch, char *why);
+    // Must be idempotent: a branch that is not (any more) prepared is ASSENT_DONE.
+    assent_done_code (*commit)(void *context, const assent_branch *branch);
+    // Likewise; also called for branches of which prepare was never called, or voted no to nobody.
+    assent_done_code (*rollback)(void *context, const assent_branch *branch);
+    // Optional: called once at start, before anything else. Report each branch that the resource
+    // manager holds prepared with assent_recovery_add. Those whose vote was never given are rolled
+    // back, the others are finished as their coordinator decided. Returns 0, or other than 0 to
+    // make assent_participant_open fail.
+    int (*recover)(void *context, assent_recovery *recovery);
+} assent_handlers;
+
+typedef struct assent_participant_options {
+    const char *resource;           // required: the name that clients use; 1..64 of [A-Za-z0-9._:-]
+    const char *journal_dir;        // required: a directory of its own; created when missing
+    const char *endpoint;           // NULL: $ASSENT_ENDPOINT, else assentd's default
+    const char *certificate;        // as in assent_client_options
+    const char *server_certificate; // as in assent_client_options
+    unsigned workers;               // threads that call the handlers; 0: 4
+    int rm_durable; // 1: the resource manager itself keeps what it prepared across a crash, and
+                    // `recover` reports it; the journal then leaves out the vote
+} assent_participant_options;
+
+// Opens the journal (checked in full), runs recovery, starts the threads and connects in the
+// background. Options and handlers are copied; `context` is handed to every handler. The caller
+// owns *ret. Errors: ASSENT_INVALID, ASSENT_CORRUPT, ASSENT_BEHIND, ASSENT_LOCKED, ASSENT_IO,
+// ASSENT_NOMEM.
+ASSENT_API int assent_participant_open(const assent_participant_options *options,
+                                       const assent_handlers *handlers, void *context,
+                                       assent_participant **ret, assent_error *error);
+
+// Finishes handler calls that are running, makes what they did durable, stops and sets
+// *participant_p to NULL. Branches in doubt stay in doubt and are finished after the next open.
+ASSENT_API void assent_participant_close(assent_participant **participant_p);
+
+// Waits until the coordinator has welcomed this participant, at most timeout_ms (-1: no limit).
+// ASSENT_OK, ASSENT_UNAVAILABLE. Thread-safe.
+ASSENT_API int assent_participant_wait(assent_participant *participant, int timeout_ms,
+                                       assent_error *error);
+
+// Tells the library that the application started work here for an enlisted branch. If the
+// coordinator then says that the transaction was aborted, or knows nothing of it, `rollback` is
+// called. Optional, but without it work whose application and coordinator both died stays until the
+// resource manager's own timeout. Thread-safe. Errors: ASSENT_INVALID, ASSENT_STATE (that branch
+// has ended here), ASSENT_BUSY.
+ASSENT_API int assent_participant_working(assent_participant *participant, const char *gtid,
+                                          uint16_t branch, assent_error *error);
+
+typedef struct assent_participant_counts {
+    uint64_t in_doubt;   // voted yes, decision not known
+    uint64_t unfinished; // in memory and not finished, those in doubt included
+    uint64_t prepared, committed, rolled_back, voted_no, read_only; // since open
+    int connected;
+    int failed; // ASSENT_OK, or why it stopped for good (the journal could not be written, ...)
+} assent_participant_counts;
+ASSENT_API void assent_participant_count(const assent_participant *participant,
+                                         assent_participant_counts *ret);
+
+// Readable once the participant has stopped for good: nothing is answered any more, and the process
+// should exit and start again. Owned by the participant.
+ASSENT_API int assent_participant_fd(const assent_participant *participant);
+
+// For `recover`: the resource manager holds `branch_id` (the text of assent_branch.id) prepared.
+// ASSENT_INVALID when the text is none of ours (foreign prepared work: leave it alone).
+ASSENT_API int assent_recovery_add(assent_recovery *recovery, const char *branch_id);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

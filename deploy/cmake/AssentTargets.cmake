@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# One way to compile everything: language level, warnings, visibility, sanitizers.
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(assent-flags INTERFACE)
+target_compile_definitions(assent-flags INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE
+                           ASSENT_VERSION_TEXT="${PROJECT_VERSION}")
+target_compile_options(assent-flags INTERFACE
+  -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wformat=2 -Wundef
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings>
+  $<$<BOOL:${ASSENT_WERROR}>:-Werror>
+  -fno-strict-aliasing -fstack-protector-strong)
+
+if(ASSENT_SANITIZE STREQUAL "address")
+  target_compile_options(assent-flags INTERFACE -fsanitize=address,undefined
+                         -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(assent-flags INTERFACE -fsanitize=address,undefined)
+elseif(ASSENT_SANITIZE STREQUAL "thread")
+  target_compile_options(assent-flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+  target_link_options(assent-flags INTERFACE -fsanitize=thread)
+elseif(NOT ASSENT_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "ASSENT_SANITIZE is empty, address or thread, not '${ASSENT_SANITIZE}'")
+endif()
+if(ASSENT_FUZZ)
+  target_compile_options(assent-flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(ASSENT_COVERAGE)
+  target_compile_options(assent-flags INTERFACE --coverage)
+  target_link_options(assent-flags INTERFACE --coverage)
+endif()
+
+# assent_module(<name> <libraries>...): a static library of every .c file in this directory.
+function(assent_module name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c
+       ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  add_library(${name} STATIC ${sources})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/common
+                             ${PROJECT_SOURCE_DIR}/common/include)
+  target_link_libraries(${name} PUBLIC assent-flags ${ARGN})
+endfunction()
