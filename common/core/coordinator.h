@@ -14,6 +14,7 @@ struct coordinator;
 struct coordinator_config {
     uint64_t id;          // 40 bits, from the log
     uint64_t incarnation; // from the log, raised durably at every open
+    uint64_t secret[2];   // from the log: key of the seals in frame headers
     uint64_t seed;        // for jitter and hashing
     uint64_t log_seq;     // highest durable record at start
     uint32_t phase_one_timeout_ms;
@@ -39,8 +40,8 @@ void coordinator_step(struct coordinator *self, const struct event *event, struc
 // When the next TICK is due, monotonic ms; UINT64_MAX: none.
 uint64_t coordinator_deadline(const struct coordinator *self);
 
-// What goes into the header of every frame to a peer.
-void coordinator_header(const struct coordinator *self, struct frame_header *ret);
+// What goes into the header of the next frame to that peer (the fence is each participant's own).
+void coordinator_header(const struct coordinator *self, peer_t peer, struct frame_header *ret);
 
 // Stops admitting transactions (they are refused with ASSENT_CLOSED); those in phase one go on.
 void coordinator_drain(struct coordinator *self);

@@ -235,13 +235,18 @@ struct msg {
 };
 
 // What stands before the messages of a frame.
+//
+// `seal` is the coordinator's keyed hash of (id, log_seq), its key known to itself alone. A peer
+// keeps the highest log_seq that it has heard of with its seal, and echoes both in every frame: so
+// a coordinator whose log came back shorter learns it from any peer, and no peer can make it up.
 struct frame_header {
     uint8_t version;
     uint8_t from_coordinator;
     uint64_t coordinator; // its id; from a peer: the one it last heard from, 0 for none
     uint64_t incarnation; // likewise
     uint64_t log_seq;     // coordinator: its highest durable record; peer: the highest it has heard
-    uint64_t fence;       // coordinator: attempts below it are past phase one for ever; peer: 0
+    uint64_t seal;        // that came with log_seq
+    uint64_t fence;       // coordinator: attempts below it are past phase one at this peer; peer: 0
 };
 
 enum { WIRE_VERSION = 1 };

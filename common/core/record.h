@@ -69,6 +69,7 @@ struct branch_record {
     uint8_t outcome; // enum outcome
     uint8_t heuristic;
     uint64_t log_seq;     // the highest coordinator record heard of, to be echoed
+    uint64_t seal;        // that came with it
     uint64_t prepared_ms; // since 1970
     struct slice payload; // kept while prepared, for resource managers that need it to commit
 };

@@ -53,9 +53,12 @@ bool net_server_receive(struct net_server *self, struct net_frame *ret);
 // Queues one message; frames are built per peer. False when it was dropped (queue full, no such
 // peer).
 bool net_server_send(struct net_server *self, peer_t peer, const struct msg *msg);
-// Sends what is queued, each frame with this header. *ret_gone: a peer that turned out to be
+// Fills in the header of the next frame to `peer`.
+typedef void net_header_for(void *arg, peer_t peer, struct frame_header *ret);
+// Sends what is queued, a frame (or more) to each peer. *ret_gone: a peer that turned out to be
 // unreachable, 0 for none; call again while it is not 0.
-void net_server_flush(struct net_server *self, const struct frame_header *header, peer_t *ret_gone);
+void net_server_flush(struct net_server *self, net_header_for *header_for, void *arg,
+                      peer_t *ret_gone);
 void net_server_forget(struct net_server *self, peer_t peer); // no more is expected of it
 // Waits until a frame, one of the `extra` descriptors or the timeout (-1: none); false on a signal.
 bool net_server_wait(struct net_server *self, struct pollfd *extra, unsigned extra_count,

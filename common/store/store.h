@@ -38,6 +38,7 @@ struct store_put {
 
 struct store_info {
     uint64_t id;          // random, made with the store
+    uint64_t secret[2];   // random, made with the store; never leaves the process
     uint64_t incarnation; // times it was opened, this time included; durable before open returns
     uint64_t head_seq;    // newest durable record
     uint64_t horizon;     // closed records with a stamp below it may have been collected
