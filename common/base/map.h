@@ -23,7 +23,8 @@ struct map {
 void map_init(struct map *m, uint64_t seed);
 void map_free(struct map *m); // values are the caller's
 void *map_get(const struct map *m, struct slice key);
-// False when out of memory; the map is then unchanged. The key must not be in the map.
+// False when out of memory; the map is then unchanged. The key must not be in the map yet; the
+// value must not be NULL.
 bool map_insert(struct map *m, struct slice key, void *value);
 void *map_remove(struct map *m, struct slice key); // the value, or NULL when there was none
 

@@ -4,8 +4,7 @@
 #ifndef BASE_SM_H
 #define BASE_SM_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/buf.h"
 
 enum { SM_STATES_MAX = 32 };
 
@@ -27,6 +26,10 @@ struct sm_table {
 // table does not allow is a broken invariant: it aborts.
 int sm_move(const struct sm_table *table, int from, int to);
 bool sm_allowed(const struct sm_table *table, int from, int to);
-const char *sm_name(const struct sm_table *table, int state);
+const char *sm_name(const struct sm_table *table, int state); // "?" for other numbers
+
+// Appends the table as a Mermaid state diagram, ended by a newline. State 0 is the first; a state
+// without moves to others is a last one. False when the buffer failed.
+bool sm_diagram(const struct sm_table *table, struct buf *out);
 
 #endif

@@ -18,6 +18,7 @@ target_compile_options(assent-flags INTERFACE
   -Wall -Wextra -Wshadow -Wpointer-arith -Wvla -Wformat=2 -Wundef
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings>
   $<$<BOOL:${ASSENT_WERROR}>:-Werror>
+  $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # texts are cut on purpose
   -fno-strict-aliasing -fstack-protector-strong)
 
 if(ASSENT_SANITIZE STREQUAL "address")
@@ -42,6 +43,10 @@ endif()
 function(assent_module name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c
        ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  if(NOT sources) # a library needs one
+    set(sources ${CMAKE_CURRENT_BINARY_DIR}/${name}-empty.c)
+    file(WRITE ${sources} "typedef int nothing;\n")
+  endif()
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/common
                              ${PROJECT_SOURCE_DIR}/common/include)
