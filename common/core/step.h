@@ -180,17 +180,22 @@ struct effects {
     struct effect *items; // owned
     size_t count;
     size_t capacity;
-    struct effects_block *blocks; // owned
-    bool failed;                  // out of memory: effects are missing, so the process must stop
+    struct effects_block *blocks;  // owned, in order of use
+    struct effects_block *current; // the one that is being filled; those behind it are free
+    struct effect spare;           // what effects_add returns when there is no memory
+    bool failed;                   // out of memory: effects are missing, so the process must stop
 };
 
 void effects_init(struct effects *fx);
 void effects_free(struct effects *fx);
 void effects_reset(struct effects *fx); // forgets the effects, keeps the memory
 // A new zeroed effect at the end. Never NULL: out of memory it returns a spare one and sets failed.
+// The pointer is good until the next effects_add, which may move the effects.
 struct effect *effects_add(struct effects *fx, enum effect_type type);
-// Memory that lives until effects_reset; NULL (and failed) when there is none.
+// Memory, not zeroed, aligned for any type, that lives until effects_reset; NULL (and failed) when
+// there is none.
 void *effects_alloc(struct effects *fx, size_t size);
+// Text in such memory, NUL-terminated behind the slice; an empty slice (and failed) without memory.
 struct slice effects_printf(struct effects *fx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/message.h"
+
+const char *msg_name(enum msg_type type)
+{
+    switch (type) {
+    case MSG_HELLO: return "HELLO";
+    case MSG_WELCOME: return "WELCOME";
+    case MSG_REFUSED: return "REFUSED";
+    case MSG_PING: return "PING";
+    case MSG_PONG: return "PONG";
+    case MSG_LEASE: return "LEASE";
+    case MSG_ENLIST: return "ENLIST";
+    case MSG_ENLISTED: return "ENLISTED";
+    case MSG_SUBMIT: return "SUBMIT";
+    case MSG_CANCEL: return "CANCEL";
+    case MSG_STATUS: return "STATUS";
+    case MSG_RESULT: return "RESULT";
+    case MSG_PREPARE: return "PREPARE";
+    case MSG_VOTE: return "VOTE";
+    case MSG_COMMIT: return "COMMIT";
+    case MSG_ROLLBACK: return "ROLLBACK";
+    case MSG_DONE: return "DONE";
+    case MSG_INQUIRE: return "INQUIRE";
+    case MSG_STANDING: return "STANDING";
+    case MSG_ADMIN: return "ADMIN";
+    case MSG_ADMIN_REPLY: return "ADMIN_REPLY";
+    }
+    return "?";
+}
+
+const char *vote_name(enum vote vote)
+{
+    switch (vote) {
+    case VOTE_NONE: return "none";
+    case VOTE_YES: return "yes";
+    case VOTE_NO: return "no";
+    case VOTE_READ_ONLY: return "read-only";
+    }
+    return "?";
+}
+
+const char *outcome_name(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_NONE: return "in progress";
+    case OUTCOME_COMMITTED: return "committed";
+    case OUTCOME_ABORTED: return "aborted";
+    case OUTCOME_UNKNOWN: return "unknown";
+    }
+    return "?";
+}
+
+const char *reason_text(enum abort_reason reason)
+{
+    switch (reason) {
+    case REASON_NONE: return "none";
+    case REASON_VOTED_NO: return "a branch voted no";
+    case REASON_TIMEOUT: return "the transaction's time was up";
+    case REASON_NO_VOTE: return "a branch did not vote in time";
+    case REASON_CANCELLED: return "the application rolled back";
+    case REASON_OPERATOR: return "an operator aborted it";
+    case REASON_PRESUMED: return "the coordinator restarted before it was decided";
+    case REASON_SHUTDOWN: return "the coordinator was shutting down";
+    }
+    return "?";
+}
+
+const char *protocol_name(enum protocol protocol)
+{
+    switch (protocol) {
+    case PROTOCOL_2PC: return "2pc";
+    }
+    return "?";
+}
