@@ -69,6 +69,10 @@ enum branch_kind {
     BRANCH_ENLISTED = 2, // the application had the work done there already
 };
 
+// The branches of a transaction are numbered 0, 1, 2, ... without a gap, at most LIMIT_BRANCHES; a
+// SUBMIT lists them in that order.
+enum { BRANCH_NONE = 0xffff }; // in a RESULT: the reason speaks of no branch
+
 struct msg_hello {
     uint8_t role;        // enum role
     uint8_t version_min; // wire versions it speaks
@@ -140,7 +144,7 @@ struct msg_result {
     uint8_t reason;   // enum abort_reason
     uint8_t mixed;    // 1: an operator's heuristic made, or may have made, branches differ
     uint8_t finished; // 1: every branch has ended
-    uint16_t branch;  // that the reason speaks of
+    uint16_t branch;  // that the reason speaks of, or BRANCH_NONE
     struct slice text;
 };
 

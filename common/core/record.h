@@ -41,7 +41,7 @@ struct tx_record {
     uint8_t outcome; // enum outcome; NONE while delegated
     uint8_t reason;
     uint8_t mixed;
-    uint16_t reason_branch;
+    uint16_t reason_branch; // or BRANCH_NONE
     uint8_t digest[DIGEST_BYTES]; // of the request, to tell a repetition from another content
     uint64_t started_ms, decided_ms, ended_ms; // since 1970; 0: not yet
     struct slice owner;                        // principal that began it

@@ -11,7 +11,8 @@ struct tx_record_storage {
     struct record_branch branches[LIMIT_BRANCHES];
 };
 
-// Appends the record's bytes. ASSENT_LIMIT, ASSENT_NOMEM.
+// Appends the record's bytes. ASSENT_LIMIT or ASSENT_INVALID when a field is past its limit or not
+// one of its values (nothing is appended), ASSENT_NOMEM.
 int record_encode_tx(struct buf *out, const struct tx_record *record);
 int record_encode_branch(struct buf *out, const struct branch_record *record);
 

@@ -11,10 +11,11 @@
 
 // Starts a frame in an empty buffer. The header is filled in by wire_end.
 void wire_begin(struct buf *frame);
-// Appends one message. ASSENT_LIMIT when the frame or the message would be too long (the frame is
-// then as before), ASSENT_NOMEM.
+// Appends one message. ASSENT_LIMIT when the frame or the message would be too long, ASSENT_INVALID
+// when a field is outside of its values (the frame is then as before); ASSENT_NOMEM.
 int wire_add(struct buf *frame, const struct msg *msg);
-// Writes the header in front. The frame then can be sent. Messages may not be added any more.
+// Writes the header in front, version WIRE_VERSION. The frame then can be sent. Messages may not be
+// added any more.
 void wire_end(struct buf *frame, const struct frame_header *header);
 // Messages added so far.
 unsigned wire_count(const struct buf *frame);
@@ -25,6 +26,7 @@ struct wire_reader {
     const uint8_t *data;
     size_t size, at;
     unsigned left; // messages not read yet
+    bool broken;   // garbage was found: nothing more is read
     struct msg_branch branches[LIMIT_BRANCHES];
 };
 

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/messages.h"
+
+#include "assent/error.h"
+
+#define BIT(value) (1u << (value))
+
+enum {
+    ROLES = BIT(ROLE_CLIENT) | BIT(ROLE_PARTICIPANT) | BIT(ROLE_OPERATOR),
+    PROTOCOLS = BIT(PROTOCOL_2PC),
+    KINDS = BIT(BRANCH_CALL) | BIT(BRANCH_ENLISTED),
+    VOTES = BIT(VOTE_YES) | BIT(VOTE_NO) | BIT(VOTE_READ_ONLY),
+    OUTCOMES =
+        BIT(OUTCOME_NONE) | BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED) | BIT(OUTCOME_UNKNOWN),
+    REASONS = BIT(REASON_SHUTDOWN + 1) - 1,
+    REQUESTS = BIT(MSG_SUBMIT) | BIT(MSG_CANCEL) | BIT(MSG_STATUS),
+    REFUSABLE = BIT(MSG_HELLO) | BIT(MSG_LEASE) | BIT(MSG_ENLIST) | REQUESTS | BIT(MSG_VOTE) |
+                BIT(MSG_DONE) | BIT(MSG_INQUIRE) | BIT(MSG_ADMIN),
+};
+
+static void code_walk(struct codec *c, uint16_t *code)
+{
+    codec_u16(c, "code", code);
+    codec_check(c, *code <= ASSENT_INTERNAL, "code", "not an error code");
+}
+
+// Only a call carries a payload: an enlisted branch got its work from the application.
+static void payload_walk(struct codec *c, uint8_t *kind, struct slice *payload)
+{
+    codec_bytes(c, "payload", payload, 4, LIMIT_PAYLOAD_BYTES);
+    codec_check(c, *kind == BRANCH_CALL || payload->size == 0, "payload",
+                "not empty in an enlisted branch");
+}
+
+static void hello_walk(struct codec *c, struct msg_hello *m)
+{
+    codec_enum(c, "role", &m->role, ROLES);
+    codec_u8(c, "version_min", &m->version_min);
+    codec_u8(c, "version_max", &m->version_max);
+    codec_check(c, m->version_min > 0 && m->version_min <= m->version_max, "version_max",
+                "no range of versions");
+    codec_u64(c, "peer_incarnation", &m->peer_incarnation);
+    codec_u64(c, "journal", &m->journal);
+    codec_name(c, "name", &m->name);
+}
+
+static void welcome_walk(struct codec *c, struct msg_welcome *m)
+{
+    codec_u64(c, "peer_incarnation", &m->peer_incarnation);
+    codec_u64(c, "lease_first", &m->lease_first);
+    codec_u32(c, "lease_count", &m->lease_count);
+    codec_check(c, m->lease_count <= LIMIT_LEASE_GTIDS, "lease_count", "past its limit");
+    codec_u64(c, "lease_ms", &m->lease_ms);
+    codec_u32(c, "payload_bytes_max", &m->payload_bytes_max);
+    codec_check(c, m->payload_bytes_max <= LIMIT_PAYLOAD_BYTES, "payload_bytes_max",
+                "past its limit");
+    codec_u16(c, "branches_max", &m->branches_max);
+    codec_check(c, m->branches_max <= LIMIT_BRANCHES, "branches_max", "past its limit");
+}
+
+static void refused_walk(struct codec *c, struct msg_refused *m)
+{
+    codec_enum(c, "about", &m->about, REFUSABLE);
+    code_walk(c, &m->code);
+    codec_check(c, m->code != ASSENT_OK, "code", "a refusal without an error");
+    codec_gtid_or_none(c, "gtid", &m->gtid);
+    codec_bytes(c, "text", &m->text, 2, LIMIT_REASON_BYTES);
+}
+
+static void enlist_walk(struct codec *c, struct msg_enlist *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
+    codec_u32(c, "timeout_ms", &m->timeout_ms);
+    codec_branch(c, "branch", &m->branch);
+    codec_name(c, "resource", &m->resource);
+}
+
+static void enlisted_walk(struct codec *c, struct msg_enlisted *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_branch(c, "branch", &m->branch);
+}
+
+static void submit_branch_walk(struct codec *c, unsigned number, struct msg_branch *m)
+{
+    codec_u16(c, "branch", &m->branch);
+    codec_check(c, m->branch == number, "branch", "branches are not numbered 0, 1, 2, ...");
+    codec_enum(c, "kind", &m->kind, KINDS);
+    codec_name(c, "resource", &m->resource);
+    payload_walk(c, &m->kind, &m->payload);
+}
+
+static void submit_walk(struct codec *c, struct msg_submit *m, struct msg_branch *branches)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
+    codec_flags(c, "flags", &m->flags, SUBMIT_WAIT_DONE);
+    codec_u32(c, "timeout_ms", &m->timeout_ms);
+    codec_u16(c, "branch_count", &m->branch_count);
+    if (m->branch_count > LIMIT_BRANCHES)
+        codec_fail(c, ASSENT_LIMIT, "branch_count", "past its limit");
+    for (unsigned i = 0; i < m->branch_count && c->code == ASSENT_OK; i++) {
+        struct msg_branch branch = {0};
+        if (c->mode != CODEC_READ)
+            branch = m->branches[i];
+        submit_branch_walk(c, i, &branch);
+        if (c->mode == CODEC_READ)
+            branches[i] = branch;
+    }
+    if (c->mode == CODEC_READ)
+        m->branches = branches;
+}
+
+static void result_walk(struct codec *c, struct msg_result *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_enum(c, "about", &m->about, REQUESTS);
+    codec_enum(c, "outcome", &m->outcome, OUTCOMES);
+    codec_enum(c, "reason", &m->reason, REASONS);
+    codec_bool(c, "mixed", &m->mixed);
+    codec_bool(c, "finished", &m->finished);
+    codec_branch_or_none(c, "branch", &m->branch);
+    codec_bytes(c, "text", &m->text, 2, LIMIT_REASON_BYTES);
+}
+
+static void prepare_walk(struct codec *c, struct msg_prepare *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_u64(c, "attempt", &m->attempt);
+    codec_branch(c, "branch", &m->branch);
+    codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
+    codec_enum(c, "kind", &m->kind, KINDS);
+    codec_flags(c, "flags", &m->flags, PREPARE_ONE_PHASE);
+    codec_u32(c, "timeout_ms", &m->timeout_ms);
+    payload_walk(c, &m->kind, &m->payload);
+}
+
+static void vote_walk(struct codec *c, struct msg_vote *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_u64(c, "attempt", &m->attempt);
+    codec_branch(c, "branch", &m->branch);
+    codec_enum(c, "vote", &m->vote, VOTES);
+    codec_bytes(c, "text", &m->text, 2, LIMIT_REASON_BYTES);
+}
+
+static void decide_walk(struct codec *c, struct msg_decide *m, uint8_t flags)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_u64(c, "attempt", &m->attempt);
+    codec_branch(c, "branch", &m->branch);
+    codec_flags(c, "flags", &m->flags, flags);
+}
+
+static void done_walk(struct codec *c, struct msg_done *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_u64(c, "attempt", &m->attempt);
+    codec_branch(c, "branch", &m->branch);
+    codec_enum(c, "outcome", &m->outcome, BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED));
+    codec_flags(c, "flags", &m->flags, DONE_HEURISTIC | DONE_FORGOTTEN);
+}
+
+static void inquire_walk(struct codec *c, struct msg_inquire *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_u64(c, "attempt", &m->attempt);
+    codec_u64(c, "coordinator", &m->coordinator);
+    codec_branch(c, "branch", &m->branch);
+    codec_bool(c, "prepared", &m->prepared);
+}
+
+static void standing_walk(struct codec *c, struct msg_standing *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_u64(c, "attempt", &m->attempt);
+    codec_branch(c, "branch", &m->branch);
+    codec_enum(c, "outcome", &m->outcome, BIT(OUTCOME_NONE) | BIT(OUTCOME_UNKNOWN));
+}
+
+static void admin_walk(struct codec *c, struct msg_admin *m)
+{
+    codec_u64(c, "id", &m->id);
+    codec_name(c, "verb", &m->verb);
+    codec_bytes(c, "json", &m->json, 4, LIMIT_ADMIN_BYTES);
+}
+
+static void admin_reply_walk(struct codec *c, struct msg_admin *m)
+{
+    codec_u64(c, "id", &m->id);
+    code_walk(c, &m->code);
+    codec_bytes(c, "json", &m->json, 4, LIMIT_ADMIN_BYTES);
+}
+
+bool messages_walk(struct codec *c, struct msg *msg, struct msg_branch *branches)
+{
+    switch (msg->type) {
+    case MSG_HELLO: hello_walk(c, &msg->u.hello); return true;
+    case MSG_WELCOME: welcome_walk(c, &msg->u.welcome); return true;
+    case MSG_REFUSED: refused_walk(c, &msg->u.refused); return true;
+    case MSG_PING:
+    case MSG_PONG: codec_u64(c, "stamp", &msg->u.ping.stamp); return true;
+    case MSG_LEASE: return true;
+    case MSG_ENLIST: enlist_walk(c, &msg->u.enlist); return true;
+    case MSG_ENLISTED: enlisted_walk(c, &msg->u.enlisted); return true;
+    case MSG_SUBMIT: submit_walk(c, &msg->u.submit, branches); return true;
+    case MSG_CANCEL:
+    case MSG_STATUS: codec_gtid(c, "gtid", &msg->u.gtid.gtid); return true;
+    case MSG_RESULT: result_walk(c, &msg->u.result); return true;
+    case MSG_PREPARE: prepare_walk(c, &msg->u.prepare); return true;
+    case MSG_VOTE: vote_walk(c, &msg->u.vote); return true;
+    case MSG_COMMIT: decide_walk(c, &msg->u.decide, DECIDE_HEURISTIC); return true;
+    case MSG_ROLLBACK:
+        decide_walk(c, &msg->u.decide, DECIDE_HEURISTIC | DECIDE_RESOLVE);
+        return true;
+    case MSG_DONE: done_walk(c, &msg->u.done); return true;
+    case MSG_INQUIRE: inquire_walk(c, &msg->u.inquire); return true;
+    case MSG_STANDING: standing_walk(c, &msg->u.standing); return true;
+    case MSG_ADMIN: admin_walk(c, &msg->u.admin); return true;
+    case MSG_ADMIN_REPLY: admin_reply_walk(c, &msg->u.admin); return true;
+    }
+    return false;
+}
