@@ -18,6 +18,7 @@ enum {
     LIMIT_TRANSACTIONS = 1 << 20, // in flight at one coordinator
     LIMIT_PEERS = 16384,
     LIMIT_PEER_QUEUE_BYTES = 64 << 20,
+    LIMIT_QUEUE_BYTES = 1 << 30, // for all peers together
     LIMIT_LEASE_GTIDS = 65536,
     LIMIT_RESEND_BATCH = 512, // retransmissions to one participant per turn
     LIMIT_RECORD_BYTES = 160 << 10,
