@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The participant's core: one resource, one coordinator, any number of branches. Not thread-safe.
+//
+// It counts on the transport for one thing: what the coordinator sent to an earlier run of this
+// process never reaches a later one (a peer number is one connection of one process).
 #ifndef CORE_PARTICIPANT_H
 #define CORE_PARTICIPANT_H
 
@@ -13,14 +16,14 @@ struct participant_config {
     uint64_t incarnation; // times the journal was opened
     uint64_t journal;     // its identity
     uint64_t seed;
-    uint64_t fence;       // the journal's horizon at open
-    uint64_t coordinator; // the one that the journal belongs to; 0: the first that answers
+    uint64_t coordinator; // the one that it belongs to; 0: that of the journal, or the first heard
     bool rm_durable;      // the resource manager itself keeps prepared state: no vote record
     uint32_t ping_ms;     // greet or ping when nothing was said for so long
     uint32_t silent_ms;   // nothing heard for so long: greet again
     uint32_t inquire_min_ms, inquire_max_ms; // in doubt: ask again, with backoff and jitter
     uint32_t retry_min_ms, retry_max_ms; // a commit or rollback that the resource manager failed
-    uint32_t branches_max;               // in memory; prepares past it are voted no
+    uint32_t branches_max;               // unfinished, in memory; prepares past it are voted no
+    uint32_t finished_max; // finished, and remembered until the fence has passed them; likewise
 };
 
 void participant_config_defaults(struct participant_config *config);
@@ -28,7 +31,10 @@ void participant_config_defaults(struct participant_config *config);
 struct participant *participant_new(const struct participant_config *config);
 void participant_destroy(struct participant **self_p);
 
-// Order: RECOVERED*, FOUND*, START, then anything. Appends to *fx.
+// Order: RECOVERED* (every record that the journal still holds, closed ones too), FOUND*, START,
+// then anything. Appends to *fx; a step that could not be completed for want of memory marks it
+// failed. Messages that would need new memory are dropped instead: the coordinator sends them
+// again.
 void participant_step(struct participant *self, const struct event *event, struct effects *fx);
 uint64_t participant_deadline(const struct participant *self);
 void participant_header(const struct participant *self, struct frame_header *ret);
@@ -58,6 +64,16 @@ struct part_view {
     struct branch_record record;
     enum part_state state;
 };
+// Iterates over the branches in memory: start with *cursor = 0; false at the end. The payload is
+// valid until the next step.
 bool participant_next(const struct participant *self, size_t *cursor, struct part_view *ret);
+// False when that branch is not in memory. After WORKING: no branch means that there was no room,
+// another state than WORKING that the branch has gone on or ended.
+bool participant_find(const struct participant *self, const struct gtid *gtid, uint16_t branch,
+                      struct part_view *ret);
+
+// Why the coordinator refused our greeting: enum assent_code, ASSENT_OK when it did not (any more).
+// The text is valid until the next step.
+int participant_refused(const struct participant *self, struct slice *ret_text);
 
 #endif

@@ -17,7 +17,7 @@ struct now {
 };
 
 enum event_type {
-    EVENT_RECOVERED = 1, // before START: one open record of the log or journal
+    EVENT_RECOVERED = 1, // before START: one open record of the log, or any record of the journal
     EVENT_FOUND,         // participant, before START: the resource manager holds this prepared
     EVENT_START,
     EVENT_TICK,         // time has passed
