@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 
-enum { COORDINATOR_CHARACTERS = COORDINATOR_TEXT_BYTES - 1, COORDINATOR_BITS = 40 };
+enum { COORDINATOR_CHARACTERS = COORDINATOR_TEXT_BYTES - 1 };
 
 static const char crockford[] = "0123456789abcdefghjkmnpqrstvwxyz";
 static const char base36[] = "0123456789abcdefghijklmnopqrstuvwxyz";

@@ -26,7 +26,7 @@ struct gtid_parts {
     uint64_t number;
 };
 
-enum { COORDINATOR_TEXT_BYTES = 9 }; // with its NUL
+enum { COORDINATOR_BITS = 40, COORDINATOR_TEXT_BYTES = 9 }; // with its NUL
 
 bool gtid_valid(struct slice text);
 // False, and *ret untouched, when the text is not a valid gtid.

@@ -119,6 +119,13 @@ static inline void codec_branch(struct codec *c, const char *field, uint16_t *va
     codec_check(c, *value < LIMIT_BRANCHES, field, "past the limit of branches");
 }
 
+// A coordinator's id; 0: none.
+static inline void codec_coordinator(struct codec *c, const char *field, uint64_t *value)
+{
+    codec_u64(c, field, value);
+    codec_check(c, *value >> COORDINATOR_BITS == 0, field, "not a coordinator's id of 40 bits");
+}
+
 // BRANCH_NONE as well.
 static inline void codec_branch_or_none(struct codec *c, const char *field, uint16_t *value)
 {

@@ -14,9 +14,10 @@ enum {
         BIT(OUTCOME_NONE) | BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED) | BIT(OUTCOME_UNKNOWN),
     REASONS = BIT(REASON_SHUTDOWN + 1) - 1,
     REQUESTS = BIT(MSG_SUBMIT) | BIT(MSG_CANCEL) | BIT(MSG_STATUS),
-    REFUSABLE = BIT(MSG_HELLO) | BIT(MSG_LEASE) | BIT(MSG_ENLIST) | REQUESTS | BIT(MSG_VOTE) |
-                BIT(MSG_DONE) | BIT(MSG_INQUIRE) | BIT(MSG_ADMIN),
 };
+static const uint32_t messages =
+    (BIT(MSG_LEASE + 1) - BIT(MSG_HELLO)) | (BIT(MSG_RESULT + 1) - BIT(MSG_ENLIST)) |
+    (BIT(MSG_STANDING + 1) - BIT(MSG_PREPARE)) | BIT(MSG_ADMIN) | BIT(MSG_ADMIN_REPLY);
 
 static void code_walk(struct codec *c, uint16_t *code)
 {
@@ -60,7 +61,7 @@ static void welcome_walk(struct codec *c, struct msg_welcome *m)
 
 static void refused_walk(struct codec *c, struct msg_refused *m)
 {
-    codec_enum(c, "about", &m->about, REFUSABLE);
+    codec_enum(c, "about", &m->about, messages);
     code_walk(c, &m->code);
     codec_check(c, m->code != ASSENT_OK, "code", "a refusal without an error");
     codec_gtid_or_none(c, "gtid", &m->gtid);
@@ -166,7 +167,7 @@ static void inquire_walk(struct codec *c, struct msg_inquire *m)
 {
     codec_gtid(c, "gtid", &m->gtid);
     codec_u64(c, "attempt", &m->attempt);
-    codec_u64(c, "coordinator", &m->coordinator);
+    codec_coordinator(c, "coordinator", &m->coordinator);
     codec_branch(c, "branch", &m->branch);
     codec_bool(c, "prepared", &m->prepared);
 }

@@ -40,7 +40,7 @@ static void heuristic_walk(struct codec *c, struct record_heuristic *h)
 {
     codec_enum(c, "heuristic.forced", &h->forced, OUTCOMES);
     codec_u64(c, "heuristic.when_ms", &h->when_ms);
-    codec_bytes(c, "heuristic.who", &h->who, 2, LIMIT_NAME_BYTES);
+    codec_bytes(c, "heuristic.who", &h->who, 2, LIMIT_WHO_BYTES);
     codec_bytes(c, "heuristic.why", &h->why, 2, LIMIT_WHY_BYTES);
 }
 
@@ -107,7 +107,7 @@ static void branch_walk(struct codec *c, struct branch_record *r)
 {
     codec_gtid(c, "gtid", &r->gtid);
     codec_u64(c, "attempt", &r->attempt);
-    codec_u64(c, "coordinator", &r->coordinator);
+    codec_coordinator(c, "coordinator", &r->coordinator);
     codec_branch(c, "branch", &r->branch);
     codec_enum(c, "protocol", &r->protocol, PROTOCOLS);
     codec_enum(c, "kind", &r->kind, KINDS);

@@ -68,7 +68,7 @@ int wire_add(struct buf *frame, const struct msg *msg)
 // What follows the count.
 static void header_walk(struct codec *c, struct frame_header *h)
 {
-    codec_u64(c, "coordinator", &h->coordinator);
+    codec_coordinator(c, "coordinator", &h->coordinator);
     codec_u64(c, "incarnation", &h->incarnation);
     codec_u64(c, "log_seq", &h->log_seq);
     codec_u64(c, "seal", &h->seal);
@@ -112,6 +112,8 @@ int wire_open(struct wire_reader *reader, struct slice frame, struct frame_heade
     struct frame_header header = {.version = data[4], .from_coordinator = data[5]};
     struct codec read = {.mode = CODEC_READ, .at = data + COUNT_AT + 2, .end = data + HEADER_BYTES};
     header_walk(&read, &header);
+    if (read.code != ASSENT_OK)
+        return error_set(error, ASSENT_INVALID, "wire: header: %s: %s", read.field, read.problem);
     *ret = header;
     reader->data = data;
     reader->size = frame.size;
