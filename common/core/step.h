@@ -35,14 +35,14 @@ enum event_type {
 
 // The core a peer number or token belongs to chose its meaning; shells only hand it back.
 typedef uint64_t peer_t; // assigned by the transport, never reused, 0: none
-typedef uint64_t token_t;
+typedef uint64_t token_t; // cores never use the top bit: shells mark tokens of their own with it
 
 enum operator_verb { OPERATOR_COMMIT = 1, OPERATOR_ABORT, OPERATOR_FORGET, OPERATOR_RETRY };
 
 struct event_operator {
     token_t token;
     enum operator_verb verb;
-    struct gtid gtid;
+    struct gtid gtid; // RETRY: size 0 means everything that waits for a retry
     struct slice who, why;
 };
 

@@ -42,7 +42,7 @@ bool log_queue_put(struct log_queue *self, uint64_t token, const struct store_pu
 bool log_queue_lookup(struct log_queue *self, uint64_t token, struct slice key);
 // Runs the visitor on the log thread.
 bool log_queue_scan(struct log_queue *self, uint64_t token, bool open_only, bool newest_first,
-                    store_visit *visit, void *arg);
+                    uint64_t from_seq, store_visit *visit, void *arg);
 // Makes everything submitted so far visible to the log thread: call once per turn of the engine.
 void log_queue_flush(struct log_queue *self);
 

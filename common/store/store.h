@@ -66,9 +66,10 @@ struct store_ops {
     int (*lookup)(struct store *self, struct slice key, uint8_t **ret_value, size_t *ret_size,
                   assent_error *error);
     // Visits newest records in order of their age: open ones only, or all, oldest first, or newest
-    // first.
-    int (*scan)(struct store *self, bool open_only, bool newest_first, store_visit *visit,
-                void *arg, assent_error *error);
+    // first; beginning with sequence number `from_seq` or the next in that order (0: at the end
+    // where the order begins), in time that does not grow with what lies before it.
+    int (*scan)(struct store *self, bool open_only, bool newest_first, uint64_t from_seq,
+                store_visit *visit, void *arg, assent_error *error);
     // Raises the horizon and collects a bounded amount of what may go (not synced). *ret_more: call
     // again soon.
     int (*collect)(struct store *self, uint64_t horizon, bool *ret_more, assent_error *error);
