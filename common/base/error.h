@@ -5,6 +5,10 @@
 
 #include "assent/error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Writes `code` and the formatted message to `error` (ignored when NULL; truncated when too long)
 // and returns `code`, so that a failing function can end in `return error_set(...)`.
 int error_set(assent_error *error, int code, const char *format, ...)
@@ -13,5 +17,9 @@ int error_set(assent_error *error, int code, const char *format, ...)
 // Puts "context: " before the message that `error` already holds. Returns error->code.
 int error_prefix(assent_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
