@@ -36,7 +36,8 @@ struct log_field {
     } u;
 };
 
-// KV(key, value): any integer, bool, double, C string (NULL is written as empty) or struct slice.
+// KV(key, value): any integer, bool (a variable: true itself is an int in C), double, C string
+// (NULL is written as empty) or struct slice.
 #define KV(key, value)                                                                             \
     _Generic((value),                                                                              \
         bool: log_field_bool,                                                                      \
