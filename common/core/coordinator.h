@@ -97,8 +97,8 @@ struct tx_view {
 };
 // False when it is not in memory. O(1).
 bool coordinator_view(const struct coordinator *self, const struct gtid *gtid, struct tx_view *ret);
-// Iterates over the gtids in memory: start with *cursor = 0; false at the end. The cursor stays good
-// across steps: a transaction that is there throughout is visited exactly once.
+// Iterates over the gtids in memory: start with *cursor = 0; false at the end. The cursor stays
+// good across steps: a transaction that is there throughout is visited exactly once.
 bool coordinator_next(const struct coordinator *self, size_t *cursor, struct gtid *ret);
 
 struct participant_view {

@@ -2,9 +2,9 @@
 // What goes into a core and what comes out of it: step(event) -> effects.
 //
 // The three cores (coordinator, participant, client) are functions of their events: no I/O, clock,
-// randomness, threads or globals. A step never blocks. Slices in an event are borrowed for the
-// step; slices and pointers in an effect are valid until the next step of the same core, so a shell
-// encodes or copies each effect before it steps again.
+// randomness, threads or globals. A step never blocks. Slices and pointers in an effect are valid
+// until the next step of the same core, and may borrow from the event: a shell encodes or copies each
+// effect before it steps again and before it lets go of what the event pointed to.
 #ifndef CORE_STEP_H
 #define CORE_STEP_H
 

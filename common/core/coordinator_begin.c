@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests of clients: SUBMIT, ENLIST, CANCEL, STATUS.
+#include "core/coordinator_internal.h"
+
+// ---- the digest: the same request twice is the same transaction ----
+
+static void digest_add(uint64_t digest[2], struct slice part)
+{
+    uint64_t forward[2] = {digest[0], digest[1] ^ part.size};
+    uint64_t backward[2] = {digest[1], ~digest[0]};
+    digest[0] = map_hash(forward, part);
+    digest[1] = map_hash(backward, part);
+}
+
+static void digest_submit(const struct msg_submit *submit, uint8_t ret[DIGEST_BYTES])
+{
+    uint64_t digest[2] = {submit->protocol, submit->branch_count};
+    for (unsigned i = 0; i < submit->branch_count; i++) {
+        const struct msg_branch *b = &submit->branches[i];
+        uint8_t head[3] = {b->kind, (uint8_t)b->branch, (uint8_t)(b->branch >> 8)};
+        digest_add(digest, slice_of(head, sizeof head));
+        digest_add(digest, b->resource);
+        digest_add(digest, b->payload);
+    }
+    for (int i = 0; i < DIGEST_BYTES; i++)
+        ret[i] = (uint8_t)(digest[i / 8] >> i % 8 * 8);
+}
+
+static bool digest_none(const uint8_t digest[DIGEST_BYTES])
+{
+    static const uint8_t none[DIGEST_BYTES];
+    return memcmp(digest, none, DIGEST_BYTES) == 0;
+}
+
+// ---- admission ----
+
+bool begin_foreign_gtid(const struct coordinator *c, const struct gtid *gtid)
+{
+    struct gtid_parts parts;
+    return gtid_parse(gtid, &parts) && parts.coordinator != c->config.id;
+}
+
+static bool begin_owns(const struct session *s, const struct tx *tx)
+{
+    return slice_equal(tx->owner, slice_text(s->principal));
+}
+
+// A new transaction in memory, its register not read yet. NULL: refused, and said so.
+static struct tx *begin_admit(struct coordinator *c, struct session *s, enum msg_type about,
+                              const struct gtid *gtid, uint8_t protocol, uint32_t timeout_ms)
+{
+    if (c->draining) {
+        coord_refuse(c, s->id, about, gtid, ASSENT_CLOSED, "the coordinator is shutting down");
+        return NULL;
+    }
+    if (protocol != PROTOCOL_2PC) {
+        coord_refuse(c, s->id, about, gtid, ASSENT_INVALID, "protocol %u is not known", protocol);
+        return NULL;
+    }
+    if (c->txs.count >= c->config.transactions_max) {
+        coord_refuse(c, s->id, about, gtid, ASSENT_BUSY, "%u transactions are in flight",
+                     c->config.transactions_max);
+        return NULL;
+    }
+    struct tx *tx = tx_new(c, gtid, slice_text(s->principal), TX_LOOKING);
+    if (!tx) {
+        coord_refuse(c, s->id, about, gtid, ASSENT_BUSY, "out of memory");
+        return NULL;
+    }
+    tx->timeout_ms = timeout_ms ? timeout_ms : c->config.timeout_default_ms;
+    if (tx->timeout_ms > c->config.timeout_max_ms)
+        tx->timeout_ms = c->config.timeout_max_ms;
+    tx->timeout_due_ms = c->now.mono_ms + tx->timeout_ms;
+    return tx;
+}
+
+static void begin_look(struct coordinator *c, struct session *s, struct tx *tx, enum msg_type about)
+{
+    struct gtid_parts parts;
+    bool leased =
+        tx->own_gtid && gtid_parse(&tx->gtid, &parts) && parts.incarnation == c->config.incarnation;
+    enum lease_use use = leased ? lease_use(c, &parts, s->principal) : LEASE_USED;
+    if (use == LEASE_FRESH) {
+        begin_go(c, tx);
+    } else if (use == LEASE_DENIED) {
+        coord_refuse(c, s->id, about, &tx->gtid, ASSENT_DENIED, "that gtid was leased to another");
+        tx_bury(c, tx);
+    } else {
+        coord_lookup(c, tx->pending.token, &tx->gtid);
+    }
+}
+
+static void begin_no_memory(struct coordinator *c, struct session *s, struct tx *tx,
+                            enum msg_type about)
+{
+    coord_refuse(c, s->id, about, &tx->gtid, ASSENT_BUSY, "out of memory");
+    tx_bury(c, tx);
+}
+
+// ---- SUBMIT ----
+
+static bool submit_valid(struct coordinator *c, struct session *s, const struct msg_submit *submit)
+{
+    if (submit->branch_count == 0 || submit->branch_count > c->config.branches_max) {
+        coord_refuse(c, s->id, MSG_SUBMIT, &submit->gtid, ASSENT_LIMIT,
+                     "%u branches; 1 to %u are allowed", submit->branch_count,
+                     c->config.branches_max);
+        return false;
+    }
+    for (unsigned i = 0; i < submit->branch_count; i++) {
+        if (submit->branches[i].payload.size > c->config.payload_bytes_max) {
+            coord_refuse(c, s->id, MSG_SUBMIT, &submit->gtid, ASSENT_LIMIT,
+                         "a payload of %zu bytes; at most %u are allowed",
+                         submit->branches[i].payload.size, c->config.payload_bytes_max);
+            return false;
+        }
+    }
+    return true;
+}
+
+// Takes over the branches of a SUBMIT, next to those that were enlisted. False: out of memory.
+static bool submit_take(struct coordinator *c, struct tx *tx, const struct msg_submit *submit)
+{
+    tx->submitted = true;
+    tx->wait_done = submit->flags & SUBMIT_WAIT_DONE;
+    digest_submit(submit, tx->digest);
+    for (unsigned i = 0; i < submit->branch_count; i++) {
+        const struct msg_branch *from = &submit->branches[i];
+        struct branch *b = tx_branch(tx, from->branch);
+        if (!b)
+            b = tx_add_branch(c, tx, from->branch, from->kind, from->resource);
+        if (!b)
+            return false;
+        b->payload = tx_copy(tx, from->payload);
+        if (b->payload.size != from->payload.size)
+            return false;
+    }
+    return true;
+}
+
+// Every branch that was enlisted must be in the SUBMIT: one that is not would be forgotten.
+static bool submit_covers(const struct tx *tx, const struct msg_submit *submit)
+{
+    unsigned covered = 0;
+    for (unsigned i = 0; i < submit->branch_count; i++) {
+        const struct msg_branch *from = &submit->branches[i];
+        const struct branch *b = tx_branch(tx, from->branch);
+        if (!b)
+            continue;
+        if (b->kind != from->kind || !slice_equal(slice_text(b->resource->name), from->resource))
+            return false;
+        covered++;
+    }
+    return covered == tx->branch_count;
+}
+
+static void begin_wait(struct coordinator *c, struct session *s, struct tx *tx, enum msg_type about)
+{
+    if (!tx_add_waiter(tx, s->id, (uint8_t)about))
+        coord_refuse(c, s->id, about, &tx->gtid, ASSENT_BUSY, "too many wait for this outcome");
+    else if (tx->state != TX_LOOKING)
+        coord_answer_waiters(c, tx);
+}
+
+static void submit_again(struct coordinator *c, struct session *s, struct tx *tx,
+                         const struct msg_submit *submit)
+{
+    uint8_t digest[DIGEST_BYTES];
+    digest_submit(submit, digest);
+    if (!begin_owns(s, tx)) {
+        coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_DENIED,
+                     "another client's transaction");
+    } else if (tx->submitted && memcmp(digest, tx->digest, DIGEST_BYTES) != 0) {
+        coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_CONFLICT,
+                     "this gtid was submitted with other content");
+    } else if (tx->submitted || tx->state > TX_ACTIVE) {
+        begin_wait(c, s, tx, MSG_SUBMIT);
+    } else if (tx->state == TX_LOOKING) {
+        coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_BUSY,
+                     "its first branch is being enlisted");
+    } else if (!submit_covers(tx, submit)) {
+        coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_CONFLICT,
+                     "the branches do not match those that were enlisted");
+    } else if (!submit_take(c, tx, submit) || !tx_add_waiter(tx, s->id, MSG_SUBMIT)) {
+        decide_abort(c, tx, REASON_SHUTDOWN, 0, slice_text("the coordinator is out of memory"));
+        begin_wait(c, s, tx, MSG_SUBMIT);
+    } else {
+        prepare_begin(c, tx);
+    }
+}
+
+void begin_submit(struct coordinator *c, struct session *s, const struct msg_submit *submit)
+{
+    if (!submit_valid(c, s, submit))
+        return;
+    struct tx *tx = tx_find(c, &submit->gtid);
+    if (tx) {
+        submit_again(c, s, tx, submit);
+        return;
+    }
+    tx = begin_admit(c, s, MSG_SUBMIT, &submit->gtid, submit->protocol, submit->timeout_ms);
+    if (!tx)
+        return;
+    if (!submit_take(c, tx, submit) || !tx_add_waiter(tx, s->id, MSG_SUBMIT))
+        begin_no_memory(c, s, tx, MSG_SUBMIT);
+    else
+        begin_look(c, s, tx, MSG_SUBMIT);
+}
+
+// ---- ENLIST ----
+
+static void send_enlisted(struct coordinator *c, peer_t peer, const struct tx *tx, unsigned branch)
+{
+    coord_send(c, peer, MSG_ENLISTED)->u.enlisted =
+        (struct msg_enlisted){.gtid = tx->gtid, .branch = (uint16_t)branch};
+}
+
+static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx,
+                         const struct msg_enlist *enlist)
+{
+    const struct branch *b = tx_branch(tx, enlist->branch);
+    if (!begin_owns(s, tx)) {
+        coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_DENIED,
+                     "another client's transaction");
+    } else if (b && (b->kind != BRANCH_ENLISTED ||
+                     !slice_equal(slice_text(b->resource->name), enlist->resource))) {
+        coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_CONFLICT, "branch %u is at %s",
+                     b->number, b->resource->name);
+    } else if (tx->state > TX_ACTIVE) {
+        coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_STATE, "the transaction is %s",
+                     sm_name(&tx_table, tx->state));
+    } else if (!b && !tx_add_branch(c, tx, enlist->branch, BRANCH_ENLISTED, enlist->resource)) {
+        coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_BUSY, "out of memory");
+    } else if (tx->state == TX_LOOKING) {
+        begin_wait(c, s, tx, MSG_ENLIST);
+    } else {
+        send_enlisted(c, s->id, tx, enlist->branch);
+    }
+}
+
+void begin_enlist(struct coordinator *c, struct session *s, const struct msg_enlist *enlist)
+{
+    const struct resource *r = resource_find(c, enlist->resource);
+    if (enlist->branch >= c->config.branches_max) {
+        coord_refuse(c, s->id, MSG_ENLIST, &enlist->gtid, ASSENT_LIMIT, "at most %u branches",
+                     c->config.branches_max);
+        return;
+    }
+    // Work at a participant that nobody can reach could not be undone either.
+    if (!r || !r->session) {
+        coord_refuse(c, s->id, MSG_ENLIST, &enlist->gtid, ASSENT_UNAVAILABLE,
+                     "participant %.*s is not connected", (int)enlist->resource.size,
+                     (const char *)enlist->resource.data);
+        return;
+    }
+    struct tx *tx = tx_find(c, &enlist->gtid);
+    if (tx) {
+        enlist_again(c, s, tx, enlist);
+        return;
+    }
+    tx = begin_admit(c, s, MSG_ENLIST, &enlist->gtid, enlist->protocol, enlist->timeout_ms);
+    if (!tx)
+        return;
+    if (!tx_add_branch(c, tx, enlist->branch, BRANCH_ENLISTED, enlist->resource) ||
+        !tx_add_waiter(tx, s->id, MSG_ENLIST))
+        begin_no_memory(c, s, tx, MSG_ENLIST);
+    else
+        begin_look(c, s, tx, MSG_ENLIST);
+}
+
+// ---- CANCEL, STATUS ----
+
+static void begin_ask(struct coordinator *c, struct session *s, enum msg_type about,
+                      const struct gtid *gtid)
+{
+    struct ask *ask = pending_new(c, sizeof *ask, PENDING_ASK);
+    if (!ask) {
+        coord_refuse(c, s->id, about, gtid, ASSENT_BUSY, "too many requests");
+        return;
+    }
+    ask->peer = s->id;
+    ask->about = (uint8_t)about;
+    ask->gtid = *gtid;
+    coord_lookup(c, ask->pending.token, gtid);
+}
+
+void begin_cancel(struct coordinator *c, struct session *s, const struct gtid *gtid)
+{
+    struct tx *tx = tx_find(c, gtid);
+    if (!tx) {
+        begin_ask(c, s, MSG_CANCEL, gtid);
+        return;
+    }
+    if (!begin_owns(s, tx)) {
+        coord_refuse(c, s->id, MSG_CANCEL, gtid, ASSENT_DENIED, "another client's transaction");
+        return;
+    }
+    if (!tx_add_waiter(tx, s->id, MSG_CANCEL)) {
+        coord_refuse(c, s->id, MSG_CANCEL, gtid, ASSENT_BUSY, "too many wait for this outcome");
+        return;
+    }
+    if (tx->state == TX_LOOKING)
+        tx->cancelled = true;
+    else if (tx->state == TX_ACTIVE || tx->state == TX_PREPARING)
+        decide_abort(c, tx, REASON_CANCELLED, 0, slice_text("the application rolled back"));
+    else
+        coord_answer_waiters(c, tx);
+}
+
+void begin_status(struct coordinator *c, struct session *s, const struct gtid *gtid)
+{
+    struct tx *tx = tx_find(c, gtid);
+    if (!tx)
+        begin_ask(c, s, MSG_STATUS, gtid);
+    else if (s->role != ROLE_OPERATOR && !begin_owns(s, tx))
+        coord_refuse(c, s->id, MSG_STATUS, gtid, ASSENT_DENIED, "another client's transaction");
+    else if (tx->state == TX_LOOKING)
+        begin_wait(c, s, tx, MSG_STATUS);
+    else
+        coord_result_of_tx(c, s->id, MSG_STATUS, tx);
+}
+
+// ---- after the register was read ----
+
+// Nothing stands under the gtid: the transaction runs.
+void begin_go(struct coordinator *c, struct tx *tx)
+{
+    c->stats.begun++;
+    if (tx->cancelled) {
+        decide_abort(c, tx, REASON_CANCELLED, 0, slice_text("the application rolled back"));
+        return;
+    }
+    struct waiter *kept = NULL;
+    for (struct waiter *w = tx->waiters, *next; w; w = next) {
+        next = w->next;
+        if (w->about == MSG_ENLIST) {
+            for (const struct branch *b = tx->branches; b; b = b->next)
+                send_enlisted(c, w->peer, tx, b->number);
+        } else if (w->about == MSG_STATUS) {
+            coord_result_of_tx(c, w->peer, MSG_STATUS, tx);
+        } else {
+            w->next = kept;
+            kept = w;
+        }
+    }
+    tx->waiters = kept;
+    if (tx->submitted) {
+        prepare_begin(c, tx);
+    } else {
+        tx_move(tx, TX_ACTIVE);
+        heap_arm(&c->timers, &tx->deadline.timer, tx->timeout_due_ms);
+    }
+}
+
+static void begin_refuse_waiter(struct coordinator *c, const struct waiter *w, const struct tx *tx,
+                                int code, const char *text)
+{
+    coord_refuse(c, w->peer, w->about, &tx->gtid, code, "%s", text);
+}
+
+// A record stands under the gtid: the transaction has been, and its outcome is the answer.
+void begin_found(struct coordinator *c, struct tx *tx, const struct tx_record *record)
+{
+    bool owner = slice_equal(tx->owner, record->owner);
+    bool same =
+        digest_none(record->digest) || memcmp(tx->digest, record->digest, DIGEST_BYTES) == 0;
+    for (struct waiter *w = tx->waiters; w; w = w->next) {
+        if (!owner)
+            begin_refuse_waiter(c, w, tx, ASSENT_DENIED, "another client's transaction");
+        else if (w->about == MSG_ENLIST)
+            begin_refuse_waiter(c, w, tx, ASSENT_STATE, "that transaction has ended");
+        else if (w->about == MSG_SUBMIT && !same)
+            begin_refuse_waiter(c, w, tx, ASSENT_CONFLICT,
+                                "this gtid was submitted with other content");
+        else
+            coord_result_of_record(c, w->peer, w->about, record);
+    }
+    tx_bury(c, tx);
+}
+
+// The gtid is one that cannot begin any more, and no record stands under it.
+void begin_silent(struct coordinator *c, struct tx *tx, enum outcome outcome)
+{
+    if (outcome == OUTCOME_ABORTED) {
+        // Work that the application did at enlisted branches may still be there: undo it.
+        decide_abort(c, tx, REASON_PRESUMED, 0,
+                     slice_text("the coordinator restarted before it was decided"));
+        return;
+    }
+    for (struct waiter *w = tx->waiters; w; w = w->next) {
+        if (w->about == MSG_ENLIST)
+            begin_refuse_waiter(c, w, tx, ASSENT_UNKNOWN, "nothing is known of that gtid here");
+        else
+            coord_result(c, w->peer, w->about, &tx->gtid, outcome);
+    }
+    tx_bury(c, tx);
+}

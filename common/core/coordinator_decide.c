@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// The decision and its records.
+#include "core/coordinator_internal.h"
+
+static const struct record_branch *record_branches(struct coordinator *c, const struct tx *tx)
+{
+    struct record_branch *branches = effects_alloc(c->fx, tx->branch_count * sizeof *branches + 1);
+    if (!branches)
+        return NULL;
+    unsigned i = 0;
+    for (const struct branch *b = tx->branches; b; b = b->next) {
+        branches[i++] = (struct record_branch){
+            .branch = b->number,
+            .kind = b->kind,
+            .vote = b->vote,
+            .outcome = b->outcome,
+            .heuristic = b->heuristic,
+            .journal = b->journal,
+            .resource = slice_text(b->resource->name),
+        };
+    }
+    return branches;
+}
+
+void tx_record_of(const struct tx *tx, struct tx_record *ret)
+{
+    *ret = (struct tx_record){
+        .gtid = tx->gtid,
+        .attempt = tx->attempt,
+        .protocol = tx->protocol,
+        .outcome = tx->outcome,
+        .reason = tx->reason,
+        .mixed = tx->mixed,
+        .reason_branch = tx->reason_branch,
+        .started_ms = tx->started_ms,
+        .decided_ms = tx->decided_ms,
+        .ended_ms = tx->ended_ms,
+        .owner = tx->owner,
+        .reason_text = tx->reason_text,
+        .branch_count = tx->branch_count,
+    };
+    memcpy(ret->digest, tx->digest, DIGEST_BYTES);
+    if (tx->heuristic) {
+        ret->heuristic = (struct record_heuristic){
+            .forced = tx->heuristic->forced,
+            .when_ms = tx->heuristic->when_ms,
+            .who = tx->heuristic->who,
+            .why = tx->heuristic->why,
+        };
+    }
+}
+
+// Writes the whole state of the transaction; the answer comes back to decide_written.
+void tx_write(struct coordinator *c, struct tx *tx, enum tx_writing what, enum tx_stage stage,
+              bool lazy)
+{
+    CHECK(tx->writing == WRITING_NONE);
+    tx->writing = what;
+    struct tx_record *record = effects_alloc(c->fx, sizeof *record);
+    if (!record)
+        return;
+    tx_record_of(tx, record);
+    record->stage = (uint8_t)stage;
+    record->branches = record_branches(c, tx);
+    struct effect *effect = effects_add(c->fx, EFFECT_WRITE);
+    effect->u.write = (struct effect_write){
+        .token = tx->pending.token,
+        .decide = what == WRITING_DECISION || what == WRITING_DELEGATION,
+        .lazy = lazy,
+        .open = stage != STAGE_ENDED || tx->keep,
+        .stamp = c->stamp_ms,
+        .tx = record,
+    };
+}
+
+static void decide_leave_phase_one(struct coordinator *c, struct tx *tx, enum outcome outcome)
+{
+    heap_disarm(&c->timers, &tx->deadline.timer);
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        resend_answered(c, b);
+        list_remove(&b->fence);
+    }
+    tx->outcome = (uint8_t)outcome;
+    tx->decided_ms = c->stamp_ms;
+}
+
+void decide_commit(struct coordinator *c, struct tx *tx)
+{
+    decide_leave_phase_one(c, tx, OUTCOME_COMMITTED);
+    tx_move(tx, TX_DECIDING);
+    bool all_read_only = tx->owing == 0;
+    if (all_read_only)
+        tx->ended_ms = c->stamp_ms;
+    // A crash before this is durable leaves nothing in the log: presumed abort, and nobody was
+    // told. A crash after it leaves the decision, from which recovery drives the branches to
+    // commit.
+    tx_write(c, tx, WRITING_DECISION, all_read_only ? STAGE_ENDED : STAGE_DECIDED, false);
+}
+
+void decide_abort(struct coordinator *c, struct tx *tx, enum abort_reason reason, unsigned branch,
+                  struct slice text)
+{
+    decide_leave_phase_one(c, tx, OUTCOME_ABORTED);
+    tx->reason = (uint8_t)reason;
+    tx->reason_branch = (uint16_t)branch;
+    tx->reason_text = tx_copy(tx, text);
+    if (tx->own_gtid && !tx->heuristic) {
+        // Presumed abort: a crash from here on leaves no record, and that means the same.
+        tx_move(tx, TX_ABORTING);
+        drive_begin(c, tx);
+        return;
+    }
+    // A client's own gtid may be brought again after a crash, and what its client was told must
+    // still hold then. An operator's word is recorded before it is acted upon.
+    tx_move(tx, TX_DECIDING);
+    tx_write(c, tx, WRITING_DECISION, STAGE_DECIDED, false);
+}
+
+static void decide_stands(struct coordinator *c, struct tx *tx, const struct tx_record *stands)
+{
+    if (stands) { // somebody else decided first, and everyone follows that
+        tx->outcome = stands->outcome;
+        tx->reason = stands->reason;
+    }
+    tx_move(tx, tx->outcome == OUTCOME_COMMITTED ? TX_COMMITTING : TX_ABORTING);
+    drive_begin(c, tx);
+}
+
+void decide_written(struct coordinator *c, struct tx *tx, const struct tx_record *stands)
+{
+    enum tx_writing what = tx->writing;
+    tx->writing = WRITING_NONE;
+    switch (what) {
+    case WRITING_NONE: CHECK(!"nothing was being written"); break;
+    case WRITING_DELEGATION:
+        if (stands)
+            decide_stands(c, tx, stands);
+        else
+            prepare_delegated(c, tx);
+        break;
+    case WRITING_DECISION: decide_stands(c, tx, stands); break;
+    case WRITING_HEURISTIC: operator_written(c, tx); break;
+    case WRITING_END: drive_ended(c, tx); break;
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// Phase two: every branch is driven to the outcome, for as long as it takes.
+#include "core/coordinator_internal.h"
+
+// Where this branch is to end: as was decided, or as an operator forced those that had voted yes.
+enum outcome drive_goal(const struct branch *b)
+{
+    const struct heuristic *h = b->tx->heuristic;
+    if (h && h->forced != OUTCOME_NONE && b->vote == VOTE_YES)
+        return (enum outcome)h->forced;
+    return (enum outcome)b->tx->outcome;
+}
+
+// A participant that was never asked anything is owed nothing.
+static bool drive_needed(const struct branch *b)
+{
+    if (b->state == BRANCH_DONE)
+        return false;
+    if (b->tx->outcome == OUTCOME_COMMITTED)
+        return b->state == BRANCH_PREPARED;
+    return b->prepare_sent || b->kind == BRANCH_ENLISTED || b->vote == VOTE_YES;
+}
+
+void drive_branch(struct coordinator *c, struct branch *b)
+{
+    branch_move(c, b, drive_goal(b) == OUTCOME_COMMITTED ? BRANCH_COMMITTING : BRANCH_ABORTING);
+    resend_expect(c, b);
+}
+
+static void drive_count(struct coordinator *c, struct tx *tx)
+{
+    tx->told = true;
+    if (tx->outcome == OUTCOME_COMMITTED)
+        c->stats.committed++;
+    else if (tx->outcome == OUTCOME_ABORTED)
+        c->stats.aborted++;
+    if (tx->operator_token) {
+        coord_answer_operator(c, tx->operator_token, ASSENT_OK, "%s: %s",
+                              outcome_name((enum outcome)tx->outcome),
+                              "recorded, and the participants are being told");
+        tx->operator_token = 0;
+    }
+}
+
+void drive_begin(struct coordinator *c, struct tx *tx)
+{
+    drive_count(c, tx);
+    tx->owing = 0;
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        if (drive_needed(b)) {
+            tx->owing++;
+            drive_branch(c, b);
+        } else if (b->state != BRANCH_DONE) {
+            branch_move(c, b, BRANCH_DONE);
+        }
+    }
+    coord_answer_waiters(c, tx);
+    if (tx->owing == 0 && tx->ended_ms) { // all read-only: the decision was the end record, too
+        tx_move(tx, TX_ENDING);
+        tx_bury(c, tx);
+        return;
+    }
+    drive_check_end(c, tx);
+}
+
+void drive_send(struct coordinator *c, struct branch *b)
+{
+    const struct tx *tx = b->tx;
+    bool forced = tx->heuristic && tx->heuristic->forced != OUTCOME_NONE && b->vote == VOTE_YES;
+    enum msg_type type = b->state == BRANCH_COMMITTING ? MSG_COMMIT : MSG_ROLLBACK;
+    coord_send(c, b->resource->session->id, type)->u.decide = (struct msg_decide){
+        .gtid = tx->gtid,
+        .attempt = tx->attempt,
+        .branch = b->number,
+        .flags = (uint8_t)((forced ? DECIDE_HEURISTIC : 0) | (tx->resolving ? DECIDE_RESOLVE : 0)),
+    };
+}
+
+// The branch ended otherwise than was decided, or its journal was replaced, so that nobody knows.
+static bool done_is_mixed(const struct branch *b, const struct msg_done *done)
+{
+    if (done->flags & DONE_FORGOTTEN)
+        return b->journal != 0 && b->journal != b->resource->journal;
+    return done->outcome != b->tx->outcome;
+}
+
+void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *done)
+{
+    struct tx *tx = b->tx;
+    if (tx->state == TX_DELEGATED) {
+        drive_one_phase(c, b, (enum outcome)done->outcome,
+                        done->outcome == OUTCOME_ABORTED ? REASON_NO_VOTE : REASON_NONE,
+                        done->outcome == OUTCOME_ABORTED ? slice_text("no answer in time")
+                                                         : slice_of(NULL, 0));
+        return;
+    }
+    if (b->state != BRANCH_COMMITTING && b->state != BRANCH_ABORTING) {
+        c->stats.stale++;
+        return;
+    }
+    b->outcome = done->outcome;
+    b->heuristic = done->flags & DONE_HEURISTIC ? 1 : 0;
+    if (done_is_mixed(b, done)) {
+        c->stats.mixed += !tx->mixed;
+        tx->mixed = 1;
+        tx->keep = true;
+    }
+    branch_move(c, b, BRANCH_DONE);
+    tx->owing--;
+    drive_check_end(c, tx);
+}
+
+// One branch alone has said what it did.
+void drive_one_phase(struct coordinator *c, struct branch *b, enum outcome outcome,
+                     enum abort_reason reason, struct slice text)
+{
+    struct tx *tx = b->tx;
+    heap_disarm(&c->timers, &tx->deadline.timer);
+    branch_move(c, b, BRANCH_DONE);
+    b->outcome = (uint8_t)outcome;
+    tx->owing = 0;
+    tx->outcome = (uint8_t)outcome;
+    tx->reason = (uint8_t)reason;
+    tx->reason_text = tx_copy(tx, text);
+    tx->decided_ms = tx->ended_ms = c->stamp_ms;
+    tx_move(tx, TX_ENDING);
+    // A crash before this is durable leaves the delegation, and the branch is asked again. It would
+    // say the same, but for a read-only one, which remembers nothing: that is told only when it is
+    // durable. Until then the fence stays, so that the participant cannot forget.
+    tx_write(c, tx, WRITING_END, STAGE_ENDED, false);
+    if (b->vote != VOTE_READ_ONLY) {
+        drive_count(c, tx);
+        coord_answer_waiters(c, tx);
+    }
+}
+
+void drive_check_end(struct coordinator *c, struct tx *tx)
+{
+    if (tx->owing > 0 || tx->writing != WRITING_NONE)
+        return;
+    tx_move(tx, TX_ENDING);
+    tx->ended_ms = c->stamp_ms;
+    coord_answer_waiters(c, tx);
+    // A crash before this is written leaves the decision, and the branches are told once more. Only
+    // what an operator did must not be lost.
+    tx_write(c, tx, WRITING_END, STAGE_ENDED, !tx->keep && !tx->heuristic);
+}
+
+void drive_ended(struct coordinator *c, struct tx *tx)
+{
+    if (!tx->told || tx->operator_token) {
+        drive_count(c, tx);
+        coord_answer_waiters(c, tx);
+    }
+    tx_bury(c, tx);
+}

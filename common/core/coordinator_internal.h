@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the coordinator's core share. One verb a file:
+//   coordinator.c           life, dispatch, time
+//   coordinator_session.c   who is connected, and as what
+//   coordinator_begin.c     requests of clients
+//   coordinator_register.c  reading the register, and what its silence means
+//   coordinator_prepare.c   phase one: votes
+//   coordinator_decide.c    the decision and its records
+//   coordinator_drive.c     phase two: acknowledgements
+//   coordinator_resend.c    what was not answered is sent again
+//   coordinator_inquire.c   participants that ask
+//   coordinator_operator.c  operators that order
+//   coordinator_recover.c   what the log held at start
+//   coordinator_view.c      looking in
+#ifndef CORE_COORDINATOR_INTERNAL_H
+#define CORE_COORDINATOR_INTERNAL_H
+
+#include "base/check.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "core/coordinator.h"
+#include "core/slots.h"
+
+enum { RESEND_LEVELS = 10 };
+
+enum timer_kind { TIMER_SESSION, TIMER_RESOURCE, TIMER_TX };
+
+struct coord_timer {
+    struct timer timer; // first: a struct timer * is one of these
+    enum timer_kind kind;
+};
+
+// A connection that has said HELLO.
+struct session {
+    struct coord_timer silent;
+    peer_t id;
+    uint8_t role;
+    uint64_t heard_ms;
+    struct resource *resource; // participants: the one it is bound to, NULL when another took over
+    char name[LIMIT_NAME_BYTES + 1];
+    char principal[LIMIT_NAME_BYTES + 1];
+};
+
+// A participant, connected or not, as long as it is connected or a branch names it.
+struct resource {
+    struct coord_timer resend;
+    char name[LIMIT_NAME_BYTES + 1];
+    struct session *session; // NULL: not connected
+    uint64_t peer_incarnation;
+    uint64_t journal;
+    uint64_t heard_wall_ms;
+    size_t branches; // that name it
+    size_t outstanding_count;
+    uint32_t unanswered; // resends in a row without any answer
+    // Branches that owe an answer, by how often they were sent; within one list by when they were.
+    struct list outstanding[RESEND_LEVELS];
+    struct list fence; // branches that may be prepared, or owe a one-phase outcome, by attempt
+};
+
+struct tx;
+
+struct branch {
+    struct list link;  // in resource->outstanding
+    struct list fence; // in resource->fence
+    struct branch *next;
+    struct tx *tx;
+    struct resource *resource;
+    struct slice payload; // in the transaction's memory
+    uint64_t sent_ms;     // monotonic; 0: not sent in this state yet
+    uint64_t since_wall_ms;
+    uint64_t journal;
+    enum tx_branch_state state;
+    uint32_t tries; // sends in this state
+    uint16_t number;
+    uint8_t kind;
+    uint8_t vote;
+    uint8_t outcome;
+    uint8_t heuristic;
+    bool prepare_sent; // ever: a participant that was never asked is owed no rollback
+};
+
+struct waiter {
+    struct waiter *next;
+    peer_t peer;
+    uint8_t about;
+};
+
+enum tx_writing {
+    WRITING_NONE = 0,
+    WRITING_DELEGATION,
+    WRITING_DECISION,
+    WRITING_HEURISTIC,
+    WRITING_END,
+};
+
+struct heuristic {
+    uint8_t forced;
+    uint64_t when_ms;
+    struct slice who, why;
+};
+
+enum pending_kind { PENDING_TX, PENDING_ASK, PENDING_INQUIRY, PENDING_OPERATOR };
+
+// What a token stands for; first member of what it stands for.
+struct pending {
+    enum pending_kind kind;
+    token_t token;
+};
+
+// A STATUS or CANCEL whose gtid is being looked up.
+struct ask {
+    struct pending pending;
+    peer_t peer;
+    uint8_t about;
+    struct gtid gtid;
+};
+
+// An INQUIRE whose gtid is being looked up.
+struct inquiry {
+    struct pending pending;
+    peer_t peer;
+    struct msg_inquire msg;
+};
+
+// An operator's order whose gtid is being looked up.
+struct order {
+    struct pending pending;
+    struct event_operator order; // slices point to the texts below
+    char who[2 * LIMIT_NAME_BYTES + 1];
+    char why[LIMIT_WHY_BYTES + 1];
+};
+
+struct tx {
+    struct coord_timer deadline;
+    struct pending pending;
+    struct gtid gtid;
+    uint64_t attempt; // 0 until phase one begins
+    enum tx_state state;
+    enum tx_writing writing;
+    uint8_t protocol;
+    uint8_t outcome;
+    uint8_t reason;
+    uint8_t mixed;
+    uint16_t reason_branch;
+    uint16_t branch_count;
+    uint16_t voting; // branches that have not voted
+    uint16_t owing;  // branches that have not acknowledged
+    bool own_gtid;   // made by this coordinator
+    bool wait_done;
+    bool submitted;
+    bool cancelled; // while looking
+    bool told;      // the outcome can no longer change and may be spoken of
+    bool one_phase;
+    bool resolving; // one phase: asking what became of it, no longer to prepare
+    bool foreign;   // another coordinator's, ended by an operator's word
+    bool keep;      // its record stays until an operator forgets it
+    uint32_t timeout_ms;
+    uint64_t timeout_due_ms; // monotonic, of the whole transaction
+    uint64_t started_ms, decided_ms, ended_ms;
+    uint8_t digest[DIGEST_BYTES];
+    struct slice owner;
+    struct slice reason_text;
+    struct heuristic *heuristic;
+    token_t operator_token; // to be answered when what is being written is durable; 0: none
+    struct branch *branches;
+    struct waiter *waiters;
+    struct tx_block *blocks;
+    struct tx *next_dead;
+};
+
+struct lease {
+    struct list age; // in coordinator.leases_by_age
+    uint64_t index;
+    uint64_t lease_ms;
+    uint32_t used_count;
+    char principal[LIMIT_NAME_BYTES + 1];
+    uint64_t used[]; // bits
+};
+
+struct foreign {
+    struct foreign_view view;
+    char resource[LIMIT_NAME_BYTES + 1];
+    char key[LIMIT_GTID_BYTES + 8];
+};
+
+struct coordinator {
+    struct coordinator_config config;
+    struct coordinator_stats stats;
+    struct rng rng;
+    struct now now;
+    uint64_t stamp_ms; // wall clock that never goes back, for records
+    uint64_t log_seq, seal;
+    uint64_t attempt_next;
+    uint64_t lease_index_next;
+    struct heap timers;
+    size_t timer_count;
+    struct map sessions;  // peer -> session
+    struct map resources; // name -> resource
+    struct map txs;       // gtid -> tx
+    struct map leases;    // index -> lease
+    struct list leases_by_age;
+    struct map foreign; // key -> foreign
+    struct slots slots; // token -> pending
+    struct tx *dead;    // freed at the next step: effects may still point into them
+    bool started;
+    bool draining, drain_begun;
+    bool stopped;
+    struct effects *fx; // of the step that runs
+};
+
+// coordinator.c
+void coord_stop(struct coordinator *c, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool coord_timer_reserve(struct coordinator *c); // room for one more timer
+void coord_seal(struct coordinator *c);
+bool pending_add(struct coordinator *c, struct pending *pending, enum pending_kind kind);
+// A zeroed one of `size` bytes that begins with a struct pending; NULL: no memory, or too many.
+void *pending_new(struct coordinator *c, size_t size, enum pending_kind kind);
+void pending_free(struct coordinator *c, struct pending *pending);
+void coord_lookup(struct coordinator *c, token_t token, const struct gtid *gtid);
+
+// coordinator_tx.c
+struct tx *tx_new(struct coordinator *c, const struct gtid *gtid, struct slice owner,
+                  enum tx_state state);
+struct tx *tx_find(const struct coordinator *c, const struct gtid *gtid);
+void tx_bury(struct coordinator *c, struct tx *tx);
+void tx_free(struct coordinator *c, struct tx *tx);
+void *tx_alloc(struct tx *tx, size_t size);
+struct slice tx_copy(struct tx *tx, struct slice from); // {NULL, 0} when out of memory
+void tx_move(struct tx *tx, enum tx_state state);
+struct branch *tx_branch(const struct tx *tx, unsigned number);
+// A new branch at the end; NULL: out of memory.
+struct branch *tx_add_branch(struct coordinator *c, struct tx *tx, unsigned number, unsigned kind,
+                             struct slice resource);
+void branch_move(struct coordinator *c, struct branch *b, enum tx_branch_state state);
+bool tx_add_waiter(struct tx *tx, peer_t peer, uint8_t about);
+
+// coordinator_session.c
+struct session *session_find(const struct coordinator *c, peer_t peer);
+struct resource *resource_get(struct coordinator *c, struct slice name); // finds or makes
+struct resource *resource_find(const struct coordinator *c, struct slice name);
+void resource_release(struct coordinator *c, struct resource *r); // frees it when nothing needs it
+void session_hello(struct coordinator *c, peer_t peer, struct slice principal,
+                   const struct msg_hello *hello);
+void session_lease(struct coordinator *c, struct session *s);
+void session_gone(struct coordinator *c, peer_t peer);
+void session_silent(struct coordinator *c, struct session *s);
+void session_free(struct coordinator *c, struct session *s);
+enum lease_use { LEASE_FRESH, LEASE_USED, LEASE_DENIED };
+enum lease_use lease_use(struct coordinator *c, const struct gtid_parts *parts,
+                         const char *principal);
+
+// coordinator_reply.c
+struct msg *coord_send(struct coordinator *c, peer_t peer, enum msg_type type);
+void coord_refuse(struct coordinator *c, peer_t peer, enum msg_type about, const struct gtid *gtid,
+                  int code, const char *format, ...) __attribute__((format(printf, 6, 7)));
+struct msg_result *coord_result(struct coordinator *c, peer_t peer, uint8_t about,
+                                const struct gtid *gtid, enum outcome outcome);
+void coord_result_of_tx(struct coordinator *c, peer_t peer, uint8_t about, const struct tx *tx);
+void coord_result_of_record(struct coordinator *c, peer_t peer, uint8_t about,
+                            const struct tx_record *record);
+void coord_answer_waiters(struct coordinator *c, struct tx *tx);
+void coord_answer_operator(struct coordinator *c, token_t token, int code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+// coordinator_begin.c
+void begin_submit(struct coordinator *c, struct session *s, const struct msg_submit *submit);
+void begin_enlist(struct coordinator *c, struct session *s, const struct msg_enlist *enlist);
+void begin_cancel(struct coordinator *c, struct session *s, const struct gtid *gtid);
+void begin_status(struct coordinator *c, struct session *s, const struct gtid *gtid);
+bool begin_foreign_gtid(const struct coordinator *c, const struct gtid *gtid);
+void begin_go(struct coordinator *c, struct tx *tx);
+void begin_found(struct coordinator *c, struct tx *tx, const struct tx_record *record);
+void begin_silent(struct coordinator *c, struct tx *tx, enum outcome outcome);
+
+// coordinator_register.c
+// What to make of a gtid that is neither in memory nor in the register.
+enum outcome register_silence(const struct coordinator *c, const struct gtid *gtid,
+                              uint64_t horizon_ms);
+void register_answered(struct coordinator *c, struct pending *pending,
+                       const struct tx_record *found, uint64_t horizon_ms);
+
+// coordinator_prepare.c
+void prepare_begin(struct coordinator *c, struct tx *tx);
+void prepare_send(struct coordinator *c, struct branch *b);
+void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote *vote);
+void prepare_timeout(struct coordinator *c, struct tx *tx);
+void prepare_delegated(struct coordinator *c, struct tx *tx);
+void prepare_arm(struct coordinator *c, struct tx *tx); // the timer of phase one
+void fence_insert(struct branch *b);
+
+// coordinator_decide.c
+void decide_commit(struct coordinator *c, struct tx *tx);
+void decide_abort(struct coordinator *c, struct tx *tx, enum abort_reason reason, unsigned branch,
+                  struct slice text);
+void decide_written(struct coordinator *c, struct tx *tx, const struct tx_record *stands);
+void tx_write(struct coordinator *c, struct tx *tx, enum tx_writing what, enum tx_stage stage,
+              bool lazy);
+
+void tx_record_of(const struct tx *tx, struct tx_record *ret); // all but stage and branches
+
+// coordinator_drive.c
+void drive_ended(struct coordinator *c, struct tx *tx);
+void drive_begin(struct coordinator *c, struct tx *tx);
+void drive_branch(struct coordinator *c, struct branch *b); // to the outcome that it is meant for
+void drive_send(struct coordinator *c, struct branch *b);
+void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *done);
+void drive_one_phase(struct coordinator *c, struct branch *b, enum outcome outcome,
+                     enum abort_reason reason, struct slice text);
+void drive_check_end(struct coordinator *c, struct tx *tx);
+enum outcome drive_goal(const struct branch *b);
+
+// coordinator_resend.c
+void resend_expect(struct coordinator *c, struct branch *b); // it owes an answer from now on
+void resend_answered(struct coordinator *c, struct branch *b);
+void resend_now(struct coordinator *c, struct resource *r);
+void resend_branch_now(struct coordinator *c, struct branch *b);
+void resend_due(struct coordinator *c, struct resource *r);
+uint64_t resend_due_ms(const struct coordinator *c, const struct branch *b);
+void branch_send(struct coordinator *c, struct branch *b); // what its state asks for
+
+// coordinator_inquire.c
+void inquire(struct coordinator *c, struct session *s, const struct msg_inquire *inquiry);
+void inquire_answer(struct coordinator *c, struct inquiry *pending, const struct tx_record *found);
+void foreign_drop(struct coordinator *c, const struct gtid *gtid, unsigned branch);
+void foreign_free(struct coordinator *c);
+
+// coordinator_operator.c
+void operator_order(struct coordinator *c, const struct event_operator *order);
+void operator_looked_up(struct coordinator *c, struct order *pending,
+                        const struct tx_record *found);
+void operator_written(struct coordinator *c, struct tx *tx);
+
+// coordinator_recover.c
+void recover_record(struct coordinator *c, const struct tx_record *record);
+void recover_start(struct coordinator *c);
+
+#endif

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operators that order: an outcome by force, to forget, to try again.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/coordinator_internal.h"
+
+static bool order_heuristic(struct coordinator *c, struct tx *tx,
+                            const struct event_operator *order, enum outcome forced)
+{
+    struct heuristic *h = tx_alloc(tx, sizeof *h);
+    if (!h)
+        return false;
+    h->forced = (uint8_t)forced;
+    h->when_ms = c->stamp_ms;
+    h->who = tx_copy(tx, order->who);
+    h->why = tx_copy(tx, order->why);
+    if (h->who.size != order->who.size || h->why.size != order->why.size)
+        return false;
+    tx->heuristic = h;
+    tx->operator_token = order->token;
+    return true;
+}
+
+static bool order_eligible(const struct branch *b)
+{
+    return b->state != BRANCH_DONE && b->vote == VOTE_YES;
+}
+
+static unsigned order_eligible_count(const struct tx *tx)
+{
+    unsigned count = 0;
+    for (const struct branch *b = tx->branches; b; b = b->next)
+        count += order_eligible(b);
+    return count;
+}
+
+static void order_refuse(struct coordinator *c, const struct event_operator *order, int code,
+                         const char *text)
+{
+    coord_answer_operator(c, order->token, code, "%s", text);
+}
+
+static void order_retry(struct coordinator *c, struct tx *tx)
+{
+    for (struct branch *b = tx->branches; b; b = b->next)
+        resend_branch_now(c, b);
+}
+
+// Nothing is decided: an operator may abort like the application could. A commit would have to
+// answer for votes that were never given.
+static void order_undecided(struct coordinator *c, struct tx *tx,
+                            const struct event_operator *order)
+{
+    if (order->verb == OPERATOR_ABORT) {
+        if (!order_heuristic(c, tx, order, OUTCOME_NONE))
+            order_refuse(c, order, ASSENT_NOMEM, "out of memory");
+        else
+            decide_abort(c, tx, REASON_OPERATOR, 0, tx->heuristic->why);
+    } else if (order->verb == OPERATOR_COMMIT) {
+        order_refuse(
+            c, order, ASSENT_STATE,
+            "not all branches have voted yes: nothing is in doubt, and nothing to commit yet");
+    } else {
+        order_refuse(c, order, ASSENT_STATE, "it is not decided: abort it first");
+    }
+}
+
+static void order_delegated(struct coordinator *c, struct tx *tx,
+                            const struct event_operator *order)
+{
+    if (order->verb == OPERATOR_COMMIT) {
+        order_refuse(c, order, ASSENT_STATE, "its one branch decides for itself");
+        return;
+    }
+    prepare_timeout(c, tx);
+    order_retry(c, tx);
+    order_refuse(
+        c, order, ASSENT_OK,
+        "its one branch decides for itself: asked it to roll back, unless it has committed");
+}
+
+// Against the decision: recorded first, then those that have not acknowledged are told.
+static void order_against(struct coordinator *c, struct tx *tx, const struct event_operator *order,
+                          enum outcome forced)
+{
+    if (tx->writing != WRITING_NONE) {
+        order_refuse(c, order, ASSENT_BUSY, "something is being recorded for it: try again");
+    } else if (tx->heuristic && tx->heuristic->forced != OUTCOME_NONE) {
+        order_refuse(c, order, ASSENT_STATE, "an operator has forced its outcome already");
+    } else if (order_eligible_count(tx) == 0) {
+        order_refuse(c, order, ASSENT_STATE, "no branch is in doubt that could still be changed");
+    } else if (!order_heuristic(c, tx, order, forced)) {
+        order_refuse(c, order, ASSENT_NOMEM, "out of memory");
+    } else {
+        c->stats.mixed += !tx->mixed;
+        tx->mixed = 1;
+        tx->keep = true;
+        tx_write(c, tx, WRITING_HEURISTIC, STAGE_DECIDED, false);
+    }
+}
+
+// Nobody will drive the branches any more. What they will have done is not known.
+static void order_forget(struct coordinator *c, struct tx *tx, const struct event_operator *order)
+{
+    if (tx->writing != WRITING_NONE) {
+        order_refuse(c, order, ASSENT_BUSY, "something is being recorded for it: try again");
+        return;
+    }
+    enum outcome forced = tx->heuristic ? (enum outcome)tx->heuristic->forced : OUTCOME_NONE;
+    if (!order_heuristic(c, tx, order, forced)) {
+        order_refuse(c, order, ASSENT_NOMEM, "out of memory");
+        return;
+    }
+    if (tx->state == TX_DELEGATED)
+        tx->outcome = OUTCOME_UNKNOWN;
+    c->stats.mixed += !tx->mixed;
+    tx->mixed = 1;
+    tx->keep = false;
+    tx->owing = 0;
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        if (b->state != BRANCH_DONE)
+            branch_move(c, b, BRANCH_DONE);
+    }
+    heap_disarm(&c->timers, &tx->deadline.timer);
+    tx_move(tx, TX_ENDING);
+    tx->ended_ms = c->stamp_ms;
+    tx_write(c, tx, WRITING_END, STAGE_ENDED, false);
+}
+
+static void order_decided(struct coordinator *c, struct tx *tx, const struct event_operator *order)
+{
+    enum outcome wanted = order->verb == OPERATOR_COMMIT ? OUTCOME_COMMITTED : OUTCOME_ABORTED;
+    if (order->verb == OPERATOR_FORGET) {
+        order_forget(c, tx, order);
+    } else if (tx->outcome == wanted && !(tx->heuristic && tx->heuristic->forced)) {
+        order_retry(c, tx);
+        order_refuse(c, order, ASSENT_OK, "that is decided already: told the participants again");
+    } else {
+        order_against(c, tx, order, wanted);
+    }
+}
+
+static void order_tx(struct coordinator *c, struct tx *tx, const struct event_operator *order)
+{
+    if (order->verb == OPERATOR_RETRY) {
+        order_retry(c, tx);
+        order_refuse(c, order, ASSENT_OK, "what was not answered is being sent again");
+        return;
+    }
+    switch (tx->state) {
+    case TX_LOOKING:
+    case TX_DECIDING:
+    case TX_DELEGATING: order_refuse(c, order, ASSENT_BUSY, "waits for the disk: try again"); break;
+    case TX_ACTIVE:
+    case TX_PREPARING: order_undecided(c, tx, order); break;
+    case TX_DELEGATED:
+        if (order->verb == OPERATOR_FORGET)
+            order_forget(c, tx, order);
+        else
+            order_delegated(c, tx, order);
+        break;
+    case TX_COMMITTING:
+    case TX_ABORTING: order_decided(c, tx, order); break;
+    case TX_ENDING:
+    case TX_ENDED: order_refuse(c, order, ASSENT_STATE, "it has ended"); break;
+    }
+}
+
+// ---- what is not in memory ----
+
+static void order_look(struct coordinator *c, const struct event_operator *from)
+{
+    struct order *order = pending_new(c, sizeof *order, PENDING_OPERATOR);
+    if (!order) {
+        order_refuse(c, from, ASSENT_BUSY, "too many requests");
+        return;
+    }
+    order->order = *from;
+    snprintf(order->who, sizeof order->who, "%.*s", (int)from->who.size,
+             (const char *)from->who.data);
+    snprintf(order->why, sizeof order->why, "%.*s", (int)from->why.size,
+             (const char *)from->why.data);
+    order->order.who = slice_text(order->who);
+    order->order.why = slice_text(order->why);
+    coord_lookup(c, order->pending.token, &from->gtid);
+}
+
+void operator_order(struct coordinator *c, const struct event_operator *order)
+{
+    if (order->verb == OPERATOR_RETRY && order->gtid.size == 0) {
+        void *value;
+        for (size_t cursor = 0; map_next(&c->resources, &cursor, &value);)
+            resend_now(c, value);
+        order_refuse(c, order, ASSENT_OK, "what was not answered is being sent again");
+        return;
+    }
+    struct tx *tx = tx_find(c, &order->gtid);
+    if (tx)
+        order_tx(c, tx, order);
+    else
+        order_look(c, order);
+}
+
+// Adds the branches that participants reported in doubt under this gtid, all of one attempt.
+static bool order_foreign_branches(struct coordinator *c, struct tx *tx)
+{
+    void *value;
+    for (size_t cursor = 0; map_next(&c->foreign, &cursor, &value);) {
+        const struct foreign *f = value;
+        if (!gtid_equal(&f->view.gtid, &tx->gtid))
+            continue;
+        if (tx->attempt != 0 && f->view.attempt != tx->attempt)
+            continue;
+        tx->attempt = f->view.attempt;
+        struct branch *b =
+            tx_add_branch(c, tx, f->view.branch, BRANCH_CALL, slice_text(f->resource));
+        if (!b)
+            return false;
+        b->vote = VOTE_YES;
+        b->state = BRANCH_PREPARED;
+    }
+    return true;
+}
+
+// A branch in doubt of a coordinator that is not us, by its participant's own report. Whether its
+// coordinator decided otherwise nobody here can know, so it counts as mixed.
+static bool order_foreign(struct coordinator *c, const struct event_operator *order)
+{
+    enum outcome forced = order->verb == OPERATOR_COMMIT ? OUTCOME_COMMITTED : OUTCOME_ABORTED;
+    if (order->verb == OPERATOR_FORGET || order->verb == OPERATOR_RETRY)
+        return false;
+    bool known = false;
+    void *value;
+    for (size_t cursor = 0; !known && map_next(&c->foreign, &cursor, &value);)
+        known = gtid_equal(&((struct foreign *)value)->view.gtid, &order->gtid);
+    if (!known)
+        return false;
+    struct tx *tx = tx_new(c, &order->gtid, slice_of(NULL, 0),
+                           forced == OUTCOME_COMMITTED ? TX_COMMITTING : TX_ABORTING);
+    if (!tx) {
+        order_refuse(c, order, ASSENT_NOMEM, "out of memory");
+        return true;
+    }
+    tx->foreign = tx->keep = tx->told = true;
+    tx->mixed = 1;
+    tx->outcome = (uint8_t)forced;
+    tx->decided_ms = c->stamp_ms;
+    if (!order_foreign_branches(c, tx) || !order_heuristic(c, tx, order, forced)) {
+        coord_stop(c, ASSENT_NOMEM, "out of memory");
+        return true;
+    }
+    c->stats.mixed++;
+    tx->owing = tx->branch_count;
+    tx_write(c, tx, WRITING_HEURISTIC, STAGE_DECIDED, false);
+    return true;
+}
+
+// An operator lets go of a record that was kept because of a heuristic.
+static void order_forget_record(struct coordinator *c, const struct event_operator *order,
+                                const struct tx_record *found)
+{
+    struct tx_record *record = effects_alloc(c->fx, sizeof *record);
+    if (!record)
+        return;
+    *record = *found;
+    struct effect *effect = effects_add(c->fx, EFFECT_WRITE);
+    effect->u.write = (struct effect_write){.stamp = c->stamp_ms, .tx = record, .lazy = true};
+    order_refuse(c, order, ASSENT_OK, "its record will go when the retention is over");
+}
+
+void operator_looked_up(struct coordinator *c, struct order *pending, const struct tx_record *found)
+{
+    const struct event_operator *order = &pending->order;
+    struct tx *tx = tx_find(c, &order->gtid);
+    if (tx) {
+        order_tx(c, tx, order);
+    } else if (found && order->verb == OPERATOR_FORGET) {
+        order_forget_record(c, order, found);
+    } else if (order_foreign(c, order)) {
+        return;
+    } else if (found) {
+        coord_answer_operator(c, order->token, ASSENT_STATE, "it has ended: %s%s",
+                              outcome_name((enum outcome)found->outcome),
+                              found->mixed ? " (mixed)" : "");
+    } else {
+        order_refuse(c, order, ASSENT_UNKNOWN, "nothing is known of that gtid here");
+    }
+}
+
+// The operator's word is durable: now the branches that have not acknowledged may hear it.
+void operator_written(struct coordinator *c, struct tx *tx)
+{
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        if (order_eligible(b)) {
+            enum tx_branch_state goal =
+                drive_goal(b) == OUTCOME_COMMITTED ? BRANCH_COMMITTING : BRANCH_ABORTING;
+            if (b->state != goal)
+                drive_branch(c, b);
+        }
+        if (tx->foreign)
+            foreign_drop(c, &tx->gtid, b->number);
+    }
+    if (tx->operator_token)
+        coord_answer_operator(c, tx->operator_token, ASSENT_OK,
+                              "recorded; the branches that were in doubt are being told");
+    tx->operator_token = 0;
+    drive_check_end(c, tx);
+}

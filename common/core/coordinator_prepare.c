@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Phase one: the branches are asked to prepare, and vote.
+#include "core/coordinator_internal.h"
+
+// Keeps resource->fence in the order of attempts.
+void fence_insert(struct branch *b)
+{
+    struct list *head = &b->resource->fence;
+    struct list *after = head->prev;
+    while (after != head && container_of(after, struct branch, fence)->tx->attempt > b->tx->attempt)
+        after = after->prev;
+    b->fence.prev = after;
+    b->fence.next = after->next;
+    after->next->prev = &b->fence;
+    after->next = &b->fence;
+}
+
+// One branch alone decides for itself (one-phase commit, X/Open DTP 1996, 2.3.2). Only when its
+// participant is there: what is delegated can no longer simply be aborted.
+static bool prepare_may_delegate(const struct tx *tx)
+{
+    return tx->branch_count == 1 && tx->branches->resource->session;
+}
+
+void prepare_begin(struct coordinator *c, struct tx *tx)
+{
+    tx->attempt = c->attempt_next++;
+    for (struct branch *b = tx->branches; b; b = b->next)
+        fence_insert(b);
+    tx->voting = tx->owing = tx->branch_count;
+    if (prepare_may_delegate(tx)) {
+        tx->one_phase = true;
+        tx_move(tx, TX_DELEGATING);
+        // A crash before this is durable leaves nothing, and nothing was sent: presumed abort. A
+        // crash after it leaves a delegated transaction, whose branch will be asked what it did.
+        tx_write(c, tx, WRITING_DELEGATION, STAGE_DELEGATED, false);
+        return;
+    }
+    tx_move(tx, TX_PREPARING);
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        branch_move(c, b, BRANCH_PREPARING);
+        resend_expect(c, b);
+    }
+    prepare_arm(c, tx);
+}
+
+void prepare_arm(struct coordinator *c, struct tx *tx)
+{
+    uint64_t due = c->now.mono_ms + c->config.phase_one_timeout_ms;
+    heap_arm(&c->timers, &tx->deadline.timer, due < tx->timeout_due_ms ? due : tx->timeout_due_ms);
+}
+
+void prepare_delegated(struct coordinator *c, struct tx *tx)
+{
+    tx_move(tx, TX_DELEGATED);
+    branch_move(c, tx->branches, BRANCH_PREPARING);
+    resend_expect(c, tx->branches);
+    prepare_arm(c, tx);
+}
+
+void prepare_send(struct coordinator *c, struct branch *b)
+{
+    const struct tx *tx = b->tx;
+    uint64_t due = tx->deadline.timer.due_ms;
+    b->prepare_sent = true;
+    coord_send(c, b->resource->session->id, MSG_PREPARE)->u.prepare = (struct msg_prepare){
+        .gtid = tx->gtid,
+        .attempt = tx->attempt,
+        .branch = b->number,
+        .protocol = tx->protocol,
+        .kind = b->kind,
+        .flags = tx->one_phase ? PREPARE_ONE_PHASE : 0,
+        .timeout_ms = timer_armed(&tx->deadline.timer) && due > c->now.mono_ms
+                          ? (uint32_t)(due - c->now.mono_ms)
+                          : c->config.phase_one_timeout_ms,
+        .payload = b->payload,
+    };
+}
+
+static void vote_alone(struct coordinator *c, struct branch *b, const struct msg_vote *vote)
+{
+    if (vote->vote == VOTE_NO)
+        drive_one_phase(c, b, OUTCOME_ABORTED, REASON_VOTED_NO, vote->text);
+    else if (vote->vote == VOTE_READ_ONLY)
+        drive_one_phase(c, b, OUTCOME_COMMITTED, REASON_NONE, slice_of(NULL, 0));
+    else
+        c->stats.stale++; // it was asked for more than a promise
+}
+
+void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote *vote)
+{
+    struct tx *tx = b->tx;
+    if (tx->state == TX_DELEGATED) {
+        b->vote = vote->vote;
+        vote_alone(c, b, vote);
+        return;
+    }
+    if (tx->state != TX_PREPARING || b->state != BRANCH_PREPARING) {
+        c->stats.stale++;
+        return;
+    }
+    b->vote = vote->vote;
+    b->journal = b->resource->journal;
+    tx->voting--;
+    if (vote->vote == VOTE_YES) {
+        branch_move(c, b, BRANCH_PREPARED);
+    } else {
+        // No and read-only: the participant has let go of the branch; it drops out of phase two.
+        branch_move(c, b, BRANCH_DONE);
+        tx->owing--;
+    }
+    if (vote->vote == VOTE_NO)
+        decide_abort(c, tx, REASON_VOTED_NO, b->number, vote->text);
+    else if (tx->voting == 0)
+        decide_commit(c, tx);
+}
+
+static void prepare_give_up(struct coordinator *c, struct tx *tx)
+{
+    const struct branch *b = tx->branches;
+    while (b->state != BRANCH_PREPARING)
+        b = b->next;
+    enum abort_reason reason =
+        c->now.mono_ms >= tx->timeout_due_ms ? REASON_TIMEOUT : REASON_NO_VOTE;
+    decide_abort(c, tx, reason, b->number,
+                 effects_printf(c->fx,
+                                b->prepare_sent ? "no vote from participant %s in time"
+                                                : "participant %s is not connected",
+                                b->resource->name));
+}
+
+// One branch alone did not answer. It may have committed, so all that can be done is to ask: roll
+// back, unless you have committed already.
+static void prepare_resolve(struct coordinator *c, struct tx *tx)
+{
+    struct branch *b = tx->branches;
+    if (tx->resolving)
+        return;
+    if (!b->prepare_sent) {
+        drive_one_phase(c, b, OUTCOME_ABORTED, REASON_NO_VOTE,
+                        slice_text("its participant is not connected"));
+        return;
+    }
+    tx->resolving = true;
+    branch_move(c, b, BRANCH_ABORTING);
+    resend_expect(c, b);
+}
+
+void prepare_timeout(struct coordinator *c, struct tx *tx)
+{
+    if (tx->state == TX_PREPARING)
+        prepare_give_up(c, tx);
+    else if (tx->state == TX_DELEGATED)
+        prepare_resolve(c, tx);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the log held at start: transactions that were decided, or delegated, and not ended.
+#include "core/coordinator_internal.h"
+
+static bool recover_branches(struct coordinator *c, struct tx *tx, const struct tx_record *record)
+{
+    for (unsigned i = 0; i < record->branch_count; i++) {
+        const struct record_branch *from = &record->branches[i];
+        struct branch *b = tx_add_branch(c, tx, from->branch, from->kind, from->resource);
+        if (!b)
+            return false;
+        b->vote = from->vote;
+        b->outcome = from->outcome;
+        b->heuristic = from->heuristic;
+        b->journal = from->journal;
+        // Where a crash may have left it; recover_start drives it on.
+        b->state = from->vote == VOTE_YES ? BRANCH_PREPARED : BRANCH_ACTIVE;
+        if (from->outcome != OUTCOME_NONE || from->vote == VOTE_NO || from->vote == VOTE_READ_ONLY)
+            b->state = BRANCH_DONE;
+    }
+    return true;
+}
+
+static bool recover_texts(struct tx *tx, const struct tx_record *record)
+{
+    tx->reason_text = tx_copy(tx, record->reason_text);
+    const struct record_heuristic *from = &record->heuristic;
+    if (from->when_ms == 0)
+        return tx->reason_text.size == record->reason_text.size;
+    struct heuristic *h = tx_alloc(tx, sizeof *h);
+    if (!h)
+        return false;
+    h->forced = from->forced;
+    h->when_ms = from->when_ms;
+    h->who = tx_copy(tx, from->who);
+    h->why = tx_copy(tx, from->why);
+    tx->heuristic = h;
+    return h->who.size == from->who.size && h->why.size == from->why.size;
+}
+
+static enum tx_state recover_state(const struct tx_record *record)
+{
+    if (record->stage == STAGE_DELEGATED)
+        return TX_DELEGATED;
+    return record->outcome == OUTCOME_COMMITTED ? TX_COMMITTING : TX_ABORTING;
+}
+
+void recover_record(struct coordinator *c, const struct tx_record *record)
+{
+    uint64_t stamps[] = {record->started_ms, record->decided_ms, record->ended_ms};
+    for (unsigned i = 0; i < sizeof stamps / sizeof stamps[0]; i++) {
+        if (stamps[i] > c->stamp_ms)
+            c->stamp_ms = stamps[i];
+    }
+    if (record->stage == STAGE_ENDED)
+        return; // kept for the operator's sake; answered from the register
+    struct tx *tx = tx_new(c, &record->gtid, record->owner, recover_state(record));
+    if (!tx || !recover_branches(c, tx, record) || !recover_texts(tx, record)) {
+        coord_stop(c, ASSENT_NOMEM, "out of memory while reading the log");
+        return;
+    }
+    tx->attempt = record->attempt;
+    tx->protocol = record->protocol;
+    tx->outcome = record->outcome;
+    tx->reason = record->reason;
+    tx->reason_branch = record->reason_branch;
+    tx->mixed = record->mixed;
+    tx->started_ms = record->started_ms;
+    tx->decided_ms = record->decided_ms;
+    tx->submitted = true;
+    tx->one_phase = tx->resolving = record->stage == STAGE_DELEGATED;
+    tx->told = !tx->one_phase;
+    tx->keep = tx->mixed || (tx->heuristic && tx->heuristic->forced != OUTCOME_NONE);
+    tx->foreign = record->owner.size == 0;
+    memcpy(tx->digest, record->digest, DIGEST_BYTES);
+    if (tx->one_phase)
+        fence_insert(tx->branches); // before any frame leaves: its participant must not forget
+}
+
+static bool recover_owes(const struct branch *b)
+{
+    if (b->state == BRANCH_DONE)
+        return false;
+    // A call that never voted: should its participant have prepared, it will ask.
+    return b->tx->one_phase || b->vote == VOTE_YES ||
+           (b->tx->outcome == OUTCOME_ABORTED && b->kind == BRANCH_ENLISTED);
+}
+
+static void recover_drive(struct coordinator *c, struct tx *tx)
+{
+    tx->owing = 0;
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        if (recover_owes(b)) {
+            tx->owing++;
+            b->prepare_sent = true;
+            if (tx->one_phase) {
+                branch_move(c, b, BRANCH_ABORTING);
+                resend_expect(c, b);
+            } else {
+                drive_branch(c, b);
+            }
+        } else if (b->state != BRANCH_DONE) {
+            branch_move(c, b, BRANCH_DONE);
+        }
+    }
+    if (!tx->one_phase)
+        drive_check_end(c, tx);
+}
+
+void recover_start(struct coordinator *c)
+{
+    c->started = true;
+    void *value;
+    for (size_t cursor = 0; map_next(&c->txs, &cursor, &value);)
+        recover_drive(c, value);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the coordinator says to clients and operators.
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/coordinator_internal.h"
+
+struct msg *coord_send(struct coordinator *c, peer_t peer, enum msg_type type)
+{
+    struct effect *effect = effects_add(c->fx, EFFECT_SEND);
+    effect->u.send.peer = peer;
+    effect->u.send.msg.type = type;
+    return &effect->u.send.msg;
+}
+
+static struct slice coord_text(struct coordinator *c, const char *format, va_list arguments)
+{
+    char text[LIMIT_REASON_BYTES + 1];
+    vsnprintf(text, sizeof text, format, arguments);
+    return effects_printf(c->fx, "%s", text);
+}
+
+void coord_refuse(struct coordinator *c, peer_t peer, enum msg_type about, const struct gtid *gtid,
+                  int code, const char *format, ...)
+{
+    c->stats.refused++;
+    va_list arguments;
+    va_start(arguments, format);
+    struct slice text = coord_text(c, format, arguments);
+    va_end(arguments);
+    struct msg *msg = coord_send(c, peer, MSG_REFUSED);
+    msg->u.refused =
+        (struct msg_refused){.about = (uint8_t)about, .code = (uint16_t)code, .text = text};
+    if (gtid)
+        msg->u.refused.gtid = *gtid;
+}
+
+struct msg_result *coord_result(struct coordinator *c, peer_t peer, uint8_t about,
+                                const struct gtid *gtid, enum outcome outcome)
+{
+    struct msg_result *result = &coord_send(c, peer, MSG_RESULT)->u.result;
+    result->gtid = *gtid;
+    result->about = about;
+    result->outcome = (uint8_t)outcome;
+    return result;
+}
+
+void coord_result_of_tx(struct coordinator *c, peer_t peer, uint8_t about, const struct tx *tx)
+{
+    struct msg_result *result = coord_result(c, peer, about, &tx->gtid,
+                                             tx->told ? (enum outcome)tx->outcome : OUTCOME_NONE);
+    result->mixed = tx->mixed;
+    if (!tx->told)
+        return;
+    result->reason = tx->reason;
+    result->branch = tx->reason_branch;
+    result->text = tx->reason_text;
+    result->finished = tx->owing == 0;
+}
+
+void coord_result_of_record(struct coordinator *c, peer_t peer, uint8_t about,
+                            const struct tx_record *record)
+{
+    struct msg_result *result =
+        coord_result(c, peer, about, &record->gtid, (enum outcome)record->outcome);
+    result->mixed = record->mixed;
+    result->reason = record->reason;
+    result->branch = record->reason_branch;
+    result->text = record->reason_text;
+    result->finished = record->stage == STAGE_ENDED;
+}
+
+void coord_answer_waiters(struct coordinator *c, struct tx *tx)
+{
+    if (!tx->told)
+        return;
+    struct waiter *kept = NULL;
+    for (struct waiter *w = tx->waiters, *next; w; w = next) {
+        next = w->next;
+        if (w->about == MSG_SUBMIT && tx->wait_done && tx->owing > 0) {
+            w->next = kept;
+            kept = w;
+        } else {
+            coord_result_of_tx(c, w->peer, w->about, tx);
+        }
+    }
+    tx->waiters = kept;
+}
+
+void coord_answer_operator(struct coordinator *c, token_t token, int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    struct slice text = coord_text(c, format, arguments);
+    va_end(arguments);
+    struct effect *effect = effects_add(c->fx, EFFECT_ANSWER);
+    effect->u.answer.token = token;
+    effect->u.answer.code = code;
+    effect->u.answer.text = text;
+}
