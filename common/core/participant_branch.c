@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// Branches in memory; what they write to the journal and ask of the resource manager.
+#include <stdlib.h>
+
+#include "core/participant_internal.h"
+
+static uint8_t make_key(uint8_t key[PART_KEY_BYTES], const struct gtid *gtid, unsigned branch)
+{
+    memcpy(key, gtid->text, gtid->size);
+    key[gtid->size] = (uint8_t)branch;
+    key[gtid->size + 1] = (uint8_t)(branch >> 8);
+    return (uint8_t)(gtid->size + 2);
+}
+
+struct part *part_find(const struct participant *self, const struct gtid *gtid, unsigned branch)
+{
+    uint8_t key[PART_KEY_BYTES];
+    return map_get(&self->parts, slice_of(key, make_key(key, gtid, branch)));
+}
+
+static bool reserve(struct participant *self)
+{
+    size_t count = self->parts.count + 1;
+    return heap_reserve(&self->due, count) && heap_reserve(&self->finished, count);
+}
+
+struct part *part_new(struct participant *self, const struct gtid *gtid, unsigned branch,
+                      enum part_state state)
+{
+    struct part *b = reserve(self) ? calloc(1, sizeof *b) : NULL;
+    if (!b)
+        return NULL;
+    b->gtid = *gtid;
+    b->branch = (uint16_t)branch;
+    b->key_size = make_key(b->key, gtid, branch);
+    b->state = state;
+    b->protocol = PROTOCOL_2PC;
+    list_init(&b->numbered);
+    b->token = slots_add(&self->slots, b);
+    if (!b->token)
+        goto fail;
+    if (!map_insert(&self->parts, slice_of(b->key, b->key_size), b))
+        goto fail_slot;
+    self->states[state]++;
+    return b;
+fail_slot:
+    slots_release(&self->slots, b->token);
+fail:
+    free(b);
+    return NULL;
+}
+
+void part_free(struct participant *self, struct part *b)
+{
+    self->states[b->state]--;
+    heap_disarm(b->state == PART_FINISHED ? &self->finished : &self->due, &b->timer);
+    list_remove(&b->numbered);
+    slots_release(&self->slots, b->token);
+    map_remove(&self->parts, slice_of(b->key, b->key_size));
+    free(b->payload);
+    free(b);
+}
+
+bool part_room(const struct participant *self)
+{
+    size_t finished = self->states[PART_FINISHED];
+    return self->parts.count - finished < self->config.branches_max &&
+           finished < self->config.finished_max;
+}
+
+bool part_keep(struct part *b, struct slice bytes)
+{
+    uint8_t *copy = NULL;
+    if (bytes.size > 0) {
+        copy = malloc(bytes.size);
+        if (!copy)
+            return false;
+        memcpy(copy, bytes.data, bytes.size);
+    }
+    free(b->payload);
+    b->payload = copy;
+    b->payload_size = bytes.size;
+    return true;
+}
+
+void part_move(struct participant *self, struct part *b, enum part_state state)
+{
+    // The timer means something else in the next state, and in FINISHED it is in another heap.
+    heap_disarm(b->state == PART_FINISHED ? &self->finished : &self->due, &b->timer);
+    self->states[b->state]--;
+    b->state = (enum part_state)sm_move(&part_table, (int)b->state, (int)state);
+    self->states[state]++;
+    b->tries = 0;
+}
+
+// Whether the coordinator that is heard now is the one whose attempt this is.
+bool part_ours(const struct participant *self, const struct part *b)
+{
+    return b->coordinator == self->heard.id;
+}
+
+static enum rm_op op_of(enum part_state state)
+{
+    if (state == PART_PREPARING)
+        return RM_PREPARE;
+    return state == PART_COMMITTING ? RM_COMMIT : RM_ROLLBACK;
+}
+
+// Asks of the resource manager what the state says.
+void part_call(struct participant *self, struct part *b)
+{
+    CHECK(b->busy == PART_IDLE);
+    b->busy = PART_CALLING;
+    effects_add(self->fx, EFFECT_CALL)->u.call = (struct effect_call){
+        .token = b->token,
+        .op = op_of(b->state),
+        .gtid = b->gtid,
+        .branch = b->branch,
+        .kind = b->kind,
+        .protocol = b->protocol,
+        .attempt = b->attempt,
+        .coordinator = b->coordinator,
+        .payload = slice_of(b->payload, b->payload_size),
+        .tries = b->tries,
+    };
+}
+
+// NULL: out of memory, and the step is marked as failed.
+static struct branch_record *record_of(struct participant *self, const struct part *b,
+                                       enum journal_stage stage)
+{
+    struct branch_record *record = effects_alloc(self->fx, sizeof *record);
+    if (!record)
+        return NULL;
+    bool payload = stage != JOURNAL_FINISHED;
+    bool echo = part_ours(self, b); // the log position belongs to the coordinator in the record
+    *record = (struct branch_record){
+        .gtid = b->gtid,
+        .attempt = b->attempt,
+        .coordinator = b->coordinator,
+        .branch = b->branch,
+        .protocol = b->protocol,
+        .kind = b->kind,
+        .stage = (uint8_t)stage,
+        .outcome = b->outcome,
+        .heuristic = b->heuristic,
+        .log_seq = echo ? self->heard.log_seq : 0,
+        .seal = echo ? self->heard.seal : 0,
+        .prepared_ms = b->prepared_ms,
+        .payload = payload ? slice_of(b->payload, b->payload_size) : slice_of(NULL, 0),
+    };
+    return record;
+}
+
+// A finished branch is closed: the horizon may pass it once the fence has. One that an operator
+// ended is kept for ever, and one of another coordinator until that is heard again.
+static bool record_open(const struct participant *self, const struct part *b,
+                        enum journal_stage stage)
+{
+    return stage != JOURNAL_FINISHED || b->heuristic || !part_ours(self, b);
+}
+
+static struct effect_write *write(struct participant *self, const struct part *b,
+                                  enum journal_stage stage)
+{
+    bool open = record_open(self, b, stage);
+    struct effect_write *write = &effects_add(self->fx, EFFECT_WRITE)->u.write;
+    *write = (struct effect_write){
+        .open = open,
+        .stamp = open ? 0 : b->number,
+        .branch = record_of(self, b, stage),
+    };
+    return write;
+}
+
+void part_write(struct participant *self, struct part *b, enum journal_stage stage)
+{
+    CHECK(b->busy == PART_IDLE);
+    bool open = record_open(self, b, stage);
+    b->busy = PART_WRITING;
+    b->pinned = open && stage == JOURNAL_FINISHED && !b->heuristic;
+    if (!open) {
+        b->number = self->number_next++;
+        list_append(&self->numbered, &b->numbered);
+    }
+    write(self, b, stage)->token = b->token;
+}
+
+// Writes the record of a finished branch again, or removes it. Nothing waits for it.
+void part_write_aside(struct participant *self, const struct part *b, bool forget)
+{
+    struct effect_write *aside = write(self, b, JOURNAL_FINISHED);
+    aside->lazy = true;
+    aside->forget = forget;
+}
+
+// The pause doubles with each try, and is drawn from its upper half.
+void part_wait(struct participant *self, struct part *b, uint32_t min_ms, uint32_t max_ms)
+{
+    uint64_t pause = (uint64_t)min_ms << (b->tries < 20 ? b->tries : 20);
+    if (pause > max_ms)
+        pause = max_ms;
+    if (pause < 2)
+        pause = 2;
+    b->tries++;
+    heap_arm(&self->due, &b->timer,
+             self->now.mono_ms + pause / 2 + rng_below(&self->rng, pause / 2));
+}
+
+// The branch's timer has run out.
+void part_due(struct participant *self, struct part *b)
+{
+    heap_disarm(&self->due, &b->timer);
+    switch (b->state) {
+    case PART_WORKING:
+    case PART_PREPARED: part_inquire(self, b); break;
+    case PART_PREPARING:
+    case PART_COMMITTING:
+    case PART_ROLLING_BACK: part_call(self, b); break;
+    case PART_VOTING:
+    case PART_DECIDING:
+    case PART_FINISHING:
+    case PART_FINISHED: CHECK(!"a timer in a state that has none");
+    }
+}
+
+static enum journal_stage stage_of(enum part_state state)
+{
+    if (state < PART_DECIDING)
+        return JOURNAL_PREPARED;
+    return state == PART_FINISHED ? JOURNAL_FINISHED : JOURNAL_DECIDED;
+}
+
+void part_view_of(const struct part *b, struct part_view *ret)
+{
+    *ret = (struct part_view){
+        .state = b->state,
+        .record =
+            {
+                .gtid = b->gtid,
+                .attempt = b->attempt,
+                .coordinator = b->coordinator,
+                .branch = b->branch,
+                .protocol = b->protocol,
+                .kind = b->kind,
+                .stage = (uint8_t)stage_of(b->state),
+                .outcome = b->outcome,
+                .heuristic = b->heuristic,
+                .prepared_ms = b->prepared_ms,
+                .payload = slice_of(b->payload, b->payload_size),
+            },
+    };
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the participant's core share. One verb a file:
+//   participant.c          life, dispatch, time, looking in
+//   participant_session.c  greeting the coordinator, and which one it is
+//   participant_branch.c   branches in memory; what they write and call
+//   participant_vote.c     phase one
+//   participant_outcome.c  phase two
+//   participant_doubt.c    asking what stands
+//   participant_fence.c    remembering what is finished, and for how long
+//   participant_recover.c  what the journal and the resource manager held at start
+#ifndef CORE_PARTICIPANT_INTERNAL_H
+#define CORE_PARTICIPANT_INTERNAL_H
+
+#include "base/check.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "core/participant.h"
+#include "core/slots.h"
+
+enum {
+    PART_STATES = PART_FINISHED + 1,
+    PART_KEY_BYTES = LIMIT_GTID_BYTES + 2,
+    PART_HORIZON_STEP = 1000, // finished branches, or
+    PART_HORIZON_MS = 1000,   // so long, between two EFFECT_HORIZON
+};
+
+// What a branch waits for. One thing at a time: calls for one branch never overlap.
+enum part_busy { PART_IDLE = 0, PART_CALLING, PART_WRITING };
+
+struct part {
+    struct timer timer;   // while unfinished: when to ask or call again; FINISHED: by attempt
+    struct list numbered; // closed records, oldest first: what holds the horizon back
+    struct gtid gtid;
+    uint16_t branch;
+    uint8_t key_size;
+    uint8_t key[PART_KEY_BYTES];
+    uint64_t attempt;     // 0: not asked to prepare yet
+    uint64_t coordinator; // whose attempt; 0: not known yet
+    token_t token;
+    uint64_t number; // of its closed record
+    uint64_t prepared_ms;
+    enum part_state state;
+    enum part_busy busy;
+    uint8_t protocol, kind, outcome;
+    uint32_t tries; // of the present call, or of asking
+    bool one_phase;
+    bool journaled; // an open record of this attempt is in the journal
+    bool abort;     // to be rolled back as soon as what runs has ended
+    bool resolve;   // the abort must be remembered
+    bool answer;    // the coordinator waits to hear how it ended
+    bool heuristic;
+    bool voted_no; // in one phase
+    bool pinned;   // finished, with a record that the horizon does not take: forgetting removes it
+    uint8_t *payload; // owned: of the call while unfinished, then the reason of a no
+    size_t payload_size;
+};
+
+// The coordinator as far as heard of.
+struct part_coordinator {
+    uint64_t id, incarnation;
+    uint64_t log_seq, seal;
+    uint64_t fence;
+};
+
+struct participant {
+    struct participant_config config;
+    struct participant_stats stats;
+    struct rng rng;
+    struct now now;
+    struct effects *fx; // of the step that runs
+    bool started, stopped;
+    // session
+    struct part_coordinator heard;
+    bool linked, welcomed;
+    uint64_t heard_ms, sent_ms, greet_due_ms;
+    int refused_code;
+    size_t refused_size;
+    char refused_text[LIMIT_REASON_BYTES];
+    // branches
+    struct map parts; // (gtid, branch) -> part
+    struct slots slots;
+    struct heap due;
+    struct heap finished; // those that the fence will release, by attempt
+    struct list numbered;
+    size_t states[PART_STATES];
+    uint64_t number_next;
+    uint64_t horizon, horizon_ms; // told last, and when
+};
+
+// participant.c
+void part_stop(struct participant *self, int code, const char *text);
+
+// participant_session.c
+void part_connected(struct participant *self);
+void part_disconnected(struct participant *self);
+// Takes note of a frame's header. False: its messages are not for us.
+bool part_heard(struct participant *self, const struct frame_header *header, const struct msg *msg);
+void part_welcome(struct participant *self, const struct msg_welcome *welcome);
+void part_refused(struct participant *self, const struct msg_refused *refused);
+void part_session_tick(struct participant *self);
+uint64_t part_session_deadline(const struct participant *self);
+// A message to fill in. While the coordinator does not listen it goes nowhere.
+struct msg *part_send(struct participant *self, enum msg_type type, struct msg *spare);
+
+// participant_branch.c
+struct part *part_find(const struct participant *self, const struct gtid *gtid, unsigned branch);
+// NULL: out of memory.
+struct part *part_new(struct participant *self, const struct gtid *gtid, unsigned branch,
+                      enum part_state state);
+void part_free(struct participant *self, struct part *b);
+bool part_room(const struct participant *self);     // for one more unfinished branch
+bool part_keep(struct part *b, struct slice bytes); // copies the payload; false: out of memory
+void part_move(struct participant *self, struct part *b, enum part_state state);
+bool part_ours(const struct participant *self, const struct part *b);
+void part_call(struct participant *self, struct part *b);
+void part_write(struct participant *self, struct part *b, enum journal_stage stage);
+void part_write_aside(struct participant *self, const struct part *b, bool forget);
+void part_wait(struct participant *self, struct part *b, uint32_t min_ms, uint32_t max_ms);
+void part_due(struct participant *self, struct part *b);
+void part_view_of(const struct part *b, struct part_view *ret);
+
+// participant_vote.c
+void part_prepare(struct participant *self, const struct msg_prepare *prepare);
+void part_prepared(struct participant *self, struct part *b, const struct event_called *called);
+void part_voted(struct participant *self, struct part *b); // the yes is durable
+void part_vote(struct participant *self, const struct part *b, enum vote vote, struct slice text);
+
+// participant_outcome.c
+void part_commit(struct participant *self, const struct msg_decide *decide);
+void part_rollback(struct participant *self, const struct msg_decide *decide);
+void part_roll_back(struct participant *self, struct part *b);
+void part_drive(struct participant *self, struct part *b); // to the outcome that it has
+void part_driven(struct participant *self, struct part *b, const struct event_called *called);
+void part_finish(struct participant *self, struct part *b);
+void part_finished(struct participant *self, struct part *b); // the outcome is durable
+void part_done(struct participant *self, const struct part *b);
+
+// participant_doubt.c
+void part_working(struct participant *self, const struct gtid *gtid, unsigned branch);
+void part_standing(struct participant *self, const struct msg_standing *standing);
+void part_inquire(struct participant *self, struct part *b);
+void part_inquire_all(struct participant *self);
+
+// participant_fence.c
+void part_fence(struct participant *self, uint64_t fence);
+void part_remember(struct participant *self, struct part *b); // b may be gone after it
+void part_forget(struct participant *self, struct part *b);
+void part_coordinator_changed(struct participant *self);
+void part_horizon(struct participant *self);
+uint64_t part_horizon_deadline(const struct participant *self);
+
+// participant_recover.c
+void part_recovered(struct participant *self, const struct branch_record *record);
+void part_found(struct participant *self, const struct branch_record *record);
+void part_start(struct participant *self);
+
+#endif

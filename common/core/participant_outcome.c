@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+// Phase two: the decision is carried out until it is done, made durable, and acknowledged.
+#include "core/participant_internal.h"
+
+static void done(struct participant *self, const struct msg_decide *what, enum outcome outcome,
+                 unsigned flags)
+{
+    struct msg spare;
+    part_send(self, MSG_DONE, &spare)->u.done = (struct msg_done){
+        .gtid = what->gtid,
+        .attempt = what->attempt,
+        .branch = what->branch,
+        .outcome = (uint8_t)outcome,
+        .flags = (uint8_t)flags,
+    };
+}
+
+// How the branch ended. In one phase a no is told as the vote that it was.
+void part_done(struct participant *self, const struct part *b)
+{
+    if (b->voted_no) {
+        part_vote(self, b, VOTE_NO, slice_of(b->payload, b->payload_size));
+        return;
+    }
+    if (!part_ours(self, b) && !b->heuristic)
+        return; // another coordinator could take it for an attempt of its own
+    struct msg_decide what = {.gtid = b->gtid, .attempt = b->attempt, .branch = b->branch};
+    done(self, &what, b->outcome, b->heuristic ? DONE_HEURISTIC : 0);
+}
+
+void part_drive(struct participant *self, struct part *b)
+{
+    part_move(self, b, b->outcome == OUTCOME_COMMITTED ? PART_COMMITTING : PART_ROLLING_BACK);
+    part_call(self, b);
+}
+
+void part_roll_back(struct participant *self, struct part *b)
+{
+    b->outcome = OUTCOME_ABORTED;
+    if (!b->attempt)
+        b->coordinator = self->heard.id; // work that nobody asked to prepare
+    part_drive(self, b);
+}
+
+// An operator's word. It may contradict the decision, so it must be known after a crash that this
+// branch was ended so, and by whom: otherwise a resource manager that has obeyed would be asked for
+// the opposite later, find nothing to do, and the branch would be reported as what it is not.
+static void force(struct participant *self, struct part *b, enum outcome outcome)
+{
+    b->heuristic = true;
+    b->answer = true;
+    b->outcome = (uint8_t)outcome;
+    part_move(self, b, PART_DECIDING);
+    part_write(self, b, JOURNAL_DECIDED);
+}
+
+enum relation { DECIDE_STALE, DECIDE_SAME, DECIDE_NEWER };
+
+// How the attempt in a decision relates to that of the branch. Only an operator's word counts for
+// a branch of another coordinator, and only for exactly that attempt.
+static enum relation relate(const struct participant *self, const struct part *b,
+                            const struct msg_decide *d)
+{
+    if (b->state == PART_WORKING)
+        return DECIDE_NEWER;
+    if (d->attempt == b->attempt && (part_ours(self, b) || d->flags & DECIDE_HEURISTIC))
+        return DECIDE_SAME;
+    return d->attempt > b->attempt && part_ours(self, b) ? DECIDE_NEWER : DECIDE_STALE;
+}
+
+// ---- commit ----
+
+static void commit_same(struct participant *self, struct part *b, const struct msg_decide *d)
+{
+    switch (b->state) {
+    case PART_WORKING:
+    case PART_PREPARING:
+    case PART_VOTING: // nobody has heard a yes from us yet
+        self->stats.stale++;
+        return;
+    case PART_PREPARED:
+        if (d->flags & DECIDE_HEURISTIC) {
+            force(self, b, OUTCOME_COMMITTED);
+            return;
+        }
+        // A crash from here until the outcome is durable leaves the branch in doubt, the resource
+        // manager perhaps committed: we ask, are told to commit, and commit is idempotent. The
+        // coordinator keeps the decision until we have acknowledged.
+        b->answer = true;
+        b->outcome = OUTCOME_COMMITTED;
+        part_drive(self, b);
+        return;
+    case PART_DECIDING:
+    case PART_COMMITTING:
+    case PART_ROLLING_BACK: // an operator's word: the answer will say so
+    case PART_FINISHING:
+        self->stats.duplicates++;
+        b->answer = true;
+        return;
+    case PART_FINISHED:
+        self->stats.duplicates++;
+        part_done(self, b);
+        return;
+    }
+}
+
+// We voted yes (or how could it be committed?) and do not know the branch any more: it was finished
+// and collected, or the journal is not the one that holds the vote, which the coordinator checks.
+static void commit_forgotten(struct participant *self, const struct msg_decide *d)
+{
+    self->stats.duplicates++;
+    done(self, d, OUTCOME_COMMITTED, DONE_FORGOTTEN);
+}
+
+void part_commit(struct participant *self, const struct msg_decide *d)
+{
+    struct part *b = part_find(self, &d->gtid, d->branch);
+    enum relation relation = b ? relate(self, b, d) : DECIDE_NEWER;
+    if (relation == DECIDE_SAME) {
+        commit_same(self, b, d);
+    } else if (relation == DECIDE_NEWER && (!b || b->state == PART_FINISHED)) {
+        commit_forgotten(self, d);
+    } else if (relation == DECIDE_NEWER && b->state == PART_WORKING) {
+        // The transaction has ended; what the application did since is in nobody's hands.
+        commit_forgotten(self, d);
+        part_roll_back(self, b);
+    } else {
+        self->stats.stale++;
+    }
+}
+
+// ---- roll back ----
+
+static void asked_to_roll_back(struct part *b, const struct msg_decide *d)
+{
+    b->answer = true;
+    b->resolve |= (d->flags & DECIDE_RESOLVE) != 0;
+}
+
+// Nothing is known of the branch, but the application may have worked here, or the resource manager
+// may be preparing it for a run of ours that has died: it is asked to roll back, which is
+// idempotent.
+static void rollback_unknown(struct participant *self, const struct msg_decide *d)
+{
+    // The outcome of a one-phase branch holds the fence until it is known: this is a late
+    // duplicate.
+    bool stale = d->flags & DECIDE_RESOLVE && d->attempt < self->heard.fence;
+    struct part *b =
+        !stale && part_room(self) ? part_new(self, &d->gtid, d->branch, PART_ROLLING_BACK) : NULL;
+    if (!b) {
+        self->stats.stale += stale;
+        return; // when there is no room: the coordinator will send it again
+    }
+    b->attempt = d->attempt;
+    b->coordinator = self->heard.id;
+    b->outcome = OUTCOME_ABORTED;
+    asked_to_roll_back(b, d);
+    part_call(self, b);
+}
+
+static void rollback_same(struct participant *self, struct part *b, const struct msg_decide *d)
+{
+    switch (b->state) {
+    case PART_WORKING: return; // has no attempt of its own
+    case PART_PREPARING:
+    case PART_VOTING:
+        b->abort = true;
+        asked_to_roll_back(b, d);
+        if (b->busy == PART_IDLE)
+            part_roll_back(self, b);
+        return;
+    case PART_PREPARED:
+        if (d->flags & DECIDE_HEURISTIC) {
+            force(self, b, OUTCOME_ABORTED);
+            return;
+        }
+        // A crash from here until the outcome is durable leaves the branch in doubt: we ask, and
+        // are told to roll back, by record or by presumption.
+        asked_to_roll_back(b, d);
+        part_roll_back(self, b);
+        return;
+    case PART_ROLLING_BACK: asked_to_roll_back(b, d); return;
+    case PART_DECIDING:
+    case PART_COMMITTING: // in one phase the commit came first: the answer will say so
+    case PART_FINISHING:
+        self->stats.duplicates++;
+        b->answer = true;
+        return;
+    case PART_FINISHED:
+        self->stats.duplicates++;
+        b->voted_no = false; // asked for the outcome, it answers with the outcome
+        part_done(self, b);
+        return;
+    }
+}
+
+// The rollback of a later run of the transaction than the one that we know.
+static void rollback_newer(struct participant *self, struct part *b, const struct msg_decide *d)
+{
+    switch (b->state) {
+    case PART_WORKING:
+        b->attempt = d->attempt;
+        b->coordinator = self->heard.id;
+        asked_to_roll_back(b, d);
+        part_roll_back(self, b);
+        return;
+    case PART_PREPARING:
+    case PART_VOTING: b->abort = !b->one_phase; return;
+    case PART_PREPARED: part_roll_back(self, b); return; // the ROLLBACK will come again
+    case PART_DECIDING:
+    case PART_COMMITTING:
+    case PART_ROLLING_BACK:
+    case PART_FINISHING: return; // likewise
+    case PART_FINISHED:
+        if (b->heuristic) {
+            done(self, d, OUTCOME_ABORTED, 0); // it was refused: nothing of that run is here
+            return;
+        }
+        part_forget(self, b);
+        rollback_unknown(self, d);
+        return;
+    }
+}
+
+void part_rollback(struct participant *self, const struct msg_decide *d)
+{
+    struct part *b = part_find(self, &d->gtid, d->branch);
+    if (!b) {
+        rollback_unknown(self, d);
+        return;
+    }
+    switch (relate(self, b, d)) {
+    case DECIDE_SAME: rollback_same(self, b, d); return;
+    case DECIDE_NEWER: rollback_newer(self, b, d); return;
+    case DECIDE_STALE: self->stats.stale++; return;
+    }
+}
+
+// ---- the end ----
+
+// The resource manager answered a commit or a rollback. Anything but "done" proves nothing, so it
+// is asked again, for ever.
+void part_driven(struct participant *self, struct part *b, const struct event_called *called)
+{
+    if (called->result != RM_DONE) {
+        self->stats.retries++;
+        part_wait(self, b, self->config.retry_min_ms, self->config.retry_max_ms);
+        return;
+    }
+    part_finish(self, b);
+}
+
+// The resource manager has done it. The acknowledgement lets the coordinator forget, so whatever
+// could make us ask again must be out of the journal first: a crash before that leaves the branch
+// prepared or decided in the journal, and the same is done again. An abort of which the journal
+// never knew needs no record: to a PREPARE that comes late we would vote again, in vain. In one
+// phase that vote would be a decision; so there the abort is recorded.
+void part_finish(struct participant *self, struct part *b)
+{
+    if (b->outcome == OUTCOME_COMMITTED)
+        self->stats.committed++;
+    else
+        self->stats.rolled_back++;
+    if (b->outcome == OUTCOME_COMMITTED || b->journaled || b->one_phase || b->resolve) {
+        part_move(self, b, PART_FINISHING);
+        part_write(self, b, JOURNAL_FINISHED);
+        return;
+    }
+    if (b->answer)
+        part_done(self, b);
+    part_free(self, b);
+}
+
+// A crash from here on leaves a finished branch, which answers duplicates.
+void part_finished(struct participant *self, struct part *b)
+{
+    part_move(self, b, PART_FINISHED);
+    if (b->answer)
+        part_done(self, b);
+    if (!b->voted_no)
+        part_keep(b, slice_of(NULL, 0));
+    part_remember(self, b);
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// Phase one: the coordinator asks, the resource manager prepares, a yes is made durable and sent.
+#include "core/participant_internal.h"
+
+void part_vote(struct participant *self, const struct part *b, enum vote vote, struct slice text)
+{
+    struct msg spare;
+    if (!part_ours(self, b))
+        return; // the coordinator that asked is gone; what answers now did not ask
+    struct msg_vote *msg = &part_send(self, MSG_VOTE, &spare)->u.vote;
+    *msg = (struct msg_vote){
+        .gtid = b->gtid,
+        .attempt = b->attempt,
+        .branch = b->branch,
+        .vote = (uint8_t)vote,
+    };
+    if (text.size > 0)
+        msg->text = effects_printf(self->fx, "%.*s", (int)text.size, (const char *)text.data);
+}
+
+// A no for a branch that was not taken up. It promises nothing, so nothing need be remembered: the
+// same PREPARE again may be taken up, and a no that comes late finds the coordinator decided.
+// In one phase a no is itself the decision, and binding; so nothing is said, and the coordinator
+// will ask again, or give up and have the abort recorded (RESOLVE).
+static void refuse(struct participant *self, const struct msg_prepare *p, const char *text)
+{
+    struct msg spare;
+    if (p->flags & PREPARE_ONE_PHASE)
+        return;
+    self->stats.voted_no++;
+    part_send(self, MSG_VOTE, &spare)->u.vote = (struct msg_vote){
+        .gtid = p->gtid,
+        .attempt = p->attempt,
+        .branch = p->branch,
+        .vote = VOTE_NO,
+        .text = slice_text(text),
+    };
+}
+
+static void take_up(struct participant *self, struct part *b, const struct msg_prepare *p)
+{
+    b->attempt = p->attempt;
+    b->coordinator = self->heard.id;
+    b->protocol = p->protocol;
+    b->kind = p->kind;
+    b->one_phase = p->flags & PREPARE_ONE_PHASE;
+    b->answer = b->one_phase;
+    part_call(self, b);
+}
+
+static void admit(struct participant *self, const struct msg_prepare *p)
+{
+    if (!part_room(self)) {
+        refuse(self, p, "busy: this participant has as many branches as it can hold");
+        return;
+    }
+    if (p->protocol != PROTOCOL_2PC) {
+        refuse(self, p, "this participant does not know that protocol");
+        return;
+    }
+    struct part *b = part_new(self, &p->gtid, p->branch, PART_PREPARING);
+    if (!b)
+        return; // the coordinator will send it again
+    if (!part_keep(b, p->payload)) {
+        part_free(self, b);
+        return;
+    }
+    take_up(self, b, p);
+}
+
+// The PREPARE of a run of the transaction that comes after the one that we know. There would be no
+// newer one had the older been committed.
+static void supersede(struct participant *self, struct part *b, const struct msg_prepare *p)
+{
+    switch (b->state) {
+    case PART_WORKING:
+        if (!part_keep(b, p->payload))
+            return;
+        part_move(self, b, PART_PREPARING);
+        take_up(self, b, p);
+        return;
+    case PART_PREPARING:
+    case PART_VOTING: b->abort = !b->one_phase; return;
+    case PART_PREPARED: part_roll_back(self, b); return; // the PREPARE will come again
+    case PART_DECIDING:
+    case PART_COMMITTING:
+    case PART_ROLLING_BACK:
+    case PART_FINISHING: return; // likewise
+    case PART_FINISHED:
+        if (b->heuristic) {
+            refuse(self, p, "an operator ended an earlier run of this branch");
+            return;
+        }
+        part_forget(self, b);
+        admit(self, p);
+        return;
+    }
+}
+
+static void repeat(struct participant *self, struct part *b, const struct msg_prepare *p)
+{
+    self->stats.duplicates++;
+    switch (b->state) {
+    case PART_WORKING: // has no attempt
+    case PART_PREPARING:
+    case PART_VOTING:
+    case PART_DECIDING:
+    case PART_COMMITTING:
+    case PART_ROLLING_BACK:
+    case PART_FINISHING: return; // the answer is on its way
+    case PART_PREPARED:
+        if (!(p->flags & PREPARE_ONE_PHASE)) {
+            part_vote(self, b, VOTE_YES, slice_of(NULL, 0));
+            return;
+        }
+        // Only a durable resource manager brings us here: it held the branch prepared after a
+        // crash, and the journal had no word of it.
+        b->one_phase = b->answer = true;
+        b->outcome = OUTCOME_COMMITTED;
+        part_move(self, b, PART_DECIDING);
+        part_write(self, b, JOURNAL_DECIDED);
+        return;
+    case PART_FINISHED: part_done(self, b); return;
+    }
+}
+
+void part_prepare(struct participant *self, const struct msg_prepare *p)
+{
+    struct part *b = part_find(self, &p->gtid, p->branch);
+    // Below the fence phase one is over: this is a late duplicate, and the branch may have been
+    // finished and forgotten.
+    if (p->attempt < self->heard.fence || (b && p->attempt < b->attempt && part_ours(self, b))) {
+        self->stats.stale++;
+        return;
+    }
+    if (!b)
+        admit(self, p);
+    else if (b->state != PART_WORKING && !part_ours(self, b))
+        refuse(self, p, "this branch is held for another coordinator");
+    else if (p->attempt == b->attempt)
+        repeat(self, b, p);
+    else
+        supersede(self, b, p);
+}
+
+// Prepared, and to be rolled back all the same: the word came while the call ran.
+static void prepared_too_late(struct participant *self, struct part *b, enum rm_result result)
+{
+    if (result == RM_DONE || result == RM_RETRY) {
+        part_roll_back(self, b);
+        return;
+    }
+    b->outcome = OUTCOME_ABORTED; // nothing is held
+    part_finish(self, b);
+}
+
+static void prepared_yes(struct participant *self, struct part *b, bool durable)
+{
+    b->prepared_ms = self->now.wall_ms;
+    if (b->one_phase) {
+        // One branch alone decides for itself. A crash before the record is durable leaves work
+        // that was never promised, which recovery rolls back; the coordinator asks again.
+        b->outcome = OUTCOME_COMMITTED;
+        part_move(self, b, PART_DECIDING);
+        part_write(self, b, JOURNAL_DECIDED);
+    } else if (durable && self->config.rm_durable) {
+        part_move(self, b, PART_PREPARED);
+        part_voted(self, b);
+    } else {
+        // A crash before the record is durable leaves a branch that never voted: recovery rolls
+        // it back, and the coordinator, which heard no vote, aborts or asks again.
+        part_move(self, b, PART_VOTING);
+        part_write(self, b, JOURNAL_PREPARED);
+    }
+}
+
+static void prepared_no(struct participant *self, struct part *b, struct slice text)
+{
+    self->stats.voted_no++;
+    if (b->one_phase) {
+        // This no is the decision, and the client will be told of it: it must be durable before it
+        // is sent, or a late copy of the PREPARE could commit after a crash.
+        if (text.size > LIMIT_REASON_BYTES)
+            text.size = LIMIT_REASON_BYTES;
+        if (!part_keep(b, text))
+            part_keep(b, slice_of(NULL, 0)); // then without the reason
+        b->voted_no = true;
+        b->outcome = OUTCOME_ABORTED;
+        part_finish(self, b);
+        return;
+    }
+    part_vote(self, b, VOTE_NO, text);
+    part_free(self, b);
+}
+
+void part_prepared(struct participant *self, struct part *b, const struct event_called *called)
+{
+    if (b->abort) {
+        prepared_too_late(self, b, called->result);
+        return;
+    }
+    switch (called->result) {
+    case RM_DONE: prepared_yes(self, b, called->durable); return;
+    case RM_NO: prepared_no(self, b, called->text); return;
+    case RM_READ_ONLY:
+        self->stats.read_only++;
+        part_vote(self, b, VOTE_READ_ONLY, slice_of(NULL, 0));
+        part_free(self, b);
+        return;
+    case RM_RETRY:
+        self->stats.retries++;
+        part_wait(self, b, self->config.retry_min_ms, self->config.retry_max_ms);
+        return;
+    }
+}
+
+// A crash from here on leaves the branch in doubt: recovery finds the record (or the resource
+// manager's own), and asks.
+void part_voted(struct participant *self, struct part *b)
+{
+    self->stats.prepared++;
+    if (b->abort) {
+        part_roll_back(self, b);
+        return;
+    }
+    part_vote(self, b, VOTE_YES, slice_of(NULL, 0));
+    part_wait(self, b, self->config.inquire_min_ms, self->config.inquire_max_ms);
+}
