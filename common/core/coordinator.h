@@ -101,6 +101,11 @@ bool coordinator_view(const struct coordinator *self, const struct gtid *gtid, s
 // good across steps: a transaction that is there throughout is visited exactly once.
 bool coordinator_next(const struct coordinator *self, size_t *cursor, struct gtid *ret);
 
+// What to make of a gtid that is neither in memory nor in the log: OUTCOME_ABORTED (presumed) or
+// OUTCOME_UNKNOWN. horizon_ms: ended records with an earlier stamp may have been collected.
+enum outcome coordinator_silence(const struct coordinator *self, const struct gtid *gtid,
+                                 uint64_t horizon_ms);
+
 struct participant_view {
     struct slice resource;
     bool connected;

@@ -57,13 +57,17 @@ bool coordinator_view(const struct coordinator *c, const struct gtid *gtid, stru
     return true;
 }
 
+// By slots, which do not move: the cursor outlives any number of steps.
 bool coordinator_next(const struct coordinator *c, size_t *cursor, struct gtid *ret)
 {
-    void *value;
-    if (!map_next(&c->txs, cursor, &value))
-        return false;
-    *ret = ((const struct tx *)value)->gtid;
-    return true;
+    while (*cursor < c->slots.count) {
+        struct pending *pending = c->slots.items[(*cursor)++].value;
+        if (pending && pending->kind == PENDING_TX) {
+            *ret = container_of(pending, struct tx, pending)->gtid;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool coordinator_next_participant(const struct coordinator *c, size_t *cursor,

@@ -66,7 +66,8 @@ void slots_release(struct slots *s, uint64_t token)
     struct slot *slot = slots_find(s, token);
     CHECK(slot);
     slot->value = NULL;
-    slot->generation = slot->generation == UINT32_MAX ? 1 : slot->generation + 1;
+    // The top bit of a token is the shell's (core/step.h).
+    slot->generation = slot->generation == UINT32_MAX >> 1 ? 1 : slot->generation + 1;
     slot->next_free = s->free;
     s->free = (uint32_t)(slot - s->items) + 1;
     s->used--;
