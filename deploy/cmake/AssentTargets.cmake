@@ -31,6 +31,19 @@ elseif(ASSENT_SANITIZE STREQUAL "thread")
 elseif(NOT ASSENT_SANITIZE STREQUAL "")
   message(FATAL_ERROR "ASSENT_SANITIZE is empty, address or thread, not '${ASSENT_SANITIZE}'")
 endif()
+
+# What every test has in its environment, and so every program that it starts.
+set(ASSENT_TEST_ENVIRONMENT
+    "ASSENT_BIN_DIR=${CMAKE_BINARY_DIR}/bin"
+    "ASSENT_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+    "ASSENT_BUILD_DIR=${CMAKE_BINARY_DIR}")
+if(ASSENT_SANITIZE)
+  list(APPEND ASSENT_TEST_ENVIRONMENT
+       "ASSENT_SANITIZE=${ASSENT_SANITIZE}"
+       "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
+       "UBSAN_OPTIONS=print_stacktrace=1"
+       "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+endif()
 if(ASSENT_FUZZ)
   target_compile_options(assent-flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
