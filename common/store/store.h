@@ -26,7 +26,7 @@ struct store_put {
     struct slice key;   // 1..LIMIT_KEY_BYTES, without NUL bytes
     struct slice value; // the encoded record
     bool decide;        // only if no record marked `decided` stands under the key
-    bool decided;       // mark the key as decided
+    bool decided;       // mark the key as decided: stays so until it is forgotten
     bool forget;        // remove the key (value is ignored)
     bool open;          // keep until a later put of the key closes or forgets it
     uint64_t stamp;     // closed: may be collected once the horizon is above it
@@ -41,8 +41,8 @@ struct store_info {
     uint64_t secret[2];   // random, made with the store; never leaves the process
     uint64_t incarnation; // times it was opened, this time included; durable before open returns
     uint64_t head_seq;    // newest durable record
-    uint64_t horizon;     // closed records with a stamp below it may have been collected
-    uint64_t opened_ms;   // wall clock of this open
+    uint64_t horizon;   // closed records with a stamp below it may have been collected, none above
+    uint64_t opened_ms; // wall clock of this open
 };
 
 struct store_record {
@@ -58,7 +58,8 @@ typedef int store_visit(void *arg, const struct store_record *record);
 struct store_ops {
     void (*info)(struct store *self, struct store_info *ret);
     // Applies the puts in order, as one batch. With `sync` they are durable on return, together
-    // with everything applied before. Any failure is final: the caller must stop using the store.
+    // with everything applied before; no puts and `sync` makes what was applied before durable.
+    // Any failure is final: the caller must stop using the store.
     int (*apply)(struct store *self, struct store_put *puts, size_t count, bool sync,
                  assent_error *error);
     // The newest record under a key: *ret_value is malloc'ed, the caller frees it.
@@ -70,8 +71,8 @@ struct store_ops {
     // where the order begins), in time that does not grow with what lies before it.
     int (*scan)(struct store *self, bool open_only, bool newest_first, uint64_t from_seq,
                 store_visit *visit, void *arg, assent_error *error);
-    // Raises the horizon and collects a bounded amount of what may go (not synced). *ret_more: call
-    // again soon.
+    // Collects a bounded amount of what may go, closed records with a stamp below `horizon`
+    // included (not synced). *ret_more: call again soon.
     int (*collect)(struct store *self, uint64_t horizon, bool *ret_more, assent_error *error);
     void (*close)(struct store *self); // releases everything; unsynced records may be lost
 };
