@@ -1,0 +1,325 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A second implementation of docs/wire-format.md and of the records in docs/disk-format.md,
+independent of the C code, over the test vectors next to it.
+
+  vectors.py               checks every vector: fields to bytes, bytes to fields, refusals
+  vectors.py --fill        writes the bytes of vectors that have none yet
+  vectors.py --corpus DIR  writes every vector's bytes as files DIR/<target>/<name>, for the fuzzers
+
+64-bit numbers stand in the vectors as strings ("0x1f"), because not every JSON reader has them;
+payloads and digests as hexadecimal. In "bytes", each string is a header, prefix or body, and
+spaces separate its fields: leave them out to get the bytes.
+"""
+import json
+import pathlib
+import re
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+NAME = re.compile(rb"[A-Za-z0-9._:-]{1,64}\Z")
+NONE = 65535
+KIND, PROTOCOL = ("kind", "enum", {1, 2}), ("protocol", "enum", {1})
+GTID, ATTEMPT = ("gtid", "name"), ("attempt", "u64")
+BRANCH, BRANCH_OR_NONE = ("branch", "u16", range(64)), [*range(64), NONE]
+PAYLOAD, REASON_TEXT = ("payload", "hex32", 65536), ("text", "text16", 160)
+TIMEOUT, JSON = ("timeout_ms", "u32"), ("json", "text32", 1 << 20)
+
+# Fields as (name, type) or (name, type, values or longest).
+MESSAGES = {
+    "HELLO": (1, [("role", "enum", {1, 2, 3}), ("version_min", "u8", range(1, 256)),
+                  ("version_max", "u8"), ("peer_incarnation", "u64"), ("journal", "u64"),
+                  ("name", "name")]),
+    "WELCOME": (2, [("peer_incarnation", "u64"), ("lease_first", "u64"),
+                    ("lease_count", "u32", range(65537)), ("lease_ms", "u64"),
+                    ("payload_bytes_max", "u32", range(65537)), ("branches_max", "u16", range(65))]),
+    "REFUSED": (3, [("about", "enum", {*range(1, 7), *range(10, 16), *range(20, 27), 30, 31}),
+                    ("code", "u16", range(1, 20)), ("gtid", "name?"), REASON_TEXT]),
+    "PING": (4, [("stamp", "u64")]),
+    "PONG": (5, [("stamp", "u64")]),
+    "LEASE": (6, []),
+    "ENLIST": (10, [GTID, PROTOCOL, TIMEOUT, BRANCH, ("resource", "name")]),
+    "ENLISTED": (11, [GTID, BRANCH]),
+    "SUBMIT": (12, [GTID, PROTOCOL, ("flags", "u8", range(2)), TIMEOUT,
+                    ("branches", "list", [BRANCH, KIND, ("resource", "name"), PAYLOAD])]),
+    "CANCEL": (13, [GTID]),
+    "STATUS": (14, [GTID]),
+    "RESULT": (15, [GTID, ("about", "enum", {12, 13, 14}), ("outcome", "enum", range(4)),
+                    ("reason", "enum", range(8)), ("mixed", "enum", {0, 1}),
+                    ("finished", "enum", {0, 1}), ("branch", "u16", BRANCH_OR_NONE), REASON_TEXT]),
+    "PREPARE": (20, [GTID, ATTEMPT, BRANCH, PROTOCOL, KIND, ("flags", "u8", range(2)), TIMEOUT,
+                     PAYLOAD]),
+    "VOTE": (21, [GTID, ATTEMPT, BRANCH, ("vote", "enum", {1, 2, 3}), REASON_TEXT]),
+    "COMMIT": (22, [GTID, ATTEMPT, BRANCH, ("flags", "u8", range(2))]),
+    "ROLLBACK": (23, [GTID, ATTEMPT, BRANCH, ("flags", "u8", range(4))]),
+    "DONE": (24, [GTID, ATTEMPT, BRANCH, ("outcome", "enum", {1, 2}), ("flags", "u8", range(4))]),
+    "INQUIRE": (25, [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), BRANCH,
+                     ("prepared", "enum", {0, 1})]),
+    "STANDING": (26, [GTID, ATTEMPT, BRANCH, ("outcome", "enum", {0, 3})]),
+    "ADMIN": (30, [("id", "u64"), ("verb", "name"), JSON]),
+    "ADMIN_REPLY": (31, [("id", "u64"), ("code", "u16", range(20)), JSON]),
+}
+HEADER = [("version", "u8", {1}), ("flags", "u8", range(2)), ("count", "u16", range(4097)),
+          ("coordinator", "u64", range(1 << 40)), ("incarnation", "u64"), ("log_seq", "u64"),
+          ("seal", "u64"), ("fence", "u64")]
+OUTCOME, RECORD_KIND = ("outcome", "enum", range(3)), ("kind", "enum", range(3))
+RECORDS = {
+    "TX": (1, [GTID, ATTEMPT, ("protocol", "enum", {0, 1}), ("stage", "enum", {1, 2, 3}), OUTCOME,
+               ("reason", "enum", range(8)), ("mixed", "enum", {0, 1}),
+               ("reason_branch", "u16", BRANCH_OR_NONE), ("digest", "hex", 16),
+               ("started_ms", "u64"), ("decided_ms", "u64"), ("ended_ms", "u64"),
+               ("owner", "text16", 64), ("reason_text", "text16", 160),
+               ("heuristic_forced", "enum", range(3)), ("heuristic_when_ms", "u64"),
+               ("heuristic_who", "text16", 128), ("heuristic_why", "text16", 256),
+               ("branches", "list", [BRANCH, RECORD_KIND, ("vote", "enum", range(4)), OUTCOME,
+                                     ("heuristic", "enum", {0, 1}), ("journal", "u64"),
+                                     ("resource", "name")])]),
+    "BRANCH": (2, [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), BRANCH,
+                   ("protocol", "enum", {0, 1}), RECORD_KIND, ("stage", "enum", {1, 2, 3}), OUTCOME,
+                   ("heuristic", "enum", {0, 1}), ("log_seq", "u64"), ("seal", "u64"),
+                   ("prepared_ms", "u64"), PAYLOAD]),
+}
+SIZES = {"u8": 1, "enum": 1, "u16": 2, "u32": 4, "u64": 8}
+PREFIXES = {"name": 1, "name?": 1, "text16": 2, "text32": 4, "hex32": 4}
+
+
+class Refused(Exception):
+    """INVALID, VERSION or CORRUPT, and why."""
+
+
+def little(value, size):
+    return value.to_bytes(size, "little")
+
+
+# ---- fields to bytes: a list of pieces ----
+
+def encode_field(kind, value):
+    if kind == "u64":
+        return [little(int(value, 16), 8)]
+    if kind in SIZES:
+        return [little(value, SIZES[kind])]
+    if kind == "hex":
+        return [bytes.fromhex(value)]
+    data = bytes.fromhex(value) if kind == "hex32" else value.encode()
+    return [little(len(data), PREFIXES[kind]), data]
+
+
+def encode_fields(table, fields):
+    pieces = []
+    for name, kind, *rest in table:
+        if kind == "list":
+            pieces.append(little(len(fields[name]), 2))
+            for item in fields[name]:
+                pieces += encode_fields(rest[0], item)
+        else:
+            pieces += encode_field(kind, fields[name])
+    return pieces
+
+
+def show(pieces):
+    return " ".join(piece.hex() for piece in pieces if piece)
+
+
+def encode_frame(vector):
+    messages, header = vector["messages"], vector["header"]
+    numbers = {**header, "version": 1, "flags": header["from_coordinator"], "count": len(messages)}
+    lines = [show([b"ASNT"] + encode_fields(HEADER, numbers))]
+    for message in messages:
+        number, table = MESSAGES[message["type"]]
+        body = encode_fields(table, message)
+        size = sum(map(len, body))
+        lines.append(show([little(number, 1), little(size, 4)] + body))
+    return lines
+
+
+def encode_record(vector):
+    number, table = RECORDS[vector["kind"]]
+    return [show([little(1, 1), little(number, 1)]), show(encode_fields(table, vector["fields"]))]
+
+
+# ---- bytes to fields ----
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, size):
+        if len(self.data) - self.at < size:
+            raise Refused("cut short")
+        self.at += size
+        return self.data[self.at - size:self.at]
+
+    def number(self, size):
+        return int.from_bytes(self.take(size), "little")
+
+    def end(self):
+        if self.at != len(self.data):
+            raise Refused("trailing bytes")
+
+
+def decode_field(reader, name, kind, allowed):
+    if kind in SIZES:
+        value = reader.number(SIZES[kind])
+        if allowed and value not in allowed[0]:
+            raise Refused(f"{name}: {value}")
+        return hex(value) if kind == "u64" else value
+    if kind == "hex":
+        return reader.take(allowed[0]).hex()
+    size = reader.number(PREFIXES[kind])
+    if allowed and size > allowed[0]:
+        raise Refused(f"{name}: too long")
+    data = reader.take(size)
+    if kind.startswith("name") and not (NAME.match(data) or kind == "name?" and not data):
+        raise Refused(f"{name}: not a name")
+    return data.hex() if kind == "hex32" else data.decode()
+
+
+def decode_fields(reader, table):
+    fields = {}
+    for name, kind, *rest in table:
+        if kind == "list":
+            count = reader.number(2)
+            if count > 64:
+                raise Refused(f"{name}: {count}")
+            fields[name] = [decode_fields(reader, rest[0]) for _ in range(count)]
+        else:
+            fields[name] = decode_field(reader, name, kind, rest)
+    return fields
+
+
+def check_message(kind, fields):
+    """What one field demands of another."""
+    if kind == "HELLO" and fields["version_min"] > fields["version_max"]:
+        raise Refused("versions")
+    for number, branch in enumerate(fields.get("branches", [])):
+        if branch["branch"] != number:
+            raise Refused("numbers of branches")
+    for branch in [fields, *fields.get("branches", [])]:
+        if branch.get("kind") == 2 and branch["payload"]:
+            raise Refused("payload of an enlisted branch")
+
+
+def decode_message(reader):
+    number = reader.number(1)
+    body = Reader(reader.take(reader.number(4)))
+    for kind, (known, table) in MESSAGES.items():
+        if number == known:
+            fields = decode_fields(body, table)
+            check_message(kind, fields)
+            body.end()
+            return {"type": kind, **fields}
+    raise Refused(f"type {number}")
+
+
+def decode_frame(data, messages):
+    """Appends to `messages` as it goes, as a receiver would handle them."""
+    reader = Reader(data)
+    if reader.take(4) != b"ASNT":
+        raise Refused("magic")
+    if data[4:5] not in (b"", b"\1"):
+        raise Refused("VERSION")
+    if len(data) > 4 << 20:
+        raise Refused("frame too long")
+    header = decode_fields(reader, HEADER)
+    for _ in range(header["count"]):
+        messages.append(decode_message(reader))
+    reader.end()
+    del header["version"], header["count"]
+    header["from_coordinator"] = header.pop("flags")
+    return header
+
+
+def decode_record(kind, data):
+    number, table = RECORDS[kind]
+    reader = Reader(data)
+    version, found = reader.number(1), reader.number(1)
+    if version != 1:
+        raise Refused("VERSION")
+    if found != number:
+        raise Refused("kind")
+    fields = decode_fields(reader, table)
+    reader.end()
+    if (fields["stage"] == 1) != (fields["outcome"] == 0):
+        raise Refused("stage and outcome")
+    numbers = [branch["branch"] for branch in fields.get("branches", [])]
+    if len(set(numbers)) != len(numbers):
+        raise Refused("a branch twice")
+    return fields
+
+
+# ---- vectors ----
+
+def raw(vector):
+    return bytes.fromhex("".join(vector["bytes"]).replace(" ", ""))
+
+
+def load(path):
+    return json.loads((HERE / path).read_text())
+
+
+def check_valid():
+    count = 0
+    for path, encode in (("wire/frames.json", encode_frame), ("records/records.json", encode_record)):
+        for vector in load(path):
+            name = f"{path}: {vector['name']}"
+            assert vector["bytes"] == encode(vector), f"{name}: bytes are not what the fields give"
+            if encode is encode_frame:
+                messages = []
+                header = decode_frame(raw(vector), messages)
+                assert header == vector["header"], f"{name}: header {header}"
+                assert messages == vector["messages"], f"{name}: messages {messages}"
+            else:
+                fields = decode_record(vector["kind"], raw(vector))
+                assert fields == vector["fields"], f"{name}: fields {fields}"
+            count += 1
+    return count
+
+
+def check_refused():
+    count = 0
+    for path in ("wire/invalid.json", "records/invalid.json"):
+        for vector in load(path):
+            name, messages = f"{path}: {vector['name']}", []
+            try:
+                if path.startswith("wire"):
+                    decode_frame(raw(vector), messages)
+                else:
+                    decode_record(vector["kind"], raw(vector))
+                raise AssertionError(f"{name}: was not refused")
+            except Refused as why:
+                version = str(why) == "VERSION"
+                assert version == (vector["error"] == "VERSION"), f"{name}: refused by {why}"
+            assert len(messages) == vector.get("read", 0), f"{name}: {len(messages)} read before"
+            count += 1
+    return count
+
+
+def fill():
+    for path, encode in (("wire/frames.json", encode_frame), ("records/records.json", encode_record)):
+        vectors = load(path)
+        for vector in vectors:
+            vector.setdefault("bytes", encode(vector))
+        (HERE / path).write_text(json.dumps(vectors, indent=2, ensure_ascii=False) + "\n")
+
+
+def corpus(directory):
+    for path in ("wire/frames.json", "wire/invalid.json", "records/records.json",
+                 "records/invalid.json"):
+        target, group = path.removesuffix(".json").split("/")
+        folder = pathlib.Path(directory) / f"fuzz_{target}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for vector in load(path):
+            stem = re.sub(r"[^a-z0-9]+", "-", vector["name"].lower()).strip("-")
+            prefix = "invalid-" if group == "invalid" else ""
+            (folder / (prefix + stem)).write_bytes(raw(vector))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--fill"]:
+        fill()
+    elif sys.argv[1:2] == ["--corpus"] and len(sys.argv) == 3:
+        corpus(sys.argv[2])
+    elif len(sys.argv) == 1:
+        print(f"{check_valid()} vectors hold, {check_refused()} are refused")
+    else:
+        sys.exit(__doc__)

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fields_tables.h"
+
+#define BITS(count) ((UINT64_C(1) << (count)) - 1)
+#define F(type, member, kind, limit)                                                               \
+    {                                                                                              \
+#member, offsetof(type, member), kind, limit                                               \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, 0, U8, 0                                                                             \
+    }
+#define GTID_OF(type)    F(type, gtid, GTID, 0)
+#define BRANCH_OF(type)  F(type, branch, U16, 63)
+#define ATTEMPT_OF(type) F(type, attempt, U64, UINT64_MAX)
+
+const struct field fields_header[] = {
+    F(struct frame_header, from_coordinator, U8, BITS(2)),
+    F(struct frame_header, coordinator, U64, BITS(40)),
+    F(struct frame_header, incarnation, U64, UINT64_MAX),
+    F(struct frame_header, log_seq, U64, UINT64_MAX),
+    F(struct frame_header, seal, U64, UINT64_MAX),
+    F(struct frame_header, fence, U64, UINT64_MAX),
+    END,
+};
+static const struct field hello_table[] = {
+    F(struct msg_hello, role, U8, 2 | 4 | 8),
+    F(struct msg_hello, version_min, U8, 2 | 4),
+    F(struct msg_hello, version_max, U8, 4 | 8),
+    F(struct msg_hello, peer_incarnation, U64, UINT64_MAX),
+    F(struct msg_hello, journal, U64, UINT64_MAX),
+    F(struct msg_hello, name, NAME, 64),
+    END,
+};
+static const struct field welcome_table[] = {
+    F(struct msg_welcome, peer_incarnation, U64, UINT64_MAX),
+    F(struct msg_welcome, lease_first, U64, UINT64_MAX),
+    F(struct msg_welcome, lease_count, U32, 65536),
+    F(struct msg_welcome, lease_ms, U64, UINT64_MAX),
+    F(struct msg_welcome, payload_bytes_max, U32, 65536),
+    F(struct msg_welcome, branches_max, U16, 64),
+    END,
+};
+static const struct field refused_table[] = {
+    F(struct msg_refused, about, U8, 1 << MSG_HELLO | 1 << MSG_SUBMIT | 1 << MSG_INQUIRE),
+    F(struct msg_refused, code, U16, 19),
+    F(struct msg_refused, gtid, GTID_OR_NONE, 0),
+    F(struct msg_refused, text, TEXT, 160),
+    END,
+};
+static const struct field ping_table[] = {F(struct msg_ping, stamp, U64, UINT64_MAX), END};
+static const struct field lease_table[] = {END};
+static const struct field enlist_table[] = {
+    GTID_OF(struct msg_enlist),
+    F(struct msg_enlist, protocol, U8, 2),
+    F(struct msg_enlist, timeout_ms, U32, UINT32_MAX),
+    BRANCH_OF(struct msg_enlist),
+    F(struct msg_enlist, resource, NAME, 64),
+    END,
+};
+static const struct field enlisted_table[] = {
+    GTID_OF(struct msg_enlisted),
+    BRANCH_OF(struct msg_enlisted),
+    END,
+};
+static const struct field submit_table[] = {
+    GTID_OF(struct msg_submit),
+    F(struct msg_submit, protocol, U8, 2),
+    F(struct msg_submit, flags, U8, BITS(2)),
+    F(struct msg_submit, timeout_ms, U32, UINT32_MAX),
+    END,
+};
+const struct field fields_submit_branch[] = {
+    BRANCH_OF(struct msg_branch),
+    F(struct msg_branch, kind, U8, 2 | 4),
+    F(struct msg_branch, resource, NAME, 64),
+    F(struct msg_branch, payload, HEX, 65536),
+    END,
+};
+static const struct field gtid_table[] = {GTID_OF(struct msg_gtid), END};
+static const struct field result_table[] = {
+    GTID_OF(struct msg_result),
+    F(struct msg_result, about, U8, 1 << MSG_SUBMIT | 1 << MSG_CANCEL | 1 << MSG_STATUS),
+    F(struct msg_result, outcome, U8, BITS(4)),
+    F(struct msg_result, reason, U8, BITS(8)),
+    F(struct msg_result, mixed, U8, BITS(2)),
+    F(struct msg_result, finished, U8, BITS(2)),
+    BRANCH_OF(struct msg_result),
+    F(struct msg_result, text, TEXT, 160),
+    END,
+};
+static const struct field prepare_table[] = {
+    GTID_OF(struct msg_prepare),
+    ATTEMPT_OF(struct msg_prepare),
+    BRANCH_OF(struct msg_prepare),
+    F(struct msg_prepare, protocol, U8, 2),
+    F(struct msg_prepare, kind, U8, 2 | 4),
+    F(struct msg_prepare, flags, U8, BITS(2)),
+    F(struct msg_prepare, timeout_ms, U32, UINT32_MAX),
+    F(struct msg_prepare, payload, HEX, 65536),
+    END,
+};
+static const struct field vote_table[] = {
+    GTID_OF(struct msg_vote),
+    ATTEMPT_OF(struct msg_vote),
+    BRANCH_OF(struct msg_vote),
+    F(struct msg_vote, vote, U8, 2 | 4 | 8),
+    F(struct msg_vote, text, TEXT, 160),
+    END,
+};
+static const struct field commit_table[] = {
+    GTID_OF(struct msg_decide),
+    ATTEMPT_OF(struct msg_decide),
+    BRANCH_OF(struct msg_decide),
+    F(struct msg_decide, flags, U8, BITS(2)),
+    END,
+};
+static const struct field rollback_table[] = {
+    GTID_OF(struct msg_decide),
+    ATTEMPT_OF(struct msg_decide),
+    BRANCH_OF(struct msg_decide),
+    F(struct msg_decide, flags, U8, BITS(4)),
+    END,
+};
+static const struct field done_table[] = {
+    GTID_OF(struct msg_done),
+    ATTEMPT_OF(struct msg_done),
+    BRANCH_OF(struct msg_done),
+    F(struct msg_done, outcome, U8, 2 | 4),
+    F(struct msg_done, flags, U8, BITS(4)),
+    END,
+};
+static const struct field inquire_table[] = {
+    GTID_OF(struct msg_inquire),
+    ATTEMPT_OF(struct msg_inquire),
+    F(struct msg_inquire, coordinator, U64, BITS(40)),
+    BRANCH_OF(struct msg_inquire),
+    F(struct msg_inquire, prepared, U8, BITS(2)),
+    END,
+};
+static const struct field standing_table[] = {
+    GTID_OF(struct msg_standing),
+    ATTEMPT_OF(struct msg_standing),
+    BRANCH_OF(struct msg_standing),
+    F(struct msg_standing, outcome, U8, 1 | 8),
+    END,
+};
+static const struct field admin_table[] = {
+    F(struct msg_admin, id, U64, UINT64_MAX),
+    F(struct msg_admin, verb, NAME, 64),
+    F(struct msg_admin, json, TEXT, 70000),
+    END,
+};
+static const struct field admin_reply_table[] = {
+    F(struct msg_admin, id, U64, UINT64_MAX),
+    F(struct msg_admin, code, U16, 19),
+    F(struct msg_admin, json, TEXT, 70000),
+    END,
+};
+const struct field fields_tx_record[] = {
+    GTID_OF(struct tx_record),
+    ATTEMPT_OF(struct tx_record),
+    F(struct tx_record, protocol, U8, BITS(2)),
+    F(struct tx_record, stage, U8, 2 | 4 | 8),
+    F(struct tx_record, outcome, U8, BITS(3)),
+    F(struct tx_record, reason, U8, BITS(8)),
+    F(struct tx_record, mixed, U8, BITS(2)),
+    F(struct tx_record, reason_branch, U16, 63),
+    F(struct tx_record, digest, DIGEST, 0),
+    F(struct tx_record, started_ms, U64, UINT64_MAX),
+    F(struct tx_record, decided_ms, U64, UINT64_MAX),
+    F(struct tx_record, ended_ms, U64, UINT64_MAX),
+    F(struct tx_record, owner, TEXT, 64),
+    F(struct tx_record, reason_text, TEXT, 160),
+    {"heuristic_forced", offsetof(struct tx_record, heuristic.forced), U8, BITS(3)},
+    {"heuristic_when_ms", offsetof(struct tx_record, heuristic.when_ms), U64, UINT64_MAX},
+    {"heuristic_who", offsetof(struct tx_record, heuristic.who), TEXT, 128},
+    {"heuristic_why", offsetof(struct tx_record, heuristic.why), TEXT, 256},
+    END,
+};
+const struct field fields_tx_branch[] = {
+    BRANCH_OF(struct record_branch),
+    F(struct record_branch, kind, U8, BITS(3)),
+    F(struct record_branch, vote, U8, BITS(4)),
+    F(struct record_branch, outcome, U8, BITS(3)),
+    F(struct record_branch, heuristic, U8, BITS(2)),
+    F(struct record_branch, journal, U64, UINT64_MAX),
+    F(struct record_branch, resource, NAME, 64),
+    END,
+};
+const struct field fields_branch_record[] = {
+    GTID_OF(struct branch_record),
+    ATTEMPT_OF(struct branch_record),
+    F(struct branch_record, coordinator, U64, BITS(40)),
+    BRANCH_OF(struct branch_record),
+    F(struct branch_record, protocol, U8, BITS(2)),
+    F(struct branch_record, kind, U8, BITS(3)),
+    F(struct branch_record, stage, U8, 2 | 4 | 8),
+    F(struct branch_record, outcome, U8, BITS(3)),
+    F(struct branch_record, heuristic, U8, BITS(2)),
+    F(struct branch_record, log_seq, U64, UINT64_MAX),
+    F(struct branch_record, seal, U64, UINT64_MAX),
+    F(struct branch_record, prepared_ms, U64, UINT64_MAX),
+    F(struct branch_record, payload, HEX, 65536),
+    END,
+};
+
+static const struct field *const message_tables[FIELDS_TYPES] = {
+    [MSG_HELLO] = hello_table,
+    [MSG_WELCOME] = welcome_table,
+    [MSG_REFUSED] = refused_table,
+    [MSG_PING] = ping_table,
+    [MSG_PONG] = ping_table,
+    [MSG_LEASE] = lease_table,
+    [MSG_ENLIST] = enlist_table,
+    [MSG_ENLISTED] = enlisted_table,
+    [MSG_SUBMIT] = submit_table,
+    [MSG_CANCEL] = gtid_table,
+    [MSG_STATUS] = gtid_table,
+    [MSG_RESULT] = result_table,
+    [MSG_PREPARE] = prepare_table,
+    [MSG_VOTE] = vote_table,
+    [MSG_COMMIT] = commit_table,
+    [MSG_ROLLBACK] = rollback_table,
+    [MSG_DONE] = done_table,
+    [MSG_INQUIRE] = inquire_table,
+    [MSG_STANDING] = standing_table,
+    [MSG_ADMIN] = admin_table,
+    [MSG_ADMIN_REPLY] = admin_reply_table,
+};
+
+const struct field *fields_of(unsigned type)
+{
+    return type < FIELDS_TYPES ? message_tables[type] : NULL;
+}
