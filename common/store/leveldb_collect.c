@@ -8,8 +8,8 @@
 #include "store/bytes.h"
 
 enum {
-    COLLECT_RECORDS = 512,     // looked at in one call
-    COLLECT_BYTES = 512 << 10, // written in one call
+    COLLECT_RECORDS = 128,     // looked at in one call
+    COLLECT_BYTES = 256 << 10, // written in one call
     SPARSE_FACTOR = 4,         // a log longer than so many times what stands in it...
     SPARSE_SLACK = 1024,       // ...and this many records is cleaned even of what must be kept
 };

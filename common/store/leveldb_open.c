@@ -126,6 +126,8 @@ static int open_parts(struct leveldb_store *self, const char *dir,
     bool there = stat(path, &info) == 0;
     if (!there && (self->witness.found || !options->create))
         return error_set(error, ASSENT_BEHIND, "%s is missing", path);
+    if (!there && mkdir(path, 0700) != 0)
+        return error_set(error, ASSENT_IO, "%s: mkdir: %s", path, strerror(errno));
     code = kv_open(path, options->create && !self->witness.found, &self->kv, error);
     if (code == ASSENT_OK && self->witness.fd < 0)
         code = witness_open(dir, true, &self->witness, error);

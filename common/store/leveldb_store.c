@@ -316,6 +316,9 @@ static void leveldb_info(struct store *store, struct store_info *ret)
                                .secret = {self->meta.secret[0], self->meta.secret[1]},
                                .incarnation = self->meta.incarnation,
                                .head_seq = self->meta.durable_seq,
+                               .base_seq = self->meta.base_seq,
+                               .keys = self->keys,
+                               .open = self->open,
                                .horizon = self->meta.horizon,
                                .opened_ms = self->meta.opened_ms};
 }

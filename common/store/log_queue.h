@@ -24,20 +24,33 @@ struct log_answer {
     void *scan; // SCAN: what the visitor's argument was
 };
 
-struct log_queue_options {
-    uint32_t lazy_ms;               // lazy records wait at most so long for a batch to ride on
-    uint32_t batch_max;             // puts to a batch
-    uint64_t (*horizon)(void *arg); // asked now and then: what may be collected. May be NULL
-    void *horizon_arg;
+// Crash points (base/crash_point.h) that the log thread passes with each batch that is synced.
+struct log_queue_crash {
+    int before_write;
+    int after_write; // written, not synced; nothing is written differently unless it is armed
+    int after_sync;
 };
 
-// Takes ownership of the store. NULL when the thread cannot be made.
+struct log_queue_options {
+    uint32_t lazy_ms;               // lazy records wait at most so long for a batch to ride on
+    uint32_t batch_max;             // puts to a batch; 0: LOG_BATCH_MAX
+    uint64_t (*horizon)(void *arg); // asked now and then: what may be collected. May be NULL
+    void *horizon_arg;
+    const struct log_queue_crash *crash; // NULL: none
+};
+
+enum { LOG_BATCH_MAX = 1024 };
+
+// Takes ownership of the store, unless it fails: NULL when the thread cannot be made.
 struct log_queue *log_queue_new(struct store *store, const struct log_queue_options *options,
                                 assent_error *error);
 // Writes what was submitted, syncs, stops the thread, closes the store.
 void log_queue_destroy(struct log_queue **self_p);
 
 // Key and value are copied. Order is kept. False: out of memory.
+// A put is answered when it is durable; a lazy one when it is written, which a power failure may
+// undo. A lookup or scan sees every put submitted before it, and perhaps later ones, and is
+// answered when all that it saw is durable.
 bool log_queue_put(struct log_queue *self, uint64_t token, const struct store_put *put, bool lazy);
 bool log_queue_lookup(struct log_queue *self, uint64_t token, struct slice key);
 // Runs the visitor on the log thread.
@@ -51,12 +64,14 @@ int log_queue_fd(const struct log_queue *self); // readable when answers wait
 bool log_queue_next(struct log_queue *self, struct log_answer *ret);
 void log_answer_free(struct log_answer *answer);
 // The error that ended the log thread: from then on nothing is durable, and the process must stop.
+// log_queue_fd is readable from then on.
 bool log_queue_failed(const struct log_queue *self, assent_error *ret);
 void log_queue_horizon(struct log_queue *self, uint64_t horizon); // raise it by hand
 
 struct log_queue_stats {
-    uint64_t batches, syncs, puts, lookups, bytes, collected;
-    uint64_t depth; // waiting now
+    uint64_t batches, syncs, puts, lookups, bytes; // since the start; lookups: and scans
+    uint64_t depth;                                // waiting for their answers now
+    uint64_t head_seq, base_seq, keys, open;       // as in store_info
 };
 void log_queue_stats(const struct log_queue *self, struct log_queue_stats *ret);
 

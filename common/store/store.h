@@ -41,6 +41,8 @@ struct store_info {
     uint64_t secret[2];   // random, made with the store; never leaves the process
     uint64_t incarnation; // times it was opened, this time included; durable before open returns
     uint64_t head_seq;    // newest durable record
+    uint64_t base_seq;    // oldest record kept
+    uint64_t keys, open;  // keys under which a record stands; of these, open
     uint64_t horizon;   // closed records with a stamp below it may have been collected, none above
     uint64_t opened_ms; // wall clock of this open
 };
