@@ -263,6 +263,11 @@ void desk_expect_stop(struct desk *d, int code)
     assert_int_equal(desk_next(d, EFFECT_STOP)->u.stop.code, code);
 }
 
+token_t desk_expect_lookup(struct desk *d)
+{
+    return desk_next(d, EFFECT_LOOKUP)->u.lookup.token;
+}
+
 void desk_quiet(struct desk *d)
 {
     if (d->at < d->fx.count) {

@@ -56,7 +56,8 @@ void desk_expect_refused(struct desk *d, peer_t peer, int code);
 void desk_expect_write(struct desk *d, enum tx_stage stage, enum outcome outcome, bool lazy);
 void desk_expect_answer(struct desk *d, int code);
 void desk_expect_stop(struct desk *d, int code);
-void desk_quiet(struct desk *d); // nothing more
+token_t desk_expect_lookup(struct desk *d); // its token
+void desk_quiet(struct desk *d);            // nothing more
 
 void desk_written(struct desk *d); // the last write is durable
 void desk_found(struct desk *d, const struct tx_record *found,

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// The coordinator's core, event by event: what an operator may force, and what is recorded of it.
+#include "desk.h"
+
+static int setup(void **state)
+{
+    static struct desk d;
+    desk_open(&d);
+    desk_hello(&d, CLIENT, ROLE_CLIENT, "shop");
+    desk_hello(&d, PEER_A, ROLE_PARTICIPANT, "bank-a");
+    desk_hello(&d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    *state = &d;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    desk_close(*state);
+    return 0;
+}
+
+// Committing; bank-a has acknowledged, bank-b is gone.
+static struct msg_decide stuck(struct desk *d, const struct gtid *gtid)
+{
+    desk_submit(d, CLIENT, gtid, "pay", "bank-a", "bank-b", NULL);
+    struct msg_prepare a = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
+    struct msg_prepare b = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
+    desk_vote(d, PEER_A, &a, VOTE_YES);
+    desk_vote(d, PEER_B, &b, VOTE_YES);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_COMMITTED, false);
+    desk_gone(d, PEER_B);
+    desk_written(d);
+    struct msg_decide told = desk_expect(d, PEER_A, MSG_COMMIT)->u.decide;
+    desk_expect_result(d, CLIENT, OUTCOME_COMMITTED);
+    desk_finish(d, PEER_A, &told, OUTCOME_COMMITTED, 0);
+    desk_quiet(d);
+    told.branch = b.branch;
+    return told;
+}
+
+static void test_abort_undecided(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    desk_submit(d, CLIENT, &gtid, "pay", "bank-a", "bank-b", NULL);
+    desk_expect(d, PEER_A, MSG_PREPARE);
+    desk_expect(d, PEER_B, MSG_PREPARE);
+    desk_order(d, OPERATOR_COMMIT, &gtid); // votes are missing: nothing to commit
+    desk_expect_answer(d, ASSENT_STATE);
+    desk_order(d, OPERATOR_FORGET, &gtid);
+    desk_expect_answer(d, ASSENT_STATE);
+    desk_order(d, OPERATOR_ABORT, &gtid);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
+    assert_true(slice_equal(d->record.heuristic.who, slice_text("root@night")));
+    assert_true(slice_equal(d->record.heuristic.why, slice_text("the disk is gone")));
+    desk_quiet(d);
+    desk_written(d);
+    desk_expect_answer(d, ASSENT_OK);
+    desk_expect(d, PEER_A, MSG_ROLLBACK);
+    desk_expect(d, PEER_B, MSG_ROLLBACK);
+    desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
+    assert_int_equal(d->msg.u.result.reason, REASON_OPERATOR);
+    assert_int_equal(d->msg.u.result.mixed, 0);
+}
+
+static void test_against_the_decision(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_decide b = stuck(d, &gtid);
+    desk_order(d, OPERATOR_COMMIT, &gtid); // it is: nothing to force
+    desk_expect_answer(d, ASSENT_OK);
+    desk_order(d, OPERATOR_ABORT, &gtid);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_COMMITTED, false);
+    assert_int_equal(d->record.heuristic.forced, OUTCOME_ABORTED);
+    assert_int_equal(d->record.mixed, 1);
+    assert_false(d->write.decide);
+    desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b"); // back, before it is durable
+    desk_expect(d, PEER_B, MSG_COMMIT);
+    desk_written(d);
+    desk_expect(d, PEER_B, MSG_ROLLBACK);
+    assert_int_equal(d->msg.u.decide.flags, DECIDE_HEURISTIC);
+    desk_expect_answer(d, ASSENT_OK);
+    desk_finish(d, PEER_B, &b, OUTCOME_ABORTED, DONE_HEURISTIC);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    assert_true(d->write.open); // kept until an operator forgets it
+    assert_int_equal(d->record.branches[1].outcome, OUTCOME_ABORTED);
+    assert_int_equal(d->record.branches[1].heuristic, 1);
+    struct tx_record ended = d->record;
+    struct record_branch branches[2] = {d->record.branches[0], d->record.branches[1]};
+    ended.branches = branches;
+    ended.owner = slice_text("alice");
+    desk_written(d);
+    desk_ask(d, CLIENT, MSG_STATUS, &gtid);
+    desk_found(d, &ended, 0);
+    desk_expect_result(d, CLIENT, OUTCOME_COMMITTED);
+    assert_int_equal(d->msg.u.result.mixed, 1);
+    desk_order(d, OPERATOR_FORGET, &gtid);
+    desk_found(d, &ended, 0);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, true);
+    assert_false(d->write.open);
+    desk_expect_answer(d, ASSENT_OK);
+}
+
+// The participant had been ended by an operator's word, and learns of the decision afterwards.
+static void test_conflict_reported_by_participant(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_decide b = stuck(d, &gtid);
+    desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    desk_expect(d, PEER_B, MSG_COMMIT);
+    desk_finish(d, PEER_B, &b, OUTCOME_ABORTED, DONE_HEURISTIC);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    assert_int_equal(d->record.mixed, 1);
+    assert_true(d->write.open);
+}
+
+static void test_journal_was_replaced(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_decide b = stuck(d, &gtid);
+    desk_hello_run(d, PEER_B, "bank-b", 4711, 1);
+    desk_expect(d, PEER_B, MSG_WELCOME);
+    desk_expect(d, PEER_B, MSG_COMMIT);
+    desk_finish(d, PEER_B, &b, OUTCOME_COMMITTED, DONE_FORGOTTEN); // it never knew of it
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    assert_int_equal(d->record.mixed, 1);
+}
+
+static void test_forget(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    stuck(d, &gtid);
+    desk_order(d, OPERATOR_FORGET, &gtid);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    assert_int_equal(d->record.mixed, 1); // nobody knows what bank-b will do
+    assert_true(slice_equal(d->record.heuristic.who, slice_text("root@night")));
+    desk_written(d);
+    desk_expect_answer(d, ASSENT_OK);
+    struct coordinator_stats stats;
+    coordinator_stats(d->c, &stats);
+    assert_int_equal(stats.transactions, 0);
+    desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    desk_quiet(d);
+}
+
+static void test_retry(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d), none = {0};
+    stuck(d, &gtid);
+    desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    desk_expect(d, PEER_B, MSG_COMMIT);
+    desk_order(d, OPERATOR_RETRY, &gtid);
+    desk_expect_answer(d, ASSENT_OK);
+    desk_expect(d, PEER_B, MSG_COMMIT);
+    desk_order(d, OPERATOR_RETRY, &none);
+    desk_expect_answer(d, ASSENT_OK);
+    desk_expect(d, PEER_B, MSG_COMMIT);
+}
+
+static void test_foreign_in_doubt(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_own("lost-one");
+    desk_order(d, OPERATOR_ABORT, &gtid);
+    desk_found(d, NULL, 0);
+    desk_expect_answer(d, ASSENT_UNKNOWN);
+    desk_inquire(d, PEER_A, &gtid, 8, 77, 3);
+    desk_expect(d, PEER_A, MSG_STANDING);
+    desk_order(d, OPERATOR_ABORT, &gtid);
+    desk_found(d, NULL, 0);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
+    desk_quiet(d);
+    desk_written(d);
+    desk_expect(d, PEER_A, MSG_ROLLBACK);
+    assert_int_equal(d->msg.u.decide.attempt, 77);
+    assert_int_equal(d->msg.u.decide.branch, 3);
+    assert_int_equal(d->msg.u.decide.flags, DECIDE_HEURISTIC);
+    desk_expect_answer(d, ASSENT_OK);
+    struct msg_decide told = {.gtid = gtid, .attempt = 77, .branch = 3};
+    desk_finish(d, PEER_A, &told, OUTCOME_ABORTED, DONE_HEURISTIC);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_ABORTED, false);
+    assert_true(d->write.open);
+    size_t cursor = 0;
+    struct foreign_view view;
+    assert_false(coordinator_next_foreign(d->c, &cursor, &view));
+}
+
+// A crash after the operator's word was recorded: it is carried out all the same.
+static void test_crash_after_force(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_decide b = stuck(d, &gtid);
+    desk_order(d, OPERATOR_ABORT, &gtid);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_COMMITTED, false);
+    struct record_branch branches[2] = {d->record.branches[0], d->record.branches[1]};
+    branches[0].resource = slice_text("bank-a");
+    branches[1].resource = slice_text("bank-b");
+    struct tx_record record = d->record;
+    record.branches = branches;
+    record.owner = slice_text("alice");
+    record.heuristic.who = slice_text("root@night");
+    record.heuristic.why = slice_text("why not");
+    desk_restart(d, &record, 1);
+    desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    desk_expect(d, PEER_B, MSG_ROLLBACK);
+    assert_int_equal(d->msg.u.decide.flags, DECIDE_HEURISTIC);
+    desk_finish(d, PEER_B, &b, OUTCOME_ABORTED, DONE_HEURISTIC);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    assert_true(d->write.open);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_abort_undecided),
+        T(test_against_the_decision),
+        T(test_conflict_reported_by_participant),
+        T(test_journal_was_replaced),
+        T(test_forget),
+        T(test_retry),
+        T(test_foreign_in_doubt),
+        T(test_crash_after_force),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
