@@ -5,7 +5,7 @@ independent of the C code, over the test vectors next to it.
 
   vectors.py               checks every vector: fields to bytes, bytes to fields, refusals
   vectors.py --fill        writes the bytes of vectors that have none yet
-  vectors.py --corpus DIR  writes every vector's bytes as files DIR/<target>/<name>, for the fuzzers
+  vectors.py --corpus DIR  writes every vector's bytes as files DIR/<format>/<name>, for the fuzzers
 
 64-bit numbers stand in the vectors as strings ("0x1f"), because not every JSON reader has them;
 payloads and digests as hexadecimal. In "bytes", each string is a header, prefix or body, and
@@ -306,7 +306,7 @@ def corpus(directory):
     for path in ("wire/frames.json", "wire/invalid.json", "records/records.json",
                  "records/invalid.json"):
         target, group = path.removesuffix(".json").split("/")
-        folder = pathlib.Path(directory) / f"fuzz_{target}"
+        folder = pathlib.Path(directory) / target
         folder.mkdir(parents=True, exist_ok=True)
         for vector in load(path):
             stem = re.sub(r"[^a-z0-9]+", "-", vector["name"].lower()).strip("-")
