@@ -45,7 +45,7 @@ struct net_frame {
     peer_t peer;
     struct slice data;      // never empty
     struct slice principal; // name in the certificate; "local" without CURVE
-    struct slice address;   // for logs: "10.0.0.7"; over ipc ":uid:gid:pid"
+    struct slice address;   // for logs: "10.0.0.7"; over ipc "localhost:uid:gid:pid"
     const struct net_grant *grant;
 };
 

@@ -14,4 +14,8 @@
 // The whole file, NUL-terminated, malloc'ed. Fails the test when it cannot be read.
 char *unit_text_of(const char *path);
 
+// A new temporary directory, malloc'ed; and the end of it with all that is in it, nulling *dir_p.
+char *unit_dir_make(void);
+void unit_dir_remove(char **dir_p);
+
 #endif
