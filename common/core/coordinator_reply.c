@@ -13,7 +13,8 @@ struct msg *coord_send(struct coordinator *c, peer_t peer, enum msg_type type)
     return &effect->u.send.msg;
 }
 
-static struct slice coord_text(struct coordinator *c, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static struct slice
+coord_text(struct coordinator *c, const char *format, va_list arguments)
 {
     char text[LIMIT_REASON_BYTES + 1];
     vsnprintf(text, sizeof text, format, arguments);
