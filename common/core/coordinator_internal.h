@@ -276,9 +276,6 @@ void begin_found(struct coordinator *c, struct tx *tx, const struct tx_record *r
 void begin_silent(struct coordinator *c, struct tx *tx, enum outcome outcome);
 
 // coordinator_register.c
-// What to make of a gtid that is neither in memory nor in the register.
-enum outcome register_silence(const struct coordinator *c, const struct gtid *gtid,
-                              uint64_t horizon_ms);
 void register_answered(struct coordinator *c, struct pending *pending,
                        const struct tx_record *found, uint64_t horizon_ms);
 

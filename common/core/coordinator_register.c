@@ -3,8 +3,8 @@
 // register has been read before anything here is called.
 #include "core/coordinator_internal.h"
 
-enum outcome register_silence(const struct coordinator *c, const struct gtid *gtid,
-                              uint64_t horizon_ms)
+enum outcome coordinator_silence(const struct coordinator *c, const struct gtid *gtid,
+                                 uint64_t horizon_ms)
 {
     struct gtid_parts parts;
     if (!gtid_parse(gtid, &parts) || parts.coordinator != c->config.id)
@@ -39,7 +39,7 @@ static void ask_answered(struct coordinator *c, struct ask *ask, const struct tx
         coord_result_of_record(c, s->id, ask->about, found);
         return;
     }
-    enum outcome outcome = register_silence(c, &ask->gtid, horizon_ms);
+    enum outcome outcome = coordinator_silence(c, &ask->gtid, horizon_ms);
     struct msg_result *result = coord_result(c, s->id, ask->about, &ask->gtid, outcome);
     if (outcome == OUTCOME_ABORTED)
         result->reason = REASON_PRESUMED;
@@ -56,7 +56,7 @@ static void tx_answered(struct coordinator *c, struct tx *tx, const struct tx_re
     else if (!tx->own_gtid && !begin_foreign_gtid(c, &tx->gtid))
         begin_go(c, tx);
     else
-        begin_silent(c, tx, register_silence(c, &tx->gtid, horizon_ms));
+        begin_silent(c, tx, coordinator_silence(c, &tx->gtid, horizon_ms));
 }
 
 void register_answered(struct coordinator *c, struct pending *pending,
