@@ -47,7 +47,9 @@ static json_t *log_json(const struct admin_daemon *daemon)
     object_count(&o, "puts", s->puts);
     object_count(&o, "lookups", s->lookups);
     object_count(&o, "bytes", s->bytes);
-    object_count(&o, "collected", s->collected);
+    object_count(&o, "oldest_seq", s->base_seq);
+    object_count(&o, "transactions", s->keys);
+    object_count(&o, "open", s->open);
     object_count(&o, "waiting", s->depth);
     return object_take(&o);
 }
