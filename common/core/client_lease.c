@@ -33,7 +33,7 @@ void lease_welcome(struct client *c, const struct msg_welcome *welcome)
     struct gtid_block *place = c->leases[0].count == 0 ? &c->leases[0] : &c->leases[1];
     bool sane = c->coordinator >> COORDINATOR_ID_BITS == 0 &&
                 welcome->lease_first <= UINT64_MAX - welcome->lease_count;
-    if (welcome->lease_count == 0 || place->count > 0 || !sane)
+    if (welcome->lease_count == 0 || !sane)
         return;
     *place = (struct gtid_block){
         .coordinator = c->coordinator,
