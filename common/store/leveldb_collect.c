@@ -6,19 +6,11 @@
 #include <inttypes.h>
 
 #include "store/bytes.h"
+#include "store/tail_rule.h"
 
 enum {
     COLLECT_RECORDS = 128,     // looked at in one call
     COLLECT_BYTES = 256 << 10, // written in one call
-    SPARSE_FACTOR = 4,         // a log longer than so many times what stands in it...
-    SPARSE_SLACK = 1024,       // ...and this many records is cleaned even of what must be kept
-};
-
-enum fate {
-    FATE_DROP,   // superseded, or nothing but history
-    FATE_EXPIRE, // stands, closed, and its time is over
-    FATE_CARRY,  // stands and must be kept
-    FATE_STOP,   // stands and need not be touched yet
 };
 
 struct collecting {
@@ -32,21 +24,15 @@ static uint64_t length_of(const struct log_meta *meta)
     return meta->head_seq + 1 - meta->base_seq;
 }
 
-static enum fate fate_of(const struct collecting *c, const struct log_record *record)
+static enum tail_fate fate_of(const struct collecting *c, const struct log_record *record)
 {
     const struct log_batch *batch = &c->batch;
-    uint64_t length = length_of(&batch->meta);
-    // Carrying pays when at least half of the log is something else: then each record is carried at
-    // most once for one that goes, and a log of nothing but open records rests.
-    if (record->flags & RECORD_OPEN)
-        return length >= 2 * batch->open + 2 ? FATE_CARRY : FATE_STOP;
-    uint64_t closed_max = batch->self->records_max;
-    if (record->stamp < c->horizon || (closed_max && batch->keys - batch->open > closed_max))
-        return FATE_EXPIRE;
-    // Retained, with little else behind it that stands (a stamp from a clock that was wrong).
-    if (length > SPARSE_FACTOR * batch->keys + SPARSE_SLACK)
-        return FATE_CARRY;
-    return FATE_STOP;
+    struct tail_log log = {.length = length_of(&batch->meta),
+                           .keys = batch->keys,
+                           .open = batch->open,
+                           .closed_max = batch->self->records_max,
+                           .horizon = c->horizon};
+    return tail_fate_of(&log, record->flags & RECORD_OPEN, record->stamp);
 }
 
 static int carry(struct collecting *c, const struct log_record *old, assent_error *error)
@@ -68,10 +54,10 @@ static void expire(struct collecting *c, const struct log_record *record)
         c->batch.meta.horizon = record->stamp + 1;
 }
 
-static int judge(struct collecting *c, const struct log_record *record, enum fate *ret,
+static int judge(struct collecting *c, const struct log_record *record, enum tail_fate *ret,
                  assent_error *error)
 {
-    *ret = FATE_DROP;
+    *ret = TAIL_DROP;
     if (record->flags & (RECORD_OPENED | RECORD_FORGET))
         return ASSENT_OK;
     uint64_t newest;
@@ -89,19 +75,19 @@ static int take_one(struct collecting *c, struct kv_cursor *at, bool *ret_stop, 
     uint64_t seq = meta->base_seq;
     struct slice key = kv_cursor_key(at), value = kv_cursor_value(at);
     struct log_record record;
-    enum fate fate;
+    enum tail_fate fate;
     if (key.size != RECORD_KEY_SIZE || get_u64_be((const uint8_t *)key.data + 1) != seq ||
         !layout_record_decode(seq, value, &record))
         return error_set(error, ASSENT_CORRUPT, "record %" PRIu64 " is missing or malformed", seq);
     int code = judge(c, &record, &fate, error);
     if (code != ASSENT_OK)
         return code;
-    *ret_stop = fate == FATE_STOP;
-    if (fate == FATE_STOP)
+    *ret_stop = fate == TAIL_STOP;
+    if (fate == TAIL_STOP)
         return ASSENT_OK;
-    if (fate == FATE_EXPIRE)
+    if (fate == TAIL_EXPIRE)
         expire(c, &record);
-    if (fate == FATE_CARRY)
+    if (fate == TAIL_CARRY)
         code = carry(c, &record, error);
     kv_delete(c->batch.self->kv, key);
     layout_record_hash(seq, value, meta->base_hash);
