@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a client asks of one account, as the payload of a branch: "<verb> <account> <amount>".
+#ifndef BANK_OPERATION_H
+#define BANK_OPERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum verb {
+    VERB_BALANCE,  // read only
+    VERB_DEBIT,    // checking, to another account
+    VERB_CREDIT,   // checking, from another account
+    VERB_DEPOSIT,  // checking, from outside
+    VERB_TRANSACT, // savings, from or to outside
+    VERB_CHECK,    // checking, to outside; with a fee when the account does not cover it
+    VERB_COUNT
+};
+
+struct operation {
+    enum verb verb;
+    uint64_t account;
+    int64_t amount; // cents
+};
+
+enum { OPERATION_TEXT_MAX = 64, OVERDRAFT_FEE = 100, AMOUNT_MAX = 1000000000 };
+
+size_t operation_print(const struct operation *op, char text[OPERATION_TEXT_MAX]);
+bool operation_parse(const void *text, size_t size, struct operation *ret);
+
+#endif
