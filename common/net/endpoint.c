@@ -118,3 +118,10 @@ int endpoint_prepare(const struct endpoint *endpoint, assent_error *error)
         return error_set(error, ASSENT_IO, "net: unlink %s: %s", endpoint->path, strerror(errno));
     return ASSENT_OK;
 }
+
+void endpoint_remove(const char *text)
+{
+    const char *path = after(text, "ipc://");
+    if (path)
+        unlink(path);
+}

@@ -20,4 +20,7 @@ int endpoint_parse(const char *text, struct endpoint *ret, assent_error *error);
 // ASSENT_LOCKED when somebody does; ASSENT_CONFIG when the path is something else; ASSENT_IO.
 int endpoint_prepare(const struct endpoint *endpoint, assent_error *error);
 
+// Removes the socket file of an ipc endpoint that this process has bound; else does nothing.
+void endpoint_remove(const char *text);
+
 #endif

@@ -185,6 +185,9 @@ void net_server_close(struct net_server **self_p)
         return;
     zmq_msg_close(&self->frame[0]);
     zmq_msg_close(&self->frame[1]);
+    // While it is still ours: nobody else binds where somebody listens.
+    for (size_t i = 0; i < self->endpoint_count; i++)
+        endpoint_remove(self->endpoints[i]);
     for (unsigned i = 0; i < DOOR_COUNT; i++)
         socket_close(&self->doors[i].socket, &self->doors[i].monitor);
     if (self->context) {
