@@ -63,12 +63,12 @@ uint8_t *buf_extend(struct buf *b, size_t size)
 
 bool buf_append(struct buf *b, const void *data, size_t size)
 {
-    if (!buf_room(b, size))
-        return false;
-    if (size > 0)
-        memcpy(b->data + b->size, data, size);
-    b->size += size;
-    return true;
+    if (size == 0)
+        return !b->failed;
+    uint8_t *at = buf_extend(b, size);
+    if (at)
+        memcpy(at, data, size);
+    return at != NULL;
 }
 
 bool buf_printf(struct buf *b, const char *format, ...)
@@ -86,7 +86,7 @@ bool buf_printf(struct buf *b, const char *format, ...)
     if (written < 0 || size > b->cap - b->size)
         b->failed = true;
     else if (size >= room) {
-        // vsnprintf wants a byte for its NUL, which the cap need not have: format aside, then copy.
+        // vsnprintf wants a byte for its NUL, for which the cap need not leave room.
         char *text = malloc(size + 1);
         if (text)
             vsnprintf(text, size + 1, format, again);

@@ -29,6 +29,7 @@ const char *assent_code_name(int code)
     return "?";
 }
 
+#undef error_set
 int error_set(assent_error *error, int code, const char *format, ...)
 {
     CHECK(code != ASSENT_OK);
