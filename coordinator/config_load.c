@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a ZPL file to a checked configuration. The parser is CZMQ's; the lines are counted here, as
-// it does not remember them: its nodes stand in the order of the lines that say something.
+// From a ZPL file to a checked configuration. The parser is CZMQ's. It does not remember lines, so
+// they are counted here: its nodes stand in the order of the lines that say something. What it does
+// not like it says on standard output; what it cannot hold it cuts without a word; so each line is
+// looked at before, and the messages are ours.
 #include <czmq.h>
 
 #include <errno.h>
@@ -9,7 +11,7 @@
 #include "config.h"
 #include "net/defaults.h"
 
-enum { FILE_BYTES_MAX = 1 << 20, LINE_BYTES_MAX = 1000, PATH_BYTES = 256 };
+enum { FILE_BYTES_MAX = 1 << 20, LINE_BYTES_MAX = 1000, PATH_BYTES = 256, INDENT = 4 };
 
 struct file {
     const char *path;
@@ -57,19 +59,85 @@ static bool next_line(struct file *file, struct slice *ret)
     return true;
 }
 
-// The parser cuts long lines without a word, and stops at a NUL.
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static size_t skip_blanks(struct slice line, size_t i)
+{
+    const char *text = line.data;
+    while (i < line.size && is_blank(text[i]))
+        i++;
+    return i;
+}
+
+// The end of the line at `i`: nothing, or a comment.
+static bool ends_at(struct slice line, size_t i)
+{
+    i = skip_blanks(line, i);
+    return i == line.size || ((const char *)line.data)[i] == '#';
+}
+
+static const char *check_bytes(struct slice line)
+{
+    const unsigned char *text = line.data;
+    if (line.size > LINE_BYTES_MAX)
+        return "the line is too long";
+    for (size_t i = 0; i < line.size; i++) {
+        bool end = text[i] == '\r' && i + 1 == line.size;
+        if ((text[i] < ' ' && text[i] != '\t' && !end) || text[i] == 0x7f)
+            return "the line has a control character";
+    }
+    return NULL;
+}
+
+// What stands behind '='.
+static const char *check_value(struct slice line, size_t i)
+{
+    const char *text = line.data;
+    i = skip_blanks(line, i);
+    if (i == line.size || (text[i] != '"' && text[i] != '\''))
+        return NULL;
+    const char *end = memchr(text + i + 1, text[i], line.size - i - 1);
+    if (!end)
+        return "the quotes are not closed";
+    return ends_at(line, (size_t)(end - text) + 1) ? NULL : "there is more behind the quotes";
+}
+
+// NULL, or what is wrong with the line. *depth: of the line before, then of this one.
+static const char *check_line(struct slice line, size_t *depth)
+{
+    const char *text = line.data;
+    const char *wrong = check_bytes(line);
+    if (wrong || ends_at(line, 0))
+        return wrong;
+    size_t i = 0;
+    while (text[i] == ' ')
+        i++;
+    if (text[i] == '\t' || i % INDENT != 0 || i / INDENT > *depth + 1)
+        return "sections are indented by four spaces";
+    *depth = i / INDENT;
+    size_t name = i;
+    while (i < line.size && ((text[i] >= 'a' && text[i] <= 'z') || text[i] == '-' ||
+                             (text[i] >= '0' && text[i] <= '9')))
+        i++;
+    if (i == name)
+        return "a key or a section was expected";
+    if (ends_at(line, i))
+        return NULL;
+    i = skip_blanks(line, i);
+    return text[i] == '=' ? check_value(line, i + 1) : "'=' was expected behind the key";
+}
+
 static int check_lines(struct file *file, assent_error *error)
 {
-    for (struct slice line; next_line(file, &line);) {
-        if (line.size > LINE_BYTES_MAX)
-            return bad_line(file, file->line, "the line is too long", error);
-        for (size_t i = 0; i < line.size; i++) {
-            unsigned char c = ((const unsigned char *)line.data)[i];
-            bool end = c == '\r' && i + 1 == line.size;
-            if ((c < ' ' && c != '\t' && !end) || c == 0x7f)
-                return bad_line(file, file->line, "the line has a control character", error);
-        }
-    }
+    const char *wrong = NULL;
+    size_t depth = 0;
+    for (struct slice line; !wrong && next_line(file, &line);)
+        wrong = check_line(line, &depth);
+    if (wrong)
+        return bad_line(file, file->line, wrong, error);
     file->at = 0;
     file->line = 0;
     return ASSENT_OK;
@@ -78,50 +146,22 @@ static int check_lines(struct file *file, assent_error *error)
 // Goes to the next line that says something.
 static void next_said(struct file *file)
 {
-    for (struct slice line; next_line(file, &line);) {
-        const char *text = line.data;
-        size_t i = 0;
-        while (i < line.size && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r'))
-            i++;
-        if (i < line.size && text[i] != '#')
+    for (struct slice line; next_line(file, &line);)
+        if (!ends_at(line, 0))
             return;
-    }
-}
-
-// What the parser complained of reads "... (zconfig): (LINE) WHAT".
-static int parser_error(const struct file *file, const char *complaint, assent_error *error)
-{
-    const char *at = complaint ? strstr(complaint, "(zconfig): (") : NULL;
-    unsigned line = 0;
-    char what[200] = "";
-    if (!at || sscanf(at, "(zconfig): (%u) %199[^\n]", &line, what) != 2)
-        return error_set(error, ASSENT_CONFIG, "%s: not a valid ZPL file", file->path);
-    return bad_line(file, line, what, error);
 }
 
 static int parse(const struct file *file, zconfig_t **ret, assent_error *error)
 {
-    char *complaint = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&complaint, &size);
     zchunk_t *chunk = zchunk_new(file->text.data, file->text.size);
-    if (!stream || !chunk) {
-        if (stream)
-            fclose(stream);
-        free(complaint);
-        zchunk_destroy(&chunk);
+    if (!chunk)
         return error_set(error, ASSENT_NOMEM, "out of memory");
-    }
-    zsys_set_logstream(stream);
     zconfig_t *root = zconfig_chunk_load(chunk);
-    zsys_set_logstream(stderr);
-    fclose(stream);
     zchunk_destroy(&chunk);
-    int code = root ? ASSENT_OK : parser_error(file, complaint, error);
-    free(complaint);
-    if (!code)
-        *ret = root;
-    return code;
+    if (!root)
+        return error_set(error, ASSENT_CONFIG, "%s: not a valid ZPL file", file->path);
+    *ret = root;
+    return ASSENT_OK;
 }
 
 static bool is_section(const char *path)

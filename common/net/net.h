@@ -38,7 +38,8 @@ struct net_grant {
 // May its holder speak for that resource?
 bool net_grant_resource(const struct net_grant *grant, struct slice resource);
 
-// A frame and who sent it. All of it is valid until the next call that takes the server.
+// A frame and who sent it. All of it is valid until the next call that takes the server, other than
+// net_server_send.
 // The grant may change between two frames of the same peer (net_server_reload), so it is to be
 // looked at with each frame.
 struct net_frame {
