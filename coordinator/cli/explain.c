@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sentences are built from what the coordinator says and from nothing else: what it does not know
+// is called unknown.
+#include "explain.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+enum { SENTENCE_BYTES = 1000 };
+
+struct story {
+    const char *gtid;
+    const json_t *t; // the transaction, NULL when there is none
+    uint64_t now_ms;
+    json_t *facts, *advice;
+    bool failed;
+};
+
+static json_t *sentence_add(struct story *s, json_t *where, const char *code, const char *format,
+                            va_list arguments)
+{
+    char text[SENTENCE_BYTES], safe[SENTENCE_BYTES];
+    vsnprintf(text, sizeof text, format, arguments);
+    json_t *sentence =
+        json_pack("{s:s, s:s}", "code", code, "text", format_clean(text, safe, sizeof safe));
+    if (json_array_append_new(where, sentence) == 0)
+        return sentence;
+    s->failed = true;
+    return NULL;
+}
+
+// Both return the sentence, borrowed, for members to be added; NULL is fine for jansson.
+static json_t *fact(struct story *s, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static json_t *fact(struct story *s, const char *code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    json_t *sentence = sentence_add(s, s->facts, code, format, arguments);
+    va_end(arguments);
+    return sentence;
+}
+
+static void advise(struct story *s, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void advise(struct story *s, const char *code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    sentence_add(s, s->advice, code, format, arguments);
+    va_end(arguments);
+}
+
+static bool is(const json_t *object, const char *key, const char *value)
+{
+    return strcmp(member_text(object, key), value) == 0;
+}
+
+// "since 12:00:01 (3m 12s)"
+static const char *since(const struct story *s, uint64_t at_ms, char *ret, size_t size)
+{
+    char time[TIME_TEXT_BYTES], age[AGE_TEXT_BYTES];
+    uint64_t ms = s->now_ms > at_ms ? s->now_ms - at_ms : 0;
+    if (at_ms == 0)
+        snprintf(ret, size, "for an unknown time");
+    else
+        snprintf(ret, size, "for %s (since %s)", format_age(ms, age), format_time(at_ms, time));
+    return ret;
+}
+
+static const char *retry(const json_t *branch, char *ret, size_t size)
+{
+    char age[AGE_TEXT_BYTES];
+    if (member_present(branch, "next_retry_ms"))
+        snprintf(ret, size, "It is asked again in %s.",
+                 format_age(member_count(branch, "next_retry_ms"), age));
+    else if (!member_bool(branch, "connected"))
+        snprintf(ret, size, "It is asked again as soon as it connects.");
+    else
+        snprintf(ret, size, "No retry is planned yet.");
+    return ret;
+}
+
+static void about_branch(json_t *sentence, const json_t *branch)
+{
+    static const char *const keys[] = {"branch", "participant", "connected",     "in_doubt",
+                                       "tries",  "since_at_ms", "next_retry_ms", NULL};
+    for (size_t i = 0; keys[i]; i++) {
+        json_t *value = json_object_get(branch, keys[i]);
+        if (value)
+            json_object_set(sentence, keys[i], value);
+    }
+}
+
+// One branch that owes an answer, and what it owes.
+static void branch_owes(struct story *s, const json_t *b, const char *code, const char *owes)
+{
+    char how_long[80], again[80];
+    uint64_t tries = member_count(b, "tries");
+    json_t *sentence =
+        fact(s, code,
+             "Branch %" PRIu64 " at participant %s %s %s; it was asked %" PRIu64
+             " time%s. The participant is %s. %s",
+             member_count(b, "branch"), member_text(b, "participant"), owes,
+             since(s, member_count(b, "since_at_ms"), how_long, sizeof how_long), tries,
+             tries == 1 ? "" : "s", member_bool(b, "connected") ? "connected" : "not connected",
+             retry(b, again, sizeof again));
+    about_branch(sentence, b);
+}
+
+struct count {
+    unsigned all, waiting, connected, yes, done;
+};
+
+static struct count branches_count(const struct story *s)
+{
+    struct count c = {0};
+    const json_t *b;
+    size_t i;
+    json_array_foreach(json_object_get(s->t, "branches"), i, b)
+    {
+        c.all++;
+        c.waiting += member_bool(b, "waiting");
+        c.connected += member_bool(b, "waiting") && member_bool(b, "connected");
+        c.yes += is(b, "vote", "yes");
+        c.done += is(b, "state", "done");
+    }
+    return c;
+}
+
+static void waiting_branches(struct story *s, const char *code, const char *owes)
+{
+    const json_t *b;
+    size_t i;
+    json_array_foreach(json_object_get(s->t, "branches"), i, b)
+    {
+        if (member_bool(b, "waiting"))
+            branch_owes(s, b, code, owes);
+    }
+}
+
+// What helps a participant along, whatever it owes.
+static void advise_participants(struct story *s)
+{
+    struct count c = branches_count(s);
+    if (c.waiting > c.connected)
+        advise(s, "start_participant",
+               "Start the participants that are not connected, or see why they cannot reach this "
+               "coordinator: what they owe is asked for at once when they connect.");
+    if (c.connected > 0)
+        advise(s, "look_at_participant",
+               "A participant that is connected and does not answer is slow, or its resource "
+               "manager fails and is tried again: its own log says why.");
+    if (c.waiting > 0)
+        advise(s, "retry", "To ask now instead of later: assent retry %s", s->gtid);
+}
+
+static void deadline(struct story *s)
+{
+    char age[AGE_TEXT_BYTES];
+    if (member_present(s->t, "deadline_ms"))
+        json_object_set(fact(s, "deadline",
+                             "If that does not change, the coordinator aborts it in %s.",
+                             format_age(member_count(s->t, "deadline_ms"), age)),
+                        "deadline_ms", json_object_get(s->t, "deadline_ms"));
+}
+
+static void tell_active(struct story *s)
+{
+    char how_long[80];
+    unsigned branches = branches_count(s).all;
+    fact(s, "application",
+         "It waits for the application (principal %s), which has neither committed nor rolled it "
+         "back %s; %u branch%s enlisted so far.",
+         member_text(s->t, "owner"),
+         since(s, member_count(s->t, "started_at_ms"), how_long, sizeof how_long), branches,
+         branches == 1 ? " is" : "es are");
+    deadline(s);
+    advise(s, "abort",
+           "Nothing is promised yet, so it may be aborted without harm: assent abort %s --reason "
+           "TEXT",
+           s->gtid);
+}
+
+static void tell_preparing(struct story *s)
+{
+    struct count c = branches_count(s);
+    fact(s, "votes", "It waits for votes: %u of %u branches have not voted.", c.waiting, c.all);
+    waiting_branches(s, "vote_missing", "has not voted");
+    deadline(s);
+    advise_participants(s);
+    advise(s, "abort",
+           "It is not decided, so it may be aborted without harm: assent abort %s --reason TEXT",
+           s->gtid);
+}
+
+static void tell_deciding(struct story *s)
+{
+    if (!member_bool(s->t, "one_phase") || branches_count(s).waiting == 0) {
+        fact(s, "disk",
+             "Its decision is being written to the coordinator's disk. That takes milliseconds; "
+             "should it take longer, the disk is slow or full.");
+        advise(s, "look_at_disk", "See the coordinator's own log, and assent status (log).");
+        return;
+    }
+    fact(s, "one_phase",
+         "It has one branch, which was asked to commit in one phase: the participant decides, and "
+         "has not said how. Until it does, the outcome is unknown.");
+    waiting_branches(s, "outcome_missing", "has not said whether it committed");
+    advise_participants(s);
+    advise(s, "abort",
+           "To have it rolled back unless it has committed already: assent abort %s --reason TEXT",
+           s->gtid);
+}
+
+static void tell_decided(struct story *s)
+{
+    struct count c = branches_count(s);
+    bool commit = is(s->t, "state", "committing");
+    char time[TIME_TEXT_BYTES];
+    fact(s, "decided",
+         "It is decided: %s, since %s. That stands. It is not finished because %u of %u branches "
+         "have not acknowledged.",
+         commit ? "commit" : "abort", format_time(member_count(s->t, "decided_at_ms"), time),
+         c.all - c.done, c.all);
+    waiting_branches(s, "acknowledgement_missing",
+                     commit ? "has not acknowledged the commit"
+                            : "has not acknowledged the rollback");
+    fact(s, "by_itself",
+         "Nothing needs to be done for consistency: once they are back the branches end by "
+         "themselves. Until then they may hold locks.");
+    advise_participants(s);
+    if (c.yes == 0)
+        return;
+    advise(s, "heuristic",
+           "Only if a participant can never be told, and what it holds must be freed: assent %s %s "
+           "--reason TEXT forces those that have not acknowledged to the opposite, which makes the "
+           "transaction mixed for ever.",
+           commit ? "abort" : "commit", s->gtid);
+    advise(s, "forget",
+           "Only if a participant and its data are gone for good: assent forget %s gives up "
+           "waiting for it, and records the transaction as mixed.",
+           s->gtid);
+}
+
+static void tell_heuristic(struct story *s)
+{
+    const json_t *h = json_object_get(s->t, "heuristic");
+    char time[TIME_TEXT_BYTES];
+    if (json_is_object(h) && member_present(h, "forced"))
+        fact(s, "heuristic", "Operator %s forced %s at %s, saying: %s", member_text(h, "by"),
+             member_text(h, "forced"), format_time(member_count(h, "at_ms"), time),
+             member_text(h, "why"));
+    if (!member_bool(s->t, "mixed"))
+        return;
+    fact(s, "mixed",
+         "It is mixed: branches ended differently, or may have. assent show %s says "
+         "what each of them did.",
+         s->gtid);
+    advise(s, "reconcile",
+           "Put the data of the branches right by hand; then, to let the record go "
+           "when the retention is over: assent forget %s",
+           s->gtid);
+}
+
+static void tell_ended(struct story *s)
+{
+    const json_t *reason = json_object_get(s->t, "reason");
+    const char *detail = member_text(reason, "detail");
+    char time[TIME_TEXT_BYTES];
+    uint64_t at_ms = member_count(s->t, "ended_at_ms");
+    fact(s, "ended", "It has ended: %s%s%s. Every branch is done; it waits for nothing.",
+         is(s->t, "outcome", "") ? "unknown" : member_text(s->t, "outcome"), at_ms ? " at " : "",
+         at_ms ? format_time(at_ms, time) : "");
+    if (json_is_object(reason))
+        fact(s, "reason", "It aborted because %s%s%s.", member_text(reason, "text"),
+             *detail ? ": " : "", detail);
+}
+
+static void tell_transaction(struct story *s)
+{
+    static const struct {
+        const char *state;
+        void (*tell)(struct story *s);
+    } tellers[] = {
+        {"active", tell_active},      {"preparing", tell_preparing}, {"deciding", tell_deciding},
+        {"committing", tell_decided}, {"aborting", tell_decided},    {"ended", tell_ended},
+    };
+    for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++)
+        if (is(s->t, "state", tellers[i].state))
+            tellers[i].tell(s);
+    tell_heuristic(s);
+}
+
+static void tell_foreign(struct story *s, const json_t *f)
+{
+    char how_long[80];
+    json_t *sentence =
+        fact(s, "foreign",
+             "Branch %" PRIu64 " at participant %s is in doubt about it, %s. It was prepared for "
+             "coordinator %s, and only that one can know the outcome.",
+             member_count(f, "branch"), member_text(f, "participant"),
+             since(s, member_count(f, "first_at_ms"), how_long, sizeof how_long),
+             member_text(f, "coordinator"));
+    about_branch(sentence, f);
+    json_object_set(sentence, "coordinator", json_object_get(f, "coordinator"));
+    advise(s, "connect_elsewhere",
+           "Let participant %s connect to coordinator %s again (its endpoint may have been "
+           "changed): then it ends by itself.",
+           member_text(f, "participant"), member_text(f, "coordinator"));
+    advise(s, "heuristic",
+           "Only if that coordinator and its log are gone for good: find out from the other "
+           "participants' data what became of %s, then assent commit or abort it here with "
+           "--reason.",
+           s->gtid);
+}
+
+static void tell_all(struct story *s, const json_t *reply)
+{
+    const json_t *verdict = json_object_get(reply, "verdict"), *f;
+    size_t i;
+    if (s->t)
+        tell_transaction(s);
+    else
+        fact(s, "verdict", "%s", member_text(verdict, "text"));
+    json_array_foreach(json_object_get(reply, "foreign"), i, f) tell_foreign(s, f);
+}
+
+json_t *explain(const char *gtid, const json_t *reply)
+{
+    struct story s = {.gtid = gtid, .facts = json_array(), .advice = json_array()};
+    if (member_present(reply, "transaction"))
+        s.t = json_object_get(reply, "transaction");
+    s.now_ms = member_count(reply, "now_ms");
+    s.failed = !s.facts || !s.advice;
+    if (!s.failed)
+        tell_all(&s, reply);
+    json_t *ret = s.failed ? NULL : json_pack("{s:O, s:O}", "facts", s.facts, "advice", s.advice);
+    json_decref(s.facts);
+    json_decref(s.advice);
+    return ret;
+}

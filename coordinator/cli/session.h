@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request to the coordinator and its reply: connects, greets as operator, asks, waits.
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "cli.h"
+
+struct session;
+
+// Does not wait for the coordinator. Errors: ASSENT_CONFIG, ASSENT_IO, ASSENT_NOMEM.
+int session_open(const struct cli *cli, struct session **ret, assent_error *error);
+void session_close(struct session **self_p);
+const char *session_endpoint(const struct session *self);
+
+// Sends the verb with its arguments (takes them; NULL: none) and waits for the reply, at most the
+// command's timeout. On ASSENT_OK the caller owns *ret_reply. ASSENT_UNAVAILABLE, ASSENT_TIMEOUT:
+// no coordinator, with what to do in the message. Other codes are the coordinator's refusal.
+int session_ask(struct session *self, const char *verb, json_t *arguments, json_t **ret_reply,
+                assent_error *error);
+
+// Who runs this command: "ada@db1", or "ada as root@db1" under sudo.
+void session_by(char *ret, size_t size);
+
+#endif

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is there: in memory, or ended; and in-doubt branches of other coordinators.
+#include <inttypes.h>
+#include <string.h>
+
+#include "views.h"
+
+static const char *const live_words[] = {"active",   "preparing", "deciding", "committing",
+                                         "aborting", "ended",     NULL};
+static const char *const finished_words[] = {"committed", "aborted", "mixed", NULL};
+
+static bool one_of(const char *const *words, const char *word, size_t length)
+{
+    for (; *words; words++)
+        if (strlen(*words) == length && memcmp(*words, word, length) == 0)
+            return true;
+    return false;
+}
+
+// Splits --state into words for either list. False, with the reason on standard error.
+static bool split_states(const struct cli *cli, json_t *states, json_t *outcomes)
+{
+    for (const char *at = cli->states; at && *at;) {
+        size_t length = strcspn(at, ",");
+        bool live = one_of(live_words, at, length);
+        if (!live && !one_of(finished_words, at, length)) {
+            fprintf(stderr,
+                    "assent: --state: '%.*s' is none of active, preparing, deciding, committing, "
+                    "aborting, ended, committed, aborted, mixed\n",
+                    (int)length, at);
+            return false;
+        }
+        json_array_append_new(live ? states : outcomes, json_stringn(at, length));
+        at += length + (at[length] == ',');
+    }
+    return true;
+}
+
+struct listing {
+    struct cli *cli;
+    struct session *session;
+    json_t *arguments;
+    struct rows rows, foreign;
+    json_t *next;
+    bool finished;
+};
+
+// What the command line asks for, as arguments. False when that makes no sense.
+static bool listing_arguments(struct listing *l)
+{
+    const struct cli *cli = l->cli;
+    json_t *states = json_array(), *outcomes = json_array();
+    l->arguments = json_object();
+    bool ok = split_states(cli, states, outcomes);
+    l->finished = cli->finished || json_array_size(outcomes) > 0;
+    if (ok && l->finished && (json_array_size(states) > 0 || cli->in_doubt)) {
+        fprintf(stderr, "assent: what has finished and what has not are two lists: ask for one\n");
+        ok = false;
+    }
+    if (ok && cli->after && !l->finished) {
+        fprintf(stderr, "assent: --after goes with --finished\n");
+        ok = false;
+    }
+    if (json_array_size(states) > 0)
+        json_object_set(l->arguments, "states", states);
+    if (json_array_size(outcomes) > 0)
+        json_object_set(l->arguments, "outcomes", outcomes);
+    json_decref(states);
+    json_decref(outcomes);
+    if (cli->participant)
+        json_object_set_new(l->arguments, "participant", json_string(cli->participant));
+    if (cli->older_ms)
+        json_object_set_new(l->arguments, "older_ms", json_integer((json_int_t)cli->older_ms));
+    if (cli->younger_ms)
+        json_object_set_new(l->arguments, "younger_ms", json_integer((json_int_t)cli->younger_ms));
+    if (cli->in_doubt)
+        json_object_set_new(l->arguments, "in_doubt", json_true());
+    if (cli->after)
+        json_object_set_new(l->arguments, "cursor", json_string(cli->after));
+    return ok;
+}
+
+// Foreign branches belong into the list when it is not narrowed down to what they are not.
+static bool listing_foreign(const struct listing *l)
+{
+    return !l->finished && !l->cli->states && !l->cli->older_ms && !l->cli->younger_ms;
+}
+
+static void drop_other_participants(struct rows *rows, const char *participant)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        if (strcmp(member_text(rows->items[i], "participant"), participant) == 0)
+            rows->items[kept++] = rows->items[i];
+        else
+            json_decref(rows->items[i]);
+    }
+    rows->count = kept;
+}
+
+static int listing_ask(struct listing *l, assent_error *error)
+{
+    int code = rows_ask(&l->rows, l->session, l->finished ? "finished" : "list", "transactions",
+                        l->arguments, l->finished, &l->next, error);
+    if (code == ASSENT_OK && listing_foreign(l))
+        code = rows_ask(&l->foreign, l->session, "foreign", "foreign", NULL, false, NULL, error);
+    if (code == ASSENT_OK && l->cli->participant)
+        drop_other_participants(&l->foreign, l->cli->participant);
+    return code;
+}
+
+static enum exit_code listing_json(const struct listing *l)
+{
+    json_t *result = json_pack("{s:o, s:o, s:I}", "transactions", rows_json(&l->rows), "foreign",
+                               rows_json(&l->foreign), "matched", (json_int_t)l->rows.matched);
+    if (result && l->finished)
+        json_object_set(result, "next", l->next ? l->next : json_null());
+    return print_json(l->cli, result);
+}
+
+static void print_rest(const struct listing *l)
+{
+    uint64_t left = l->rows.matched - l->rows.count;
+    if (l->finished && l->next)
+        printf("More: --after %s, or --limit 0 for all.\n", clean(json_string_value(l->next)));
+    else if (!l->finished && left > 0)
+        printf("And %" PRIu64 " younger ones: --limit 0 shows all.\n", left);
+}
+
+static enum exit_code listing_print(const struct listing *l)
+{
+    bool narrowed = json_object_size(l->arguments) > 0;
+    bool ok = l->finished ? view_finished(l->cli, &l->rows) : view_live(l->cli, &l->rows);
+    if (l->rows.count == 0 && l->finished)
+        printf("Nothing finished %s within the retention.\n", narrowed ? "like that" : "yet");
+    else if (l->rows.count == 0 && l->cli->in_doubt)
+        printf("Nothing is in doubt.\n");
+    else if (l->rows.count == 0)
+        printf("No transactions%s are in flight.\n", narrowed ? " like that" : "");
+    print_rest(l);
+    if (l->foreign.count > 0)
+        printf("\nIn doubt at participants here, but begun by other coordinators:\n");
+    ok = view_foreign(l->cli, &l->foreign) && ok;
+    return ok ? EXIT_OK : EXIT_FAILED;
+}
+
+enum exit_code verb_list(struct cli *cli)
+{
+    struct listing l = {.cli = cli};
+    assent_error error;
+    enum exit_code exit = EXIT_USAGE;
+    if (listing_arguments(&l)) {
+        rows_init(&l.rows, cli->limit, l.finished ? NULL : "started_at_ms");
+        rows_init(&l.foreign, 0, NULL);
+        int code = session_open(cli, &l.session, &error);
+        if (code == ASSENT_OK)
+            code = listing_ask(&l, &error);
+        exit = code != ASSENT_OK ? print_failed(cli, &error)
+               : cli->json       ? listing_json(&l)
+                                 : listing_print(&l);
+        rows_free(&l.rows);
+        rows_free(&l.foreign);
+    }
+    json_decref(l.next);
+    json_decref(l.arguments);
+    session_close(&l.session);
+    return exit;
+}

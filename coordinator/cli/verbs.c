@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs: what each takes, and what its help says.
+#include "options.h"
+#include "views.h"
+
+#define OPT_FORCE (OPT_COMMON | OPT_BIT(REASON) | OPT_BIT(YES))
+
+const struct verb cli_verbs[] = {
+    {"status", "", 0, 0, OPT_COMMON, "How the coordinator is doing", NULL, verb_status},
+    {"list", "", 0, 0,
+     OPT_COMMON | OPT_BIT(STATE) | OPT_BIT(IN_DOUBT) | OPT_BIT(FINISHED) | OPT_BIT(PARTICIPANT) |
+         OPT_BIT(OLDER) | OPT_BIT(YOUNGER) | OPT_BIT(LIMIT) | OPT_BIT(AFTER),
+     "Transactions in flight, oldest first; or finished ones",
+     "A transaction is in doubt while a participant may have promised to commit and has not\n"
+     "acknowledged the outcome. In-doubt branches of other coordinators are listed apart.",
+     verb_list},
+    {"show", "GTID", 1, 1, OPT_COMMON, "One transaction: branches, votes, what happened when", NULL,
+     verb_show},
+    {"explain", "GTID", 1, 1, OPT_COMMON,
+     "Why it is not finished, on whom it waits, what can be done", NULL, verb_explain},
+    {"watch", "", 0, 0,
+     OPT_COMMON | OPT_BIT(IN_DOUBT) | OPT_BIT(LIMIT) | OPT_BIT(INTERVAL) | OPT_BIT(COUNT),
+     "Status and transactions in flight, again and again",
+     "On a terminal the picture is refreshed in place; elsewhere each look follows the one\n"
+     "before. A coordinator that goes away is waited for.",
+     verb_watch},
+    {"participants", "", 0, 0, OPT_COMMON, "Who answers for branches, and what they owe", NULL,
+     verb_participants},
+    {"commit", "GTID", 1, 1, OPT_FORCE, "Force branches in doubt to commit (heuristic)",
+     "A last resort. Against a decision it makes the transaction mixed: no longer all or\n"
+     "nothing. Says what it will do and asks first; without a terminal it needs --yes.",
+     verb_commit},
+    {"abort", "GTID", 1, 1, OPT_FORCE,
+     "Abort what is undecided; force branches in doubt to roll back (heuristic)",
+     "Harmless while nothing is decided. Against a decision it is a last resort that makes the\n"
+     "transaction mixed: no longer all or nothing. Says what it will do and asks first; without\n"
+     "a terminal it needs --yes.",
+     verb_abort},
+    {"forget", "GTID", 1, 1, OPT_FORCE, "Give up waiting for lost branches; let go of a heuristic",
+     "Of a transaction that is decided but not acknowledged: branches that have not answered are\n"
+     "no longer told. Of one that ended with a heuristic: its record goes after the retention.\n"
+     "Says what it will do and asks first; without a terminal it needs --yes.",
+     verb_forget},
+    {"retry", "[GTID]", 0, 1, OPT_COMMON | OPT_BIT(ALL),
+     "Ask now those that have not answered; always safe", NULL, verb_retry},
+    {"config", "", 0, 0, OPT_COMMON, "The configuration in force, and where each value is from",
+     NULL, verb_config},
+    {"keygen", "FILE", 1, 1, OPT_LOCAL | OPT_BIT(NAME) | OPT_BIT(ROLE) | OPT_BIT(RESOURCES),
+     "Make a certificate: FILE and FILE_secret",
+     "Without --role it is for a coordinator. The name, by default that of the file, is what\n"
+     "operators see as the owner of transactions and in records of their orders.",
+     verb_keygen},
+    {0},
+};

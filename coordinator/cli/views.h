@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// What several verbs show alike.
+#ifndef CLI_VIEWS_H
+#define CLI_VIEWS_H
+
+#include "rows.h"
+#include "table.h"
+
+// Tables of rows; they print nothing when there are none. False: out of memory.
+bool view_live(const struct cli *cli, const struct rows *rows);
+bool view_finished(const struct cli *cli, const struct rows *rows);
+bool view_foreign(const struct cli *cli, const struct rows *rows);
+// "committed", "aborted", "committed, mixed", "not decided"
+const char *view_outcome(const json_t *transaction);
+enum paint view_outcome_paint(const json_t *transaction);
+// The status in a few lines.
+void view_status(const struct cli *cli, const json_t *status);
+// "aborted because ...: a branch voted no (branch 1: insufficient funds)"; "" when it did not
+// abort.
+void view_reason(const json_t *transaction, char *ret, size_t size);
+
+enum exit_code verb_status(struct cli *cli);
+enum exit_code verb_list(struct cli *cli);
+enum exit_code verb_show(struct cli *cli);
+enum exit_code verb_explain(struct cli *cli);
+enum exit_code verb_watch(struct cli *cli);
+enum exit_code verb_participants(struct cli *cli);
+enum exit_code verb_commit(struct cli *cli);
+enum exit_code verb_abort(struct cli *cli);
+enum exit_code verb_forget(struct cli *cli);
+enum exit_code verb_retry(struct cli *cli);
+enum exit_code verb_config(struct cli *cli);
+enum exit_code verb_log_verify(struct cli *cli);
+enum exit_code verb_log_dump(struct cli *cli);
+enum exit_code verb_keygen(struct cli *cli);
+
+#endif
