@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looking into a bank from outside: asks the one that is running, or reads its ledger when it is
+// not.
+#ifndef BANK_VIEW_H
+#define BANK_VIEW_H
+
+#include "ledger.h"
+
+struct view;
+
+// ASSENT_UNAVAILABLE when the bank holds its ledger and does not answer. Not thread-safe.
+int view_open(const char *dir, struct view **ret, assent_error *error);
+void view_close(struct view **view_p);
+const char *view_name(const struct view *view);
+int view_totals(struct view *view, struct totals *ret, assent_error *error);
+int view_applied(struct view *view, const char *gtid, unsigned branch, bool *ret,
+                 assent_error *error);
+// Works at the bank for an enlisted branch: sets everything in the account aside. Running banks
+// only.
+int view_drain(struct view *view, const char *gtid, unsigned branch, uint64_t account,
+               int64_t *ret_amount, assent_error *error);
+
+#endif
