@@ -86,6 +86,7 @@ static void client_welcome(struct client *c, const struct msg_welcome *welcome)
 {
     lease_welcome(c, welcome);
     c->greetings = 0;
+    c->refused_code = ASSENT_OK;
     if (c->link == LINK_WELCOMED)
         return;
     c->link = LINK_WELCOMED;
@@ -93,7 +94,18 @@ static void client_welcome(struct client *c, const struct msg_welcome *welcome)
     ask_resend_all(c);
 }
 
-static void client_refused(struct client *c, const struct msg_refused *refused)
+static void note_refused(struct client *c, const struct msg_refused *refused)
+{
+    size_t size = refused->text.size;
+    if (size > sizeof c->refused_text)
+        size = sizeof c->refused_text;
+    if (size)
+        memcpy(c->refused_text, refused->text.data, size);
+    c->refused_size = (uint8_t)size;
+    c->refused_code = refused->code;
+}
+
+static void client_heard_refused(struct client *c, const struct msg_refused *refused)
 {
     if (refused->about == MSG_LEASE && refused->code != ASSENT_STATE)
         return; // asked for again when lease_due_ms has passed
@@ -103,6 +115,8 @@ static void client_refused(struct client *c, const struct msg_refused *refused)
             client_greet(c);
         return;
     }
+    if (refused->about == MSG_HELLO)
+        note_refused(c, refused);
     ask_refused(c, refused);
 }
 
@@ -129,7 +143,7 @@ static void client_receive(struct client *c, const struct event *event)
     client_heard(c, event->u.received.header);
     switch (msg->type) {
     case MSG_WELCOME: client_welcome(c, &msg->u.welcome); break;
-    case MSG_REFUSED: client_refused(c, &msg->u.refused); break;
+    case MSG_REFUSED: client_heard_refused(c, &msg->u.refused); break;
     case MSG_ENLISTED: ask_enlisted(c, &msg->u.enlisted); break;
     case MSG_RESULT: ask_result(c, &msg->u.result); break;
     case MSG_PONG:
@@ -253,4 +267,10 @@ bool client_connected(const struct client *c)
 size_t client_in_flight(const struct client *c)
 {
     return c->ask_count;
+}
+
+int client_refused(const struct client *c, struct slice *ret_text)
+{
+    *ret_text = slice_of(c->refused_text, c->refused_code ? c->refused_size : 0);
+    return c->refused_code;
 }

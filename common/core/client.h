@@ -41,6 +41,10 @@ void client_header(const struct client *self, struct frame_header *ret);
 bool client_connected(const struct client *self); // welcomed, and heard from lately
 size_t client_in_flight(const struct client *self);
 
+// Why the coordinator refused our greeting: enum assent_code, ASSENT_OK when it did not (any more).
+// The text is valid until the next step.
+int client_refused(const struct client *self, struct slice *ret_text);
+
 // A run of fresh numbers of one lease.
 struct gtid_block {
     uint64_t coordinator, incarnation, lease_ms;

@@ -44,6 +44,9 @@ struct client {
     uint64_t greet_due_ms; // while greeting
     uint32_t greetings;    // without a welcome
     uint64_t coordinator, incarnation, log_seq, seal;
+    int refused_code; // of our greeting; ASSENT_OK: it was not
+    uint8_t refused_size;
+    char refused_text[LIMIT_REASON_BYTES];
     // leases
     struct gtid_block leases[2]; // the one in use first; count 0: none
     uint32_t lease_size;         // of the last one given

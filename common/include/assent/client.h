@@ -36,13 +36,18 @@ typedef struct assent_client_options {
     const char *certificate; // CURVE secret certificate file; NULL: $ASSENT_CERTIFICATE, none
     const char
         *server_certificate; // coordinator's public certificate; NULL: $ASSENT_SERVER_CERTIFICATE
-    uint32_t connect_timeout_ms; // how long begin and status wait for a coordinator; 0: 10,000
-    uint32_t in_flight_max;      // requests awaiting their answer; 0: 65,536
+    uint32_t connect_timeout_ms; // how long begin waits for a coordinator; 0: 10,000
+    uint32_t answer_timeout_ms;  // how long enlist, rollback and status wait for their answer, and
+                                 // commit past the transaction's own timeout; 0: 10,000
+    uint32_t in_flight_max; // requests whose answer was not delivered yet; past it ASSENT_BUSY; 0:
+                            // 65,536
 } assent_client_options;
 
 typedef struct assent_tx_options {
     uint32_t timeout_ms; // the coordinator aborts an undecided transaction then; 0: its default
-    int wait_done;       // 1: commit returns only when every branch has finished
+                         // (commit then waits as if that were 60,000)
+    int wait_done; // 1: commit waits until every branch has finished; when its time is up before
+                   // that, the outcome is returned with `finished` 0
 } assent_tx_options;
 
 typedef enum assent_outcome {
@@ -88,7 +93,7 @@ ASSENT_API int assent_client_open(const assent_client_options *options, assent_c
 ASSENT_API void assent_client_close(assent_client **client_p);
 
 // Waits until the coordinator has answered, at most timeout_ms (-1: no limit). ASSENT_OK,
-// ASSENT_UNAVAILABLE.
+// ASSENT_UNAVAILABLE (the message says what is in the way), ASSENT_CLOSED.
 ASSENT_API int assent_client_wait(assent_client *client, int timeout_ms, assent_error *error);
 
 // Begins a transaction. With gtid NULL the coordinator's next gtid is taken (no round trip while
@@ -111,24 +116,28 @@ ASSENT_API int assent_call(assent_tx *tx, const char *resource, const void *payl
 // Adds a branch for work that the application does at `resource` itself, under this gtid and the
 // branch number returned. Call it before that work: once it returns ASSENT_OK the coordinator will
 // finish the branch even if this process dies. One round trip. Errors: as assent_call, and
-// ASSENT_UNAVAILABLE, ASSENT_TIMEOUT, ASSENT_DENIED, ASSENT_CONFLICT, ASSENT_BUSY.
+// ASSENT_UNAVAILABLE, ASSENT_DENIED, ASSENT_CONFLICT, ASSENT_BUSY: without effect; ASSENT_TIMEOUT,
+// ASSENT_CLOSED: not answered, and then the transaction can only be rolled back.
 ASSENT_API int assent_enlist(assent_tx *tx, const char *resource, uint16_t *ret_branch,
                              assent_error *error);
 
-// Commits, and waits for the outcome: at most the transaction's timeout and a reply's time more.
-// ASSENT_OK: *ret tells the outcome, which may be ASSENT_ABORTED. Any other code means that the
-// outcome is not known here (ASSENT_TIMEOUT, ASSENT_CLOSED: ask assent_status later) or that the
-// request was refused and has no effect (ASSENT_LIMIT, ASSENT_BUSY, ASSENT_DENIED, ASSENT_CONFLICT,
-// ASSENT_STATE, ASSENT_INVALID).
+// Commits, and waits for the outcome: at most the transaction's timeout and `answer_timeout_ms`
+// more. ASSENT_OK: *ret tells the outcome, which may be ASSENT_ABORTED. ASSENT_TIMEOUT and
+// ASSENT_CLOSED: the outcome is not known here; ask again (assent_commit, or assent_status later).
+// Any other code: nothing was done, and assent_commit may be tried again: ASSENT_UNAVAILABLE (no
+// coordinator was reached, or it is shutting down), ASSENT_BUSY, ASSENT_LIMIT, ASSENT_DENIED,
+// ASSENT_CONFLICT, ASSENT_STATE, ASSENT_NOMEM, ASSENT_INVALID (no branches).
 ASSENT_API int assent_commit(assent_tx *tx, assent_result *ret, assent_error *error);
 
-// Rolls back, and waits for the answer. A transaction without branches is simply dropped.
+// Rolls back, and waits for the answer, which may be ASSENT_COMMITTED where a commit was under way.
+// A transaction of which the coordinator has not heard is simply dropped. Errors: as
+// assent_status, and ASSENT_STATE (it has ended already).
 ASSENT_API int assent_rollback(assent_tx *tx, assent_result *ret, assent_error *error);
 
 // `code` is ASSENT_OK when `result` tells the outcome; otherwise as for assent_commit, and `result`
 // has the gtid and, in `text`, the message. The arguments are valid during the call. The callback
 // may use any function of this header except assent_client_close and assent_client_dispatch, but
-// must not wait (use the asynchronous forms).
+// should not wait (use the asynchronous forms).
 typedef void assent_done(void *arg, int code, const assent_result *result);
 
 // As assent_commit, but returns at once; `done` is called once, later, by assent_client_dispatch.
@@ -138,15 +147,17 @@ ASSENT_API int assent_commit_async(assent_tx *tx, assent_done *done, void *arg,
                                    assent_error *error);
 
 // Calls the callbacks of what has completed, waiting at most timeout_ms (0: not at all, -1: no
-// limit) for the first. Returns how many were called. One thread at a time.
+// limit) for the first. Returns how many were called; 0 also when a signal came. One thread at a
+// time.
 ASSENT_API int assent_client_dispatch(assent_client *client, int timeout_ms);
 
 // Readable while assent_client_dispatch has something to do: for poll(2) and event loops. Owned by
 // the client.
 ASSENT_API int assent_client_fd(const assent_client *client);
 
-// What became of a gtid, whoever began it. Errors: ASSENT_UNAVAILABLE, ASSENT_TIMEOUT,
-// ASSENT_DENIED, ASSENT_INVALID.
+// What became of a gtid. ASSENT_OUTCOME_UNKNOWN is an answer too. Errors: ASSENT_UNAVAILABLE (no
+// coordinator was reached), ASSENT_TIMEOUT, ASSENT_DENIED (another principal's), ASSENT_BUSY,
+// ASSENT_INVALID, ASSENT_CLOSED.
 ASSENT_API int assent_status(assent_client *client, const char *gtid, assent_result *ret,
                              assent_error *error);
 
