@@ -233,6 +233,7 @@ static void damage_says_what_and_where(void **state)
     assert_non_null(strstr(error.message, "protocol"));
     static uint8_t long_record[LIMIT_RECORD_BYTES + 1] = {1, 2};
     assert_int_equal(decode(false, slice_of(long_record, sizeof long_record)), ASSENT_CORRUPT);
+    assert_non_null(strstr(error.message, "163841 bytes"));
     buf_free(&out);
 }
 
