@@ -76,12 +76,14 @@ void drive_send(struct coordinator *c, struct branch *b)
     };
 }
 
-// The branch ended otherwise than was decided, or its journal was replaced, so that nobody knows.
-static bool done_is_mixed(const struct branch *b, const struct msg_done *done)
+// What the branch really did. One that is forgotten by the journal that held its vote did as was
+// decided; in another journal nobody knows.
+static uint8_t done_outcome(const struct branch *b, const struct msg_done *done)
 {
-    if (done->flags & DONE_FORGOTTEN)
-        return b->journal != 0 && b->journal != b->resource->journal;
-    return done->outcome != b->tx->outcome;
+    if (!(done->flags & DONE_FORGOTTEN))
+        return done->outcome;
+    bool same_journal = b->journal == 0 || b->journal == b->resource->journal;
+    return same_journal ? b->tx->outcome : OUTCOME_UNKNOWN;
 }
 
 void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *done)
@@ -98,9 +100,9 @@ void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *
         c->stats.stale++;
         return;
     }
-    b->outcome = done->outcome;
+    b->outcome = done_outcome(b, done);
     b->heuristic = done->flags & DONE_HEURISTIC ? 1 : 0;
-    if (done_is_mixed(b, done)) {
+    if (b->outcome != tx->outcome) {
         c->stats.mixed += !tx->mixed;
         tx->mixed = 1;
         tx->keep = true;

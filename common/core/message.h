@@ -183,7 +183,9 @@ struct msg_decide { // COMMIT, ROLLBACK
 
 enum {
     DONE_HEURISTIC = 1, // the branch had been ended by an operator's word
-    DONE_FORGOTTEN = 2, // nothing of it is in the journal: collected after it was done long ago
+    // Nothing of it is in the journal: it did as was decided, and was collected. `outcome` is only
+    // what was asked for.
+    DONE_FORGOTTEN = 2,
 };
 
 struct msg_done {

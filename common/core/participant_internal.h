@@ -51,8 +51,9 @@ struct part {
     bool resolve;   // the abort must be remembered
     bool answer;    // the coordinator waits to hear how it ended
     bool heuristic;
-    bool voted_no; // in one phase
-    bool pinned;   // finished, with a record that the horizon does not take: forgetting removes it
+    bool forgotten; // finished and collected before, and only asked about again
+    bool voted_no;  // in one phase
+    bool pinned;    // finished, with a record that the horizon does not take: forgetting removes it
     uint8_t *payload; // owned: of the call while unfinished, then the reason of a no
     size_t payload_size;
 };

@@ -25,7 +25,8 @@ void part_done(struct participant *self, const struct part *b)
     if (!part_ours(self, b) && !b->heuristic)
         return; // another coordinator could take it for an attempt of its own
     struct msg_decide what = {.gtid = b->gtid, .attempt = b->attempt, .branch = b->branch};
-    done(self, &what, b->outcome, b->heuristic ? DONE_HEURISTIC : 0);
+    unsigned flags = b->heuristic ? DONE_HEURISTIC : 0;
+    done(self, &what, b->outcome, b->forgotten ? flags | DONE_FORGOTTEN : flags);
 }
 
 void part_drive(struct participant *self, struct part *b)
@@ -154,6 +155,9 @@ static void rollback_unknown(struct participant *self, const struct msg_decide *
     b->attempt = d->attempt;
     b->coordinator = self->heard.id;
     b->outcome = OUTCOME_ABORTED;
+    // An operator's word is for a branch that voted yes. One that we do not know any more did as
+    // was decided, whatever that was.
+    b->forgotten = d->flags & DECIDE_HEURISTIC;
     asked_to_roll_back(b, d);
     part_call(self, b);
 }
