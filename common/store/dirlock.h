@@ -12,7 +12,8 @@
 int dirlock_take(const char *dir, int *ret_fd, assent_error *error);
 void dirlock_release(int *fd); // -1 is fine
 
-// Looks without touching anything. *ret_pid: the holder; 0 when nobody, -1 when it is not known.
-int dirlock_holder(const char *dir, long *ret_pid, assent_error *error);
+// For readers: nobody can take the lock meanwhile, other readers can read. Changes nothing in the
+// directory. *ret_fd is -1 when there is no lock file, so that nobody can hold it. ASSENT_LOCKED.
+int dirlock_share(const char *dir, int *ret_fd, assent_error *error);
 
 #endif

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/audit.h"
 #include "store/bytes.h"
 #include "store/dirlock.h"
+#include "store/log_check.h"
 
 enum { SCRATCH_MAX = LIMIT_RECORD_BYTES + 4096, LOG_ID_BITS = 40 };
 
@@ -40,25 +40,6 @@ static int make_dir(const char *dir, bool create, assent_error *error)
     if (mkdir(dir, 0700) != 0)
         return error_set(error, ASSENT_IO, "%s: mkdir: %s", dir, strerror(errno));
     return ASSENT_OK;
-}
-
-static int audit_database(struct leveldb_store *self, struct audit_result *ret, assent_error *error)
-{
-    struct audit audit;
-    struct audit_where nowhere = {0};
-    audit_init(&audit, &self->witness);
-    struct kv_cursor *at = kv_cursor_new(self->kv);
-    int code = ASSENT_OK;
-    for (kv_cursor_seek(at, slice_of("", 0)); code == ASSENT_OK && kv_cursor_valid(at);
-         kv_cursor_next(at))
-        code = audit_entry(&audit, kv_cursor_key(at), kv_cursor_value(at), nowhere, error);
-    if (code == ASSENT_OK)
-        code = kv_cursor_status(at, error);
-    if (code == ASSENT_OK)
-        code = audit_finish(&audit, ret, error);
-    kv_cursor_destroy(&at);
-    audit_free(&audit);
-    return code;
 }
 
 static void make_identity(struct leveldb_store *self, uint64_t id)
@@ -91,50 +72,105 @@ static int begin_incarnation(struct leveldb_store *self, uint64_t wall_ms, assen
     return code == ASSENT_OK ? batch_commit(&batch, true, error) : code;
 }
 
-static int adopt(struct leveldb_store *self, const struct store_options *options,
-                 assent_error *error)
+// Cuts off what was never durable and would make LevelDB refuse the file. A crash here leaves the
+// file as it was, or cut: either opens again.
+static int cut_tear(const char *db, const struct image_tear *tear, assent_error *error)
 {
-    struct audit_result found;
-    int code = audit_database(self, &found, error);
+    char path[4096];
+    if (!tear->present)
+        return ASSENT_OK;
+    snprintf(path, sizeof path, "%s/%s", db, tear->file);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(error, ASSENT_IO, "%s: %s", path, strerror(errno));
+    int code = ASSENT_OK;
+    if (ftruncate(fd, (off_t)tear->offset) != 0 || fsync(fd) != 0)
+        code = error_set(error, ASSENT_IO, "%s: cannot be cut at byte %" PRIu64 ": %s", path,
+                         tear->offset, strerror(errno));
+    close(fd);
+    return code;
+}
+
+static void note_tear(struct leveldb_store *self, const struct image_tear *tear)
+{
+    if (tear->present)
+        snprintf(self->recovered, sizeof self->recovered,
+                 "%s: cut at byte %" PRIu64 " of %" PRIu64 ": %s", tear->file, tear->offset,
+                 tear->size, tear->why);
+}
+
+// What LevelDB opened must be what was checked.
+static int compare_meta(struct leveldb_store *self, const struct audit_result *found,
+                        assent_error *error)
+{
+    struct slice value;
+    struct log_meta meta;
+    int code = kv_get(self->kv, slice_text("m"), &value, error);
+    if (code == ASSENT_UNKNOWN)
+        return found->empty
+                   ? ASSENT_OK
+                   : error_set(error, ASSENT_CORRUPT, "LevelDB lost the log on opening it");
+    if (code == ASSENT_OK)
+        code = layout_meta_decode(value, &meta, error);
     if (code != ASSENT_OK)
         return code;
-    if (found.empty && self->witness.found)
-        return error_set(error, ASSENT_BEHIND,
-                         "the database is empty, but record %" PRIu64 " was durable (file head)",
-                         self->witness.head.seq);
-    if (found.empty && !options->create)
-        return error_set(error, ASSENT_CORRUPT, "the database is empty");
-    self->meta = found.meta;
-    self->keys = found.keys;
-    self->open = found.open;
-    if (found.empty)
+    if (found->empty || meta.head_seq != found->meta.head_seq ||
+        meta.base_seq != found->meta.base_seq ||
+        memcmp(meta.head_hash, found->meta.head_hash, HASH_BYTES) != 0)
+        return error_set(error, ASSENT_CORRUPT,
+                         "LevelDB opened the log at record %" PRIu64 ", its files hold %" PRIu64,
+                         meta.head_seq, found->meta.head_seq);
+    return ASSENT_OK;
+}
+
+static int open_database(struct leveldb_store *self, const char *db, const struct log_check *check,
+                         const struct store_options *options, assent_error *error)
+{
+    if (check->absent && mkdir(db, 0700) != 0 && errno != EEXIST)
+        return error_set(error, ASSENT_IO, "%s: mkdir: %s", db, strerror(errno));
+    note_tear(self, &check->manifest_tear);
+    note_tear(self, &check->log_tear);
+    int code = cut_tear(db, &check->manifest_tear, error);
+    if (code == ASSENT_OK)
+        code = cut_tear(db, &check->log_tear, error);
+    if (code == ASSENT_OK)
+        code = kv_open(db, check->absent, &self->kv, error);
+    if (code == ASSENT_OK)
+        code = compare_meta(self, &check->found, error);
+    if (code != ASSENT_OK)
+        return error_prefix(error, "%s", db);
+    self->meta = check->found.meta;
+    self->keys = check->found.keys;
+    self->open = check->found.open;
+    if (check->found.empty)
         make_identity(self, options->id);
-    return begin_incarnation(self, options->wall_ms, error);
+    return ASSENT_OK;
 }
 
 static int open_parts(struct leveldb_store *self, const char *dir,
                       const struct store_options *options, assent_error *error)
 {
-    char path[4096];
-    struct stat info;
-    snprintf(path, sizeof path, "%s/db", dir);
+    char db[4096];
+    struct log_check check;
+    snprintf(db, sizeof db, "%s/db", dir);
     int code = dirlock_take(dir, &self->lock_fd, error);
     if (code == ASSENT_OK)
         code = witness_open(dir, false, &self->witness, error);
+    // Before LevelDB may touch anything: it rewrites logs and deletes files that it does not know.
+    if (code == ASSENT_OK)
+        code = log_check_dir(dir, &self->witness, &check, NULL, NULL, error);
     if (code != ASSENT_OK)
         return code;
-    bool there = stat(path, &info) == 0;
-    if (!there && (self->witness.found || !options->create))
-        return error_set(error, ASSENT_BEHIND, "%s is missing", path);
-    if (!there && mkdir(path, 0700) != 0)
-        return error_set(error, ASSENT_IO, "%s: mkdir: %s", path, strerror(errno));
-    code = kv_open(path, options->create && !self->witness.found, &self->kv, error);
+    if (check.found.empty && !options->create)
+        return error_set(error, ASSENT_IO, "%s: there is no log", dir);
+    code = open_database(self, db, &check, options, error);
     if (code == ASSENT_OK && self->witness.fd < 0)
         code = witness_open(dir, true, &self->witness, error);
     if (code == ASSENT_OK)
-        code = adopt(self, options, error);
+        code = begin_incarnation(self, options->wall_ms, error);
     if (code == ASSENT_OK)
         code = witness_sync(&self->witness, error);
+    // The names of db and head are durable before anything that is recorded can be told to anyone.
     return code == ASSENT_OK ? sync_dir(dir, error) : code;
 }
 

@@ -321,6 +321,7 @@ static void leveldb_info(struct store *store, struct store_info *ret)
                                .open = self->open,
                                .horizon = self->meta.horizon,
                                .opened_ms = self->meta.opened_ms};
+    memcpy(ret->recovered, self->recovered, sizeof ret->recovered);
 }
 
 static int leveldb_lookup(struct store *store, struct slice key, uint8_t **ret_value,

@@ -18,6 +18,7 @@ struct leveldb_store {
     bool failed;         // a write failed: nothing more is written
     assent_error failure;
     struct buf scratch;
+    char recovered[STORE_RECOVERED_SIZE];
 };
 
 extern const struct store_ops leveldb_ops;

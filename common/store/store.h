@@ -36,6 +36,8 @@ struct store_put {
     size_t standing_size;
 };
 
+enum { STORE_RECOVERED_SIZE = 160 };
+
 struct store_info {
     uint64_t id;          // random, made with the store
     uint64_t secret[2];   // random, made with the store; never leaves the process
@@ -45,6 +47,9 @@ struct store_info {
     uint64_t keys, open;  // keys under which a record stands; of these, open
     uint64_t horizon;   // closed records with a stamp below it may have been collected, none above
     uint64_t opened_ms; // wall clock of this open
+    // What a crash had left half written, never durable, and was cut off at this open; "" if
+    // nothing.
+    char recovered[STORE_RECOVERED_SIZE];
 };
 
 struct store_record {

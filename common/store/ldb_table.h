@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the tables of a LevelDB database (.ldb files), block by block, each checked.
+#ifndef STORE_LDB_TABLE_H
+#define STORE_LDB_TABLE_H
+
+#include "store/ldb_manifest.h"
+
+struct ldb_block {
+    uint8_t *data; // owned, with its trailer
+    size_t size;   // of the entries
+    uint64_t offset;
+    size_t at; // the next entry
+    struct ldb_key key;
+    struct slice value;
+};
+
+struct ldb_table {
+    char name[LDB_NAME_SIZE];
+    int fd;
+    uint64_t size;
+    struct ldb_block index;
+    struct ldb_block block; // the current one
+    // the current entry
+    bool valid;
+    struct slice key, value; // valid until the table moves
+};
+
+// Opens the table, checks its footer, index and filter, and moves to its first entry.
+// ASSENT_CORRUPT with file and position, ASSENT_IO, ASSENT_NOMEM.
+int ldb_table_open(const char *db, const struct ldb_table_file *file, struct ldb_table *ret,
+                   assent_error *error);
+void ldb_table_close(struct ldb_table *self);
+int ldb_table_next(struct ldb_table *self, assent_error *error);
+
+#endif
