@@ -29,6 +29,7 @@ static void the_cap_is_exact_and_failure_sticks(void **state)
     assert_true(buf_append(&b, "12345", 5));
     assert_true(buf_append(&b, "67890", 5));
     assert_true(buf_append(&b, NULL, 0));
+    assert_int_equal(b.capacity, 10);
     assert_false(buf_append(&b, "x", 1));
     assert_true(b.failed);
     assert_false(buf_append(&b, NULL, 0));

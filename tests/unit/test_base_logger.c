@@ -110,10 +110,17 @@ static void levels_below_the_least_cost_nothing(void **state)
 static void hostile_bytes_are_made_safe(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "\xff",     "\xc3",         "\xc0\xaf",         "\xed\xa0\x80",
-        "\xe2\x82", "\xf4\x90\x80", "\xf0\x80\x80\x80", "\x80x"};
-    for (int c = 0; c < 256 + 8; c++) {
+    static const char *const bad[] = {"\xff",
+                                      "\xc3",
+                                      "\xc0\xaf",
+                                      "\xed\xa0\x80",
+                                      "\xe2\x82",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf0\x80\x80\x80",
+                                      "\x80x",
+                                      "\xe0\x80\xaf",
+                                      "\xf4\x90\x80"};
+    for (int c = 0; c < 256 + 10; c++) {
         char byte = (char)c;
         struct slice value = c < 256 ? slice_of(&byte, 1) : slice_text(bad[c - 256]);
         begin(LOG_INFO, LOG_JSON);
