@@ -13,7 +13,8 @@ struct record_branch {
     uint16_t branch;
     uint8_t kind;
     uint8_t vote;      // enum vote
-    uint8_t outcome;   // enum outcome: what the participant said it did; NONE: not heard
+    uint8_t outcome;   // enum outcome: what the participant said it did; NONE: not heard; UNKNOWN:
+                       // it has forgotten, and the journal that held the vote is another one
     uint8_t heuristic; // 1: that was an operator's word, not the decision
     uint64_t journal;  // identity of the journal that holds the vote
     struct slice resource;
@@ -38,10 +39,10 @@ struct tx_record {
     uint64_t attempt;
     uint8_t protocol;
     uint8_t stage;   // enum tx_stage
-    uint8_t outcome; // enum outcome; NONE while delegated
+    uint8_t outcome; // enum outcome; NONE while delegated; UNKNOWN: forgotten while delegated
     uint8_t reason;
     uint8_t mixed;
-    uint16_t reason_branch; // or BRANCH_NONE
+    uint16_t reason_branch;       // or BRANCH_NONE
     uint8_t digest[DIGEST_BYTES]; // of the request, to tell a repetition from another content
     uint64_t started_ms, decided_ms, ended_ms; // since 1970; 0: not yet
     struct slice owner;                        // principal that began it

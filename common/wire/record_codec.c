@@ -12,7 +12,9 @@ enum { RECORD_VERSION = 1, PREFIX_BYTES = 2 };
 enum record_kind { RECORD_TX = 1, RECORD_BRANCH = 2 };
 
 enum {
-    OUTCOMES = BIT(OUTCOME_NONE) | BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED),
+    ENDS = BIT(OUTCOME_NONE) | BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED),
+    // unknown: an operator had it forgotten, or the journal that would know is lost
+    OUTCOMES = ENDS | BIT(OUTCOME_UNKNOWN),
     // 0: a branch of which only an outcome was ever heard
     KINDS = BIT(0) | BIT(BRANCH_CALL) | BIT(BRANCH_ENLISTED),
     PROTOCOLS = BIT(0) | BIT(PROTOCOL_2PC),
@@ -38,7 +40,7 @@ static void digest_walk(struct codec *c, uint8_t digest[DIGEST_BYTES])
 
 static void heuristic_walk(struct codec *c, struct record_heuristic *h)
 {
-    codec_enum(c, "heuristic.forced", &h->forced, OUTCOMES);
+    codec_enum(c, "heuristic.forced", &h->forced, ENDS);
     codec_u64(c, "heuristic.when_ms", &h->when_ms);
     codec_bytes(c, "heuristic.who", &h->who, 2, LIMIT_WHO_BYTES);
     codec_bytes(c, "heuristic.why", &h->why, 2, LIMIT_WHY_BYTES);
@@ -101,6 +103,8 @@ static void tx_walk(struct codec *c, struct tx_record *r, struct tx_record_stora
     codec_bytes(c, "reason_text", &r->reason_text, 2, LIMIT_REASON_BYTES);
     heuristic_walk(c, &r->heuristic);
     tx_branches_walk(c, r, storage);
+    codec_check(c, r->stage != STAGE_DELEGATED || r->branch_count == 1, "branch_count",
+                "delegated to other than one branch");
 }
 
 static void branch_walk(struct codec *c, struct branch_record *r)
@@ -112,7 +116,7 @@ static void branch_walk(struct codec *c, struct branch_record *r)
     codec_enum(c, "protocol", &r->protocol, PROTOCOLS);
     codec_enum(c, "kind", &r->kind, KINDS);
     codec_enum(c, "stage", &r->stage, JOURNAL_STAGES);
-    codec_enum(c, "outcome", &r->outcome, OUTCOMES);
+    codec_enum(c, "outcome", &r->outcome, ENDS);
     codec_check(c, (r->stage == JOURNAL_PREPARED) == (r->outcome == OUTCOME_NONE), "outcome",
                 "does not go with the stage");
     codec_bool(c, "heuristic", &r->heuristic);

@@ -62,7 +62,8 @@ MESSAGES = {
 HEADER = [("version", "u8", {1}), ("flags", "u8", range(2)), ("count", "u16", range(4097)),
           ("coordinator", "u64", range(1 << 40)), ("incarnation", "u64"), ("log_seq", "u64"),
           ("seal", "u64"), ("fence", "u64")]
-OUTCOME, RECORD_KIND = ("outcome", "enum", range(3)), ("kind", "enum", range(3))
+END, OUTCOME = ("outcome", "enum", range(3)), ("outcome", "enum", range(4))
+RECORD_KIND = ("kind", "enum", range(3))
 RECORDS = {
     "TX": (1, [GTID, ATTEMPT, ("protocol", "enum", {0, 1}), ("stage", "enum", {1, 2, 3}), OUTCOME,
                ("reason", "enum", range(8)), ("mixed", "enum", {0, 1}),
@@ -75,7 +76,7 @@ RECORDS = {
                                      ("heuristic", "enum", {0, 1}), ("journal", "u64"),
                                      ("resource", "name")])]),
     "BRANCH": (2, [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), BRANCH,
-                   ("protocol", "enum", {0, 1}), RECORD_KIND, ("stage", "enum", {1, 2, 3}), OUTCOME,
+                   ("protocol", "enum", {0, 1}), RECORD_KIND, ("stage", "enum", {1, 2, 3}), END,
                    ("heuristic", "enum", {0, 1}), ("log_seq", "u64"), ("seal", "u64"),
                    ("prepared_ms", "u64"), PAYLOAD]),
 }
@@ -241,6 +242,8 @@ def decode_record(kind, data):
     reader.end()
     if (fields["stage"] == 1) != (fields["outcome"] == 0):
         raise Refused("stage and outcome")
+    if kind == "TX" and fields["stage"] == 1 and len(fields["branches"]) != 1:
+        raise Refused("delegated to other than one")
     numbers = [branch["branch"] for branch in fields.get("branches", [])]
     if len(set(numbers)) != len(numbers):
         raise Refused("a branch twice")

@@ -120,7 +120,8 @@ void fields_random_tx(struct rng *rng, struct tx_fields *ret)
         ret->record.stage = STAGE_ENDED;
     if (rng_below(rng, 2))
         ret->record.reason_branch = BRANCH_NONE;
-    unsigned count = (unsigned)random_up_to(rng, LIMIT_BRANCHES);
+    bool alone = ret->record.stage == STAGE_DELEGATED;
+    unsigned count = alone ? 1 : (unsigned)random_up_to(rng, LIMIT_BRANCHES);
     unsigned rotated = (unsigned)rng_below(rng, LIMIT_BRANCHES); // distinct, in no fixed order
     for (unsigned i = 0; i < count; i++) {
         random_fields(fields_tx_branch, rng, &ret->branches[i]);
