@@ -50,7 +50,8 @@ struct client {
     // leases
     struct gtid_block leases[2]; // the one in use first; count 0: none
     uint32_t lease_size;         // of the last one given
-    uint64_t lease_due_ms;       // asked for: when to ask again. 0: not asked for
+    uint64_t lease_coordinator, lease_incarnation, lease_next; // the lowest number not leased yet
+    uint64_t lease_due_ms; // asked for: when to ask again. 0: not asked for
     // requests
     struct heap timers;
     struct map by_key;

@@ -24,6 +24,20 @@ void lease_drop_all(struct client *c)
     c->lease_due_ms = 0;
 }
 
+// Numbers that were taken before must never be taken again, whatever the network repeats: within a
+// run of the coordinator the leases of one client only rise.
+static bool lease_is_new(struct client *c, const struct msg_welcome *welcome)
+{
+    bool same_run =
+        c->lease_coordinator == c->coordinator && c->lease_incarnation == c->incarnation;
+    if (same_run && welcome->lease_first < c->lease_next)
+        return false;
+    c->lease_coordinator = c->coordinator;
+    c->lease_incarnation = c->incarnation;
+    c->lease_next = welcome->lease_first + welcome->lease_count;
+    return true;
+}
+
 void lease_welcome(struct client *c, const struct msg_welcome *welcome)
 {
     // One that gave nothing is out of resources: ask again, but not at once.
@@ -33,7 +47,7 @@ void lease_welcome(struct client *c, const struct msg_welcome *welcome)
     struct gtid_block *place = c->leases[0].count == 0 ? &c->leases[0] : &c->leases[1];
     bool sane = c->coordinator >> COORDINATOR_ID_BITS == 0 &&
                 welcome->lease_first <= UINT64_MAX - welcome->lease_count;
-    if (welcome->lease_count == 0 || !sane)
+    if (welcome->lease_count == 0 || !sane || !lease_is_new(c, welcome))
         return;
     *place = (struct gtid_block){
         .coordinator = c->coordinator,

@@ -454,7 +454,7 @@ void cluster_connect(struct actor *a)
 {
     struct cluster *c = a->cluster;
     bool listening = !c->options.coordinator || c->actors[0].alive;
-    if (!a->alive || !listening || a->peer)
+    if (!a->alive || !listening || a->peer || a->kind == ACTOR_COORDINATOR)
         return;
     a->peer = c->peer_next++;
     cluster_step(a, &(struct event){.type = EVENT_CONNECTED});

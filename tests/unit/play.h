@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "cluster.h"
 
-enum { PLAY_RULES_MAX = 16, PLAY_GTIDS_MAX = 16, PLAY_STATES_MAX = 64 };
+enum { PLAY_RULES_MAX = 16, PLAY_GTIDS_MAX = 16, PLAY_STATES_MAX = 512 };
 
 enum fate { FATE_LOST = 1, FATE_TWICE, FATE_HELD };
 

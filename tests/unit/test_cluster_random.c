@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole clusters under random loss, duplication, reordering, delay, crashes and restarts; then
+// everything is repaired, and must come to an end: no two branches of a transaction differ, what a
+// client was told is what happened, nothing is left over.
+//
+// SEEDS=n runs so many seeds; SEED=n runs one; TRACE=1 tells its story on standard error.
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "play.h"
+
+enum {
+    SEEDS = 3000,
+    TXS_MAX = 12,
+    BRANCHES_MAX = 3,
+    STEPS = 1200,
+    REPAIR_MS = 900000,
+    RETENTION_MS = 300000,
+};
+
+struct random_tx {
+    struct gtid gtid;
+    bool begun, enlisted;
+    unsigned branch_count;
+    char resources[BRANCHES_MAX][LIMIT_NAME_BYTES + 1];
+    unsigned enlisted_count;
+    bool read_only[BRANCHES_MAX];
+    uint8_t told; // outcome, as any client heard it first
+};
+
+struct world {
+    struct play play; // its cluster, and the story if it is wanted
+    struct rng rng;
+    bool trace, repaired;
+    struct random_tx txs[TXS_MAX];
+    unsigned tx_count;
+};
+
+static struct world w;
+static uint64_t seed_now;
+
+static bool chance(unsigned percent)
+{
+    return rng_below(&w.rng, 100) < percent;
+}
+
+static struct actor *any(enum actor_kind kind)
+{
+    struct cluster *c = &w.play.cluster;
+    for (;;) {
+        struct actor *a = &c->actors[rng_below(&w.rng, c->count)];
+        if (a->kind == kind)
+            return a;
+    }
+}
+
+static struct random_tx *tx_of(const struct gtid *gtid)
+{
+    for (unsigned i = 0; i < w.tx_count; i++) {
+        if (gtid_equal(&w.txs[i].gtid, gtid))
+            return &w.txs[i];
+    }
+    fail_msg("nobody began %.*s", gtid->size, gtid->text);
+    return NULL;
+}
+
+// ---- what is seen ----
+
+static enum rm_result rm(void *arg, const struct actor *actor, const struct effect_call *call,
+                         struct slice *ret_text)
+{
+    (void)arg;
+    (void)actor;
+    if (chance(w.repaired ? 0 : 10))
+        return RM_RETRY;
+    if (call->op != RM_PREPARE)
+        return RM_DONE;
+    *ret_text = slice_text("no such account");
+    if (chance(8))
+        return RM_NO;
+    if (!chance(8))
+        return RM_DONE;
+    tx_of(&call->gtid)->read_only[call->branch] = true;
+    return RM_READ_ONLY;
+}
+
+static void told(const struct effect_complete *complete)
+{
+    enum outcome outcome = complete->code == ASSENT_OK ? complete->result.outcome : OUTCOME_NONE;
+    if (outcome != OUTCOME_COMMITTED && outcome != OUTCOME_ABORTED)
+        return;
+    struct random_tx *tx = tx_of(&complete->result.gtid);
+    assert_int_equal(complete->result.mixed, 0);
+    if (tx->told != OUTCOME_NONE)
+        assert_int_equal(tx->told, outcome);
+    tx->told = (uint8_t)outcome;
+}
+
+static void see(void *arg, const struct sight *sight)
+{
+    if (w.trace)
+        play_see(arg, sight);
+    if (sight->seen == SEEN_COMPLETE)
+        told(&sight->effect->u.complete);
+    if (sight->seen == SEEN_STOP)
+        fail_msg("%s stops", sight->actor->name);
+}
+
+static void configure(void *arg, struct participant_config *participant,
+                      struct coordinator_config *coordinator)
+{
+    (void)arg;
+    if (coordinator)
+        coordinator->lease_gtids = 4;
+    if (participant)
+        participant->inquire_max_ms = 10000;
+}
+
+// ---- what happens ----
+
+static void ask(struct actor *a, struct event_ask *ask)
+{
+    static token_t token;
+    ask->token = ++token;
+    ask->deadline_ms = UINT64_MAX;
+    struct event event = {.type = EVENT_ASK, .u.ask = *ask};
+    cluster_step(a, &event);
+}
+
+static void submit(struct actor *a, const struct random_tx *tx)
+{
+    struct msg_branch branches[BRANCHES_MAX];
+    for (unsigned i = 0; i < tx->branch_count; i++) {
+        branches[i] = (struct msg_branch){
+            .branch = (uint16_t)i,
+            .kind = tx->enlisted ? BRANCH_ENLISTED : BRANCH_CALL,
+            .resource = slice_text(tx->resources[i]),
+            .payload = tx->enlisted ? slice_of(NULL, 0) : slice_text("work"),
+        };
+    }
+    struct event_ask event = {.kind = ASK_SUBMIT};
+    event.u.submit = (struct msg_submit){
+        .gtid = tx->gtid,
+        .protocol = PROTOCOL_2PC,
+        .flags = chance(20) ? SUBMIT_WAIT_DONE : 0,
+        .timeout_ms = 20000,
+        .branch_count = (uint16_t)tx->branch_count,
+        .branches = branches,
+    };
+    ask(a, &event);
+}
+
+static void enlist(struct actor *a, struct random_tx *tx)
+{
+    unsigned i = tx->enlisted_count++;
+    struct event_ask event = {.kind = ASK_ENLIST};
+    event.u.enlist = (struct msg_enlist){
+        .gtid = tx->gtid,
+        .protocol = PROTOCOL_2PC,
+        .timeout_ms = 20000,
+        .branch = (uint16_t)i,
+        .resource = slice_text(tx->resources[i]),
+    };
+    ask(a, &event);
+    struct branch_record record = {.gtid = tx->gtid, .branch = (uint16_t)i};
+    struct event working = {.type = EVENT_WORKING, .u.branch = &record};
+    if (chance(50))
+        cluster_step(cluster_actor(&w.play.cluster, tx->resources[i]), &working);
+}
+
+static void begin(struct actor *a)
+{
+    struct random_tx *tx = &w.txs[w.tx_count];
+    char text[LIMIT_GTID_BYTES];
+    snprintf(text, sizeof text, "own-%u", w.tx_count);
+    if (chance(50))
+        tx->gtid = play_gtid(text);
+    else if (!client_gtid(a->client, &tx->gtid))
+        return;
+    w.tx_count++;
+    tx->enlisted = chance(30);
+    tx->branch_count = 1 + (unsigned)rng_below(&w.rng, BRANCHES_MAX);
+    for (unsigned i = 0; i < tx->branch_count; i++)
+        snprintf(tx->resources[i], sizeof tx->resources[i], "%s", any(ACTOR_PARTICIPANT)->name);
+}
+
+// Begins, enlists, submits, submits again, cancels or asks.
+static void application(void)
+{
+    struct actor *a = any(ACTOR_CLIENT);
+    if (!a->alive)
+        return;
+    if (w.tx_count < TXS_MAX && chance(30)) {
+        begin(a);
+        return;
+    }
+    if (w.tx_count == 0)
+        return;
+    struct random_tx *tx = &w.txs[rng_below(&w.rng, w.tx_count)];
+    struct event_ask event = {.kind = chance(50) ? ASK_CANCEL : ASK_STATUS};
+    event.u.gtid.gtid = tx->gtid;
+    if (tx->enlisted && tx->enlisted_count < tx->branch_count)
+        enlist(a, tx);
+    else if (chance(90))
+        submit(a, tx);
+    else
+        ask(a, &event);
+}
+
+static struct item *random_item(void)
+{
+    struct list *items = &w.play.cluster.items;
+    size_t count = 0;
+    for (struct list *l = items->next; l != items; l = l->next)
+        count++;
+    if (count == 0)
+        return NULL;
+    // Mostly the old ones, so that things get done; sometimes any.
+    size_t at = rng_below(&w.rng, chance(70) && count > 3 ? 3 : count);
+    struct list *l = items->next;
+    while (at-- > 0)
+        l = l->next;
+    return container_of(l, struct item, link);
+}
+
+static void item_happens(void)
+{
+    struct item *item = random_item();
+    if (!item)
+        return;
+    bool frame = item->kind == ITEM_FRAME;
+    if (frame && chance(8)) {
+        cluster_lose(item);
+        return;
+    }
+    if (frame && chance(8))
+        cluster_again(&w.play.cluster, item);
+    cluster_happen(&w.play.cluster, item);
+}
+
+static void disaster(void)
+{
+    struct cluster *c = &w.play.cluster;
+    struct actor *a = &c->actors[rng_below(&w.rng, c->count)];
+    if (!a->alive) {
+        cluster_start(a);
+    } else if (chance(50)) {
+        if (w.trace)
+            fprintf(stderr, "%llu ms %s CRASHES\n", (unsigned long long)c->now.mono_ms, a->name);
+        cluster_crash(a, rng_below(&w.rng, 3), chance(50));
+        if (chance(50))
+            cluster_cut(a);
+    } else if (a->peer) {
+        cluster_disconnect(a);
+    } else {
+        cluster_connect(a);
+    }
+}
+
+static void pass(uint64_t ms)
+{
+    w.play.cluster.now.mono_ms += ms;
+    w.play.cluster.now.wall_ms += ms;
+    for (unsigned limit = 100; cluster_tick(&w.play.cluster); limit--)
+        assert_true(limit > 0); // a tick must move the deadline
+}
+
+static void collect(void)
+{
+    struct actor *coordinator = cluster_coordinator(&w.play.cluster);
+    uint64_t now = w.play.cluster.now.wall_ms;
+    if (coordinator->alive && now > RETENTION_MS)
+        cluster_collect(coordinator, now - RETENTION_MS);
+}
+
+static void storm(void)
+{
+    for (unsigned i = 0; i < STEPS; i++) {
+        if (chance(80))
+            item_happens();
+        else if (chance(60))
+            application();
+        else if (chance(80))
+            pass(rng_below(&w.rng, chance(10) ? 5000 : 300));
+        else
+            disaster();
+    }
+    collect();
+}
+
+// ---- the end ----
+
+static bool at_rest(void)
+{
+    struct cluster *c = &w.play.cluster;
+    for (unsigned i = 0; i < c->count; i++) {
+        struct actor *a = &c->actors[i];
+        struct coordinator_stats coordinator;
+        struct participant_stats participant;
+        if (a->coordinator)
+            coordinator_stats(a->coordinator, &coordinator);
+        if (a->participant)
+            participant_stats(a->participant, &participant);
+        if ((a->coordinator && coordinator.transactions > 0) ||
+            (a->participant && participant.branches > 0) ||
+            (a->client && client_in_flight(a->client) > 0))
+            return false;
+    }
+    return list_empty(&c->items);
+}
+
+static void settle(void)
+{
+    struct cluster *c = &w.play.cluster;
+    uint64_t end = c->now.mono_ms + REPAIR_MS;
+    while (!at_rest()) {
+        while (!list_empty(&c->items))
+            cluster_happen(c, container_of(c->items.next, struct item, link));
+        if (at_rest())
+            break;
+        uint64_t next = cluster_deadline(c);
+        pass(next > c->now.mono_ms ? next - c->now.mono_ms : 0);
+        if (c->now.mono_ms > end)
+            fail_msg("it does not come to an end");
+    }
+}
+
+static void repair(void)
+{
+    struct cluster *c = &w.play.cluster;
+    w.repaired = true;
+    for (unsigned i = 0; i < c->count; i++) {
+        if (!c->actors[i].alive)
+            cluster_start(&c->actors[i]);
+    }
+    for (unsigned i = 0; i < c->count; i++)
+        cluster_connect(&c->actors[i]);
+    settle();
+    struct actor *app = any(ACTOR_CLIENT);
+    for (unsigned i = 0; i < w.tx_count; i++) {
+        struct event_ask event = {.kind = ASK_STATUS, .u.gtid.gtid = w.txs[i].gtid};
+        ask(app, &event);
+    }
+    settle();
+}
+
+static unsigned commits_of(const struct random_tx *tx, unsigned branch)
+{
+    const struct actor *a = cluster_actor(&w.play.cluster, tx->resources[branch]);
+    unsigned commits = 0;
+    for (size_t i = 0; i < a->holding_count; i++) {
+        const struct holding *h = &a->holdings[i];
+        if (!gtid_equal(&h->gtid, &tx->gtid) || h->branch != branch)
+            continue;
+        assert_int_not_equal(h->held, HELD_PREPARED);
+        commits += h->commits;
+    }
+    return commits;
+}
+
+static void check_tx(const struct random_tx *tx)
+{
+    for (unsigned i = 0; i < tx->branch_count; i++) {
+        unsigned commits = commits_of(tx, i);
+        if (tx->told == OUTCOME_COMMITTED && !tx->read_only[i])
+            assert_int_equal(commits, 1);
+        else if (tx->told == OUTCOME_COMMITTED)
+            assert_true(commits <= 1);
+        else
+            assert_int_equal(commits, 0); // aborted, or never begun as far as anybody knows
+    }
+}
+
+static void check_disks(void)
+{
+    struct cluster *c = &w.play.cluster;
+    for (unsigned i = 0; i < c->count; i++) {
+        for (size_t r = 0; r < c->actors[i].record_count; r++)
+            assert_false(c->actors[i].records[r].open);
+    }
+}
+
+static void run(uint64_t seed)
+{
+    w = (struct world){.trace = getenv("TRACE") != NULL};
+    seed_now = seed;
+    rng_seed(&w.rng, seed);
+    buf_init(&w.play.text, 64 << 20);
+    struct cluster_options options = {
+        .coordinator = true,
+        .participants = 1 + (unsigned)rng_below(&w.rng, 3),
+        .clients = 1 + (unsigned)rng_below(&w.rng, 2),
+        .rm_durable = chance(30),
+        .seed = seed,
+        .rm = rm,
+        .see = see,
+        .configure = configure,
+        .arg = &w.play,
+    };
+    cluster_open(&w.play.cluster, &options);
+    storm();
+    repair();
+    for (unsigned i = 0; i < w.tx_count; i++)
+        check_tx(&w.txs[i]);
+    check_disks();
+    cluster_close(&w.play.cluster);
+    if (w.trace)
+        fprintf(stderr, "%.*s", (int)w.play.text.size, (const char *)w.play.text.data);
+    buf_free(&w.play.text);
+    seed_now = 0;
+}
+
+static void random_clusters(void **state)
+{
+    (void)state;
+    const char *one = getenv("SEED"), *many = getenv("SEEDS");
+    if (one) {
+        run(strtoull(one, NULL, 10));
+        return;
+    }
+    uint64_t count = many ? strtoull(many, NULL, 10) : SEEDS;
+    for (uint64_t seed = 1; seed <= count; seed++)
+        run(seed);
+}
+
+static void say_seed(int signal_number)
+{
+    char text[64];
+    int size = snprintf(text, sizeof text, "SEED=%llu\n", (unsigned long long)seed_now);
+    if (seed_now && size > 0 && write(2, text, (size_t)size) < 0)
+        _exit(1);
+    if (seed_now && w.trace && write(2, w.play.text.data, w.play.text.size) < 0)
+        _exit(1);
+    if (signal_number) {
+        signal(signal_number, SIG_DFL);
+        raise(signal_number);
+    }
+}
+
+static int say_seed_after(void **state)
+{
+    (void)state;
+    say_seed(0);
+    return 0;
+}
+
+int main(void)
+{
+    signal(SIGABRT, say_seed);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(random_clusters, say_seed_after),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
