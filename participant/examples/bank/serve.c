@@ -2,11 +2,10 @@
 // assent-bank serve: runs a bank until it is told to stop.
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/select.h>
 
 #include "assent/assent.h"
 #include "bank.h"
@@ -86,7 +85,7 @@ static int serve_wait(assent_participant *participant, struct ledger *ledger)
 {
     sigset_t open;
     sigemptyset(&open);
-    struct pollfd failed = {.fd = assent_participant_fd(participant), .events = POLLIN};
+    int failed = assent_participant_fd(participant);
     bool ready = false;
     while (!stopping) {
         if (!ready && assent_participant_wait(participant, 0, NULL) == ASSENT_OK) {
@@ -95,7 +94,10 @@ static int serve_wait(assent_participant *participant, struct ledger *ledger)
             fflush(stdout);
         }
         struct timespec pause = {.tv_nsec = ready ? 500000000 : 20000000};
-        if (ppoll(&failed, 1, &pause, &open) > 0 || ledger_failed(ledger))
+        fd_set readable;
+        FD_ZERO(&readable);
+        FD_SET(failed, &readable);
+        if (pselect(failed + 1, &readable, NULL, NULL, &pause, &open) > 0 || ledger_failed(ledger))
             return EXIT_TROUBLE;
     }
     return EXIT_GOOD;
