@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "net/endpoint.h"
@@ -51,17 +52,31 @@ static int curve_setup(void *socket, const struct net_server_options *options, a
     return code;
 }
 
+// libzmq numbers connections upwards from a rand() that nobody has seeded, and aborts when a peer
+// has claimed the next number as a routing id of its own. So that number must not be guessed.
+static int numbers_hide(assent_error *error)
+{
+    unsigned seed;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        return error_set(error, ASSENT_INTERNAL, "net: getrandom: %s", strerror(errno));
+    srand(seed);
+    return ASSENT_OK;
+}
+
 static int door_open(struct net_server *self, enum server_door door,
                      const struct net_server_options *options, assent_error *error)
 {
     if (self->doors[door].socket)
         return ASSENT_OK;
+    int code = numbers_hide(error);
+    if (code != ASSENT_OK)
+        return code;
     void *socket = socket_new(self->context, ZMQ_ROUTER, self->frame_bytes_max, error);
     if (!socket)
         return ASSENT_INTERNAL;
     self->doors[door].socket = socket;
     // So that a send to who is gone fails, and one to who does not read is not dropped.
-    int code = socket_set_int(socket, ZMQ_ROUTER_MANDATORY, 1, error);
+    code = socket_set_int(socket, ZMQ_ROUTER_MANDATORY, 1, error);
     if (code == ASSENT_OK && door == DOOR_CURVE) {
         code = curve_setup(socket, options, error);
         if (code == ASSENT_OK)
