@@ -57,7 +57,7 @@ struct assent_client {
     uint32_t users;   // threads inside that close has to wait for
     bool awake;       // the I/O thread will look at `submitted` before it sleeps
     bool refill;      // the stock of gtids runs low
-    bool started, connected, stopping;
+    bool connected, stopping;
     int broken; // why the I/O thread can no longer serve
     assent_error link_error;
 

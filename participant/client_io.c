@@ -254,18 +254,7 @@ static void wind_up(assent_client *c)
 void *client_run(void *arg)
 {
     assent_client *c = arg;
-    assent_error error = {0};
-    int code = shell_dial(&c->place, &c->net, &error);
-    pthread_mutex_lock(&c->lock);
-    c->started = true;
-    c->broken = code;
-    c->link_error = error;
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->lock);
-    if (code != ASSENT_OK)
-        return NULL;
     serve(c);
     wind_up(c);
-    net_peer_close(&c->net);
     return NULL;
 }

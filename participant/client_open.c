@@ -56,6 +56,7 @@ static void client_free(assent_client *c)
         close(c->wake_bell);
     if (c->ready_bell >= 0)
         close(c->ready_bell);
+    net_peer_close(&c->net);
     client_destroy(&c->core);
     effects_free(&c->fx);
     pthread_cond_destroy(&c->changed);
@@ -85,26 +86,9 @@ static int client_make(assent_client *c, const assent_client_options *options, a
         return ASSENT_IO;
     int code = shell_place(options->endpoint, options->certificate, options->server_certificate,
                            &c->place, error);
-    return code == ASSENT_OK ? core_open(c, options, error) : code;
-}
-
-// Starts the thread, which opens the socket that belongs to it.
-static int client_start(assent_client *c, assent_error *error)
-{
-    int code = shell_thread(&c->thread, client_run, c, error);
-    if (code != ASSENT_OK)
-        return code;
-    pthread_mutex_lock(&c->lock);
-    while (!c->started)
-        pthread_cond_wait(&c->changed, &c->lock);
-    code = c->broken;
-    pthread_mutex_unlock(&c->lock);
-    if (code != ASSENT_OK) {
-        pthread_join(c->thread, NULL);
-        if (error)
-            *error = c->link_error;
-    }
-    return code;
+    if (code == ASSENT_OK)
+        code = core_open(c, options, error);
+    return code == ASSENT_OK ? shell_dial(&c->place, &c->net, error) : code;
 }
 
 int assent_client_open(const assent_client_options *options, assent_client **ret,
@@ -120,7 +104,7 @@ int assent_client_open(const assent_client_options *options, assent_client **ret
     c->wake_bell = c->ready_bell = -1;
     int code = client_make(c, options ? options : &defaults, error);
     if (code == ASSENT_OK)
-        code = client_start(c, error);
+        code = shell_thread(&c->thread, client_run, c, error);
     if (code == ASSENT_OK)
         *ret = c;
     else

@@ -66,37 +66,43 @@ typedef struct assent_handlers {
 
 typedef struct assent_participant_options {
     const char *resource;           // required: the name that clients use; 1..64 of [A-Za-z0-9._:-]
-    const char *journal_dir;        // required: a directory of its own; created when missing
+    const char *journal_dir;        // required: a directory of its own; created when missing, in
+                                    // a directory that is there
     const char *endpoint;           // NULL: $ASSENT_ENDPOINT, else assentd's default
     const char *certificate;        // as in assent_client_options
     const char *server_certificate; // as in assent_client_options
     unsigned workers;               // threads that call the handlers; 0: 4
     int rm_durable; // 1: the resource manager itself keeps what it prepared across a crash, and
-                    // `recover` reports it; the journal then leaves out the vote
+                    // `recover` (then required) reports it; the journal leaves out the vote
 } assent_participant_options;
 
 // Opens the journal (checked in full), runs recovery, starts the threads and connects in the
 // background. Options and handlers are copied; `context` is handed to every handler. The caller
-// owns *ret. Errors: ASSENT_INVALID, ASSENT_CORRUPT, ASSENT_BEHIND, ASSENT_LOCKED, ASSENT_IO,
+// owns *ret. `recover` runs on the calling thread, the other handlers on others, perhaps before
+// this returns. Errors: ASSENT_INVALID, ASSENT_CONFIG (the endpoint or a certificate),
+// ASSENT_CORRUPT, ASSENT_BEHIND, ASSENT_LOCKED, ASSENT_IO, ASSENT_STATE (`recover` failed),
 // ASSENT_NOMEM.
 ASSENT_API int assent_participant_open(const assent_participant_options *options,
                                        const assent_handlers *handlers, void *context,
                                        assent_participant **ret, assent_error *error);
 
-// Finishes handler calls that are running, makes what they did durable, stops and sets
-// *participant_p to NULL. Branches in doubt stay in doubt and are finished after the next open.
+// Waits for handler calls that are running (no new ones begin), makes what they did durable, stops
+// and sets *participant_p to NULL. Branches in doubt stay in doubt and are finished after the next
+// open. Not to be called from a handler.
 ASSENT_API void assent_participant_close(assent_participant **participant_p);
 
 // Waits until the coordinator has welcomed this participant, at most timeout_ms (-1: no limit).
-// ASSENT_OK, ASSENT_UNAVAILABLE. Thread-safe.
+// ASSENT_OK, ASSENT_UNAVAILABLE (the message says what is in the way), ASSENT_CLOSED, or what it
+// stopped for. Thread-safe.
 ASSENT_API int assent_participant_wait(assent_participant *participant, int timeout_ms,
                                        assent_error *error);
 
 // Tells the library that the application started work here for an enlisted branch. If the
 // coordinator then says that the transaction was aborted, or knows nothing of it, `rollback` is
 // called. Optional, but without it work whose application and coordinator both died stays until the
-// resource manager's own timeout. Thread-safe. Errors: ASSENT_INVALID, ASSENT_STATE (that branch
-// has ended here), ASSENT_BUSY.
+// resource manager's own timeout. Thread-safe, also from handlers. Errors: ASSENT_INVALID,
+// ASSENT_STATE (that branch has gone on or ended here), ASSENT_BUSY, ASSENT_CLOSED, or what it
+// stopped for.
 ASSENT_API int assent_participant_working(assent_participant *participant, const char *gtid,
                                           uint16_t branch, assent_error *error);
 
@@ -107,8 +113,13 @@ typedef struct assent_participant_counts {
     int connected;
     int failed; // ASSENT_OK, or why it stopped for good (the journal could not be written, ...)
 } assent_participant_counts;
+// Thread-safe.
 ASSENT_API void assent_participant_count(const assent_participant *participant,
                                          assent_participant_counts *ret);
+
+// Why the participant has stopped for good: the code, and *ret (may be NULL). ASSENT_OK, and *ret
+// untouched, while it works. Thread-safe.
+ASSENT_API int assent_participant_failure(const assent_participant *participant, assent_error *ret);
 
 // Readable once the participant has stopped for good: nothing is answered any more, and the process
 // should exit and start again. Owned by the participant.

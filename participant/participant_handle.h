@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the participant's shell share:
+//   participant_open.c       life of a participant
+//   participant_recover.c    what the journal and the resource manager held
+//   participant_engine.c     the engine thread, around the participant's core
+//   participant_calls.c      the worker pool that runs the handlers
+//   participant_watch.c      what the application may ask
+//   participant_branch_id.c  the text under which a resource manager holds prepared work
+//
+// Three kinds of threads meet under one lock, held for a few instructions: the engine, the workers
+// and the application's own. The log thread has a queue of its own.
+#ifndef PARTICIPANT_PARTICIPANT_HANDLE_H
+#define PARTICIPANT_PARTICIPANT_HANDLE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "assent/participant.h"
+#include "base/list.h"
+#include "core/participant.h"
+#include "shell.h"
+#include "store/log_queue.h"
+
+enum { BRANCH_ID_BYTES = 129 }; // with its NUL
+
+// A handler's call, from the effect that asks for it to the event that answers it.
+struct call {
+    struct list link; // waiting for a worker; then answered
+    token_t token;
+    enum rm_op op;
+    assent_branch branch; // pointers into this structure
+    enum rm_result result;
+    char gtid[LIMIT_GTID_BYTES + 1];
+    char id[BRANCH_ID_BYTES];
+    char why[ASSENT_NO_REASON_MAX + 1];
+    uint8_t payload[];
+};
+
+// The application started work: on the stack of the thread that said so, which waits.
+struct working {
+    struct list link;
+    struct gtid gtid;
+    uint16_t branch;
+    int code;
+    bool answered;
+};
+
+struct assent_participant {
+    // constant once open
+    struct shell_place place;
+    char resource[LIMIT_NAME_BYTES + 1];
+    assent_handlers handlers;
+    void *context;
+    bool rm_durable;
+    int wake_bell; // rung for the engine
+    int stop_bell; // rung once, when it has stopped for good
+    pthread_t engine_thread;
+    pthread_t *worker_threads;
+    unsigned worker_count;
+
+    pthread_mutex_t lock;   // of all that follows down to the next line
+    pthread_cond_t changed; // connected, failed, users, works answered, calls all done
+    pthread_cond_t to_work; // a call waits, or the workers are to leave
+    struct list calls;      // for the workers
+    struct list answers;    // for the engine
+    struct list works;      // for the engine
+    unsigned running;       // calls that workers are in
+    uint32_t users;         // application threads inside, that close has to wait for
+    bool awake;             // the engine will look before it sleeps
+    bool closing;           // no new calls begin
+    bool workers_leave;
+    struct participant_stats stats;
+    assent_error failure;    // code 0: it works
+    assent_error link_error; // why it is not connected
+
+    // of the engine thread alone, once it runs
+    struct participant *core;
+    struct effects fx;
+    struct log_queue *log;
+    struct net_peer *net;
+    struct shell_inbox inbox;
+    struct buf record;
+    struct now now;
+    uint64_t writes_due; // records that were not lazy, and are not known to be durable
+    bool stopped;
+    bool sent_vote, sent_done; // this turn, for the crash points
+};
+
+// ---- participant_branch_id.c ----
+
+void branch_id_make(const struct effect_call *call, char ret[BRANCH_ID_BYTES]);
+// False, and *ret untouched, when the text is none that branch_id_make writes.
+bool branch_id_parse(const char *text, struct branch_record *ret);
+
+// ---- participant_recover.c ----
+
+// Everything up to START: the journal's records into the core, then what the resource manager
+// holds. The store is read, and not taken over.
+int participant_recover(assent_participant *p, struct store *store, assent_error *error);
+
+// ---- participant_engine.c ----
+
+void *engine_run(void *participant);
+void engine_wake(assent_participant *p); // lock held
+// From any thread before the engine runs, later from the engine's alone.
+void engine_stop(assent_participant *p, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// ---- participant_calls.c ----
+
+int calls_open(assent_participant *p, unsigned workers, assent_error *error);
+void calls_close(assent_participant *p); // waits for running calls, then for the threads
+// False when out of memory.
+bool calls_add(assent_participant *p, const struct effect_call *call);
+
+#endif

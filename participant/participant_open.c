@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Life of a participant.
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/crash_point.h"
+#include "participant_handle.h"
+
+enum { WORKERS = 4, WORKERS_MAX = 1024, LAZY_MS = 50 };
+
+// ---- opening ----
+
+static pthread_once_t crash_once = PTHREAD_ONCE_INIT;
+static assent_error crash_error;
+
+static void crash_arm(void)
+{
+    crash_point_arm(&crash_error);
+}
+
+static int options_check(const assent_participant_options *options, const assent_handlers *handlers,
+                         assent_error *error)
+{
+    if (!options->resource || !gtid_valid(slice_text(options->resource)))
+        return error_set(error, ASSENT_INVALID, "a resource is 1 to %d of [A-Za-z0-9._:-]",
+                         LIMIT_NAME_BYTES);
+    if (!options->journal_dir || !options->journal_dir[0])
+        return error_set(error, ASSENT_INVALID, "a participant needs a journal_dir");
+    if (!handlers->prepare || !handlers->commit || !handlers->rollback)
+        return error_set(error, ASSENT_INVALID,
+                         "the handlers prepare, commit and rollback are needed");
+    if (options->rm_durable && !handlers->recover)
+        return error_set(error, ASSENT_INVALID, "rm_durable needs the handler recover");
+    if (options->workers > WORKERS_MAX)
+        return error_set(error, ASSENT_INVALID, "at most %d workers", WORKERS_MAX);
+    pthread_once(&crash_once, crash_arm);
+    if (crash_error.code && error)
+        *error = crash_error;
+    return crash_error.code;
+}
+
+static assent_participant *participant_alloc(const assent_participant_options *options,
+                                             const assent_handlers *handlers, void *context)
+{
+    assent_participant *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    if (!shell_cond_init(&p->changed)) {
+        free(p);
+        return NULL;
+    }
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->to_work, NULL);
+    list_init(&p->calls);
+    list_init(&p->answers);
+    list_init(&p->works);
+    effects_init(&p->fx);
+    buf_init(&p->record, LIMIT_RECORD_BYTES);
+    snprintf(p->resource, sizeof p->resource, "%s", options->resource);
+    p->handlers = *handlers;
+    p->context = context;
+    p->rm_durable = options->rm_durable != 0;
+    p->wake_bell = p->stop_bell = -1;
+    return p;
+}
+
+// All but the threads, which are gone.
+static void participant_free(assent_participant *p)
+{
+    net_peer_close(&p->net);
+    log_queue_destroy(&p->log);
+    participant_destroy(&p->core);
+    effects_free(&p->fx);
+    buf_free(&p->record);
+    if (p->wake_bell >= 0)
+        close(p->wake_bell);
+    if (p->stop_bell >= 0)
+        close(p->stop_bell);
+    pthread_cond_destroy(&p->to_work);
+    pthread_cond_destroy(&p->changed);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+static int core_open(assent_participant *p, struct store *store, assent_error *error)
+{
+    struct store_info info;
+    struct participant_config config;
+    store->ops->info(store, &info);
+    participant_config_defaults(&config);
+    memcpy(config.resource, p->resource, sizeof config.resource);
+    config.incarnation = info.incarnation;
+    config.journal = info.id;
+    config.seed = shell_seed();
+    config.rm_durable = p->rm_durable;
+    p->core = participant_new(&config);
+    if (!p->core)
+        return error_set(error, ASSENT_NOMEM, "out of memory");
+    return participant_recover(p, store, error);
+}
+
+static int journal_open(assent_participant *p, const char *dir, assent_error *error)
+{
+    static const struct log_queue_options queue_options = {.lazy_ms = LAZY_MS};
+    const struct store_options options = {.create = true, .wall_ms = shell_now().wall_ms};
+    struct store *store = NULL;
+    int code = store_open_leveldb(dir, &options, &store, error);
+    if (code != ASSENT_OK)
+        return code;
+    code = core_open(p, store, error);
+    if (code == ASSENT_OK) {
+        p->log = log_queue_new(store, &queue_options, error);
+        if (p->log)
+            return ASSENT_OK;
+        code = ASSENT_NOMEM;
+    } else {
+        error_prefix(error, "journal %s", dir);
+    }
+    store->ops->close(store);
+    return code;
+}
+
+static int threads_open(assent_participant *p, unsigned workers, assent_error *error)
+{
+    int code = calls_open(p, workers ? workers : WORKERS, error);
+    if (code != ASSENT_OK)
+        return code;
+    code = shell_thread(&p->engine_thread, engine_run, p, error);
+    if (code != ASSENT_OK)
+        calls_close(p);
+    return code;
+}
+
+static int participant_start(assent_participant *p, const assent_participant_options *options,
+                             assent_error *error)
+{
+    p->wake_bell = shell_bell(error);
+    p->stop_bell = p->wake_bell < 0 ? -1 : shell_bell(error);
+    if (p->stop_bell < 0)
+        return ASSENT_IO;
+    int code = shell_place(options->endpoint, options->certificate, options->server_certificate,
+                           &p->place, error);
+    if (code == ASSENT_OK)
+        code = shell_dial(&p->place, &p->net, error);
+    if (code == ASSENT_OK)
+        code = journal_open(p, options->journal_dir, error);
+    return code == ASSENT_OK ? threads_open(p, options->workers, error) : code;
+}
+
+int assent_participant_open(const assent_participant_options *options,
+                            const assent_handlers *handlers, void *context,
+                            assent_participant **ret, assent_error *error)
+{
+    int code = options_check(options, handlers, error);
+    if (code != ASSENT_OK)
+        return code;
+    assent_participant *p = participant_alloc(options, handlers, context);
+    if (!p)
+        return error_set(error, ASSENT_NOMEM, "out of memory");
+    code = participant_start(p, options, error);
+    if (code == ASSENT_OK)
+        *ret = p;
+    else
+        participant_free(p);
+    return code;
+}
+
+// ---- closing ----
+
+void assent_participant_close(assent_participant **participant_p)
+{
+    assent_participant *p = *participant_p;
+    if (!p)
+        return;
+    *participant_p = NULL;
+    pthread_mutex_lock(&p->lock);
+    p->closing = true;
+    engine_wake(p);
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    pthread_join(p->engine_thread, NULL);
+    calls_close(p);
+    pthread_mutex_lock(&p->lock);
+    while (p->users > 0)
+        pthread_cond_wait(&p->changed, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+    participant_free(p);
+}
