@@ -29,6 +29,7 @@ struct cli {
     const char *endpoint, *certificate, *server_certificate; // NULL: not said
     bool json, no_color, help;
     uint64_t timeout_ms;
+    bool patient; // --timeout was said: wait so long even where nobody listens
     // verbs
     const char *states;                  // --state
     const char *participant;             // --participant

@@ -87,7 +87,7 @@ static bool take_option(struct cli *cli, enum option_id id, const char *value)
     case OPT_SERVER_CERTIFICATE: cli->server_certificate = value; break;
     case OPT_JSON: cli->json = true; break;
     case OPT_NO_COLOR: cli->no_color = true; break;
-    case OPT_TIMEOUT: return take_age(value, &cli->timeout_ms, name);
+    case OPT_TIMEOUT: cli->patient = true; return take_age(value, &cli->timeout_ms, name);
     case OPT_HELP: cli->help = true; break;
     case OPT_VERSION: break;
     case OPT_STATE: cli->states = value; break;
@@ -127,19 +127,36 @@ static const struct verb *find_verb(const char *const *words, int count, int *re
     return NULL;
 }
 
+enum { HELP_LEFT = 27, HELP_WIDTH = 96 };
+
+// Text in a column of its own, broken between words.
+static void print_wrapped(const char *text)
+{
+    size_t width = HELP_WIDTH - HELP_LEFT - 3;
+    while (strlen(text) > width) {
+        size_t length = width;
+        while (length > 0 && text[length] != ' ')
+            length--;
+        if (length == 0)
+            break;
+        printf("%.*s\n  %-*s ", (int)length, text, HELP_LEFT, "");
+        text += length + 1;
+    }
+    printf("%s\n", text);
+}
+
 static void print_option(int id)
 {
-    char left[64];
+    char left[64], letter[8] = "    ";
     if (rows[id].letter)
-        snprintf(left, sizeof left, "-%c, --%s%s%s", rows[id].letter, rows[id].name,
-                 rows[id].argument ? " " : "", rows[id].argument ? rows[id].argument : "");
+        snprintf(letter, sizeof letter, "-%c, ", rows[id].letter);
+    snprintf(left, sizeof left, "%s--%s%s%s", letter, rows[id].name, rows[id].argument ? " " : "",
+             rows[id].argument ? rows[id].argument : "");
+    if (strlen(left) > HELP_LEFT)
+        printf("  %s\n  %-*s ", left, HELP_LEFT, "");
     else
-        snprintf(left, sizeof left, "    --%s%s%s", rows[id].name, rows[id].argument ? " " : "",
-                 rows[id].argument ? rows[id].argument : "");
-    if (strlen(left) > 27)
-        printf("  %s\n  %-27s %s\n", left, "", rows[id].about);
-    else
-        printf("  %-27s %s\n", left, rows[id].about);
+        printf("  %-*s ", HELP_LEFT, left);
+    print_wrapped(rows[id].about);
 }
 
 static void print_options(unsigned bits)
@@ -169,7 +186,8 @@ static void print_help(const struct verb *verb)
     for (const struct verb *v = cli_verbs; v->name; v++) {
         char left[64];
         snprintf(left, sizeof left, "%s %s", v->name, v->words);
-        printf("  %-27s %s\n", left, v->about);
+        printf("  %-*s ", HELP_LEFT, left);
+        print_wrapped(v->about);
     }
     printf("\nCommon options:\n");
     print_options(OPT_COMMON);

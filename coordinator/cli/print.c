@@ -10,9 +10,9 @@ enum exit_code exit_code_of(int code)
     case ASSENT_UNAVAILABLE:
     case ASSENT_TIMEOUT: return EXIT_UNREACHABLE;
     case ASSENT_UNKNOWN: return EXIT_NOT_FOUND;
+    case ASSENT_INVALID: return EXIT_USAGE;
     case ASSENT_CORRUPT:
     case ASSENT_BEHIND: return EXIT_DAMAGED;
-    case ASSENT_INVALID:
     case ASSENT_LIMIT:
     case ASSENT_BUSY:
     case ASSENT_DENIED:
@@ -32,16 +32,17 @@ enum exit_code exit_code_of(int code)
 
 enum exit_code print_json(const struct cli *cli, json_t *result)
 {
-    if (!result || json_object_set_new(result, "schema", json_integer(CLI_SCHEMA)) != 0 ||
-        json_object_set_new(result, "verb", json_string(cli->verb->name)) != 0 ||
-        json_dumpf(result, stdout, JSON_COMPACT) != 0) {
-        json_decref(result);
-        fprintf(stderr, "assent: could not print the result: out of memory, or output closed\n");
-        return EXIT_FAILED;
-    }
+    json_t *whole = json_pack("{s:i, s:s}", "schema", CLI_SCHEMA, "verb", cli->verb->name);
+    bool ok = whole && result && json_object_update_missing(whole, result) == 0 &&
+              json_dumpf(whole, stdout, JSON_COMPACT) == 0;
+    json_decref(whole);
     json_decref(result);
-    putchar('\n');
-    return EXIT_OK;
+    if (ok) {
+        putchar('\n');
+        return EXIT_OK;
+    }
+    fprintf(stderr, "assent: the result could not be printed: out of memory, or output closed\n");
+    return EXIT_FAILED;
 }
 
 static enum exit_code failed(const struct cli *cli, enum exit_code exit, const char *code,

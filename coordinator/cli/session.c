@@ -11,12 +11,16 @@
 #include "net/net.h"
 #include "wire/wire.h"
 
+// Nobody listens, as far as one can see: a daemon that is being restarted is given so long.
+enum { IMPATIENT_MS = 1500 };
+
 enum phase { PHASE_CONNECTING, PHASE_GREETING, PHASE_ASKING };
 
 struct session {
     struct net_peer *peer;
     char endpoint[512];
     uint64_t timeout_ms;
+    bool patient;
     uint64_t id; // of the last request
     enum phase phase;
 };
@@ -52,6 +56,7 @@ int session_open(const struct cli *cli, struct session **ret, assent_error *erro
     if (!self)
         return error_set(error, ASSENT_NOMEM, "out of memory");
     self->timeout_ms = cli->timeout_ms;
+    self->patient = cli->patient;
     int code = ASSENT_OK;
     if (cli->endpoint && strlen(cli->endpoint) >= sizeof self->endpoint)
         code = error_set(error, ASSENT_CONFIG, "the endpoint is too long");
@@ -186,6 +191,14 @@ static int exchange_link(struct exchange *x, assent_error *error)
     return ASSENT_OK;
 }
 
+// Why there is no connection, without the endpoint, which the message names already.
+static const char *reason_of(const struct session *self, const assent_error *why)
+{
+    const char *at = strstr(why->message, self->endpoint);
+    size_t length = strlen(self->endpoint);
+    return at && strncmp(at + length, ": ", 2) == 0 ? at + length + 2 : why->message;
+}
+
 static int exchange_late(const struct exchange *x, assent_error *error)
 {
     const struct session *self = x->session;
@@ -203,13 +216,24 @@ static int exchange_late(const struct exchange *x, assent_error *error)
     return error_set(error, ASSENT_UNAVAILABLE,
                      "no coordinator answers at %s%s%s. Is assentd running there? Another endpoint "
                      "is set with --endpoint or ASSENT_ENDPOINT",
-                     self->endpoint, code ? ": " : "", code ? why.message : "");
+                     self->endpoint, code ? ": " : "", code ? reason_of(self, &why) : "");
+}
+
+// When to give up, for an exchange that began at start_ms.
+static uint64_t exchange_due(const struct exchange *x, uint64_t start_ms)
+{
+    const struct session *self = x->session;
+    uint64_t most_ms = self->timeout_ms;
+    bool nobody = self->phase == PHASE_CONNECTING && net_peer_last_error(self->peer, NULL);
+    if (nobody && !self->patient && most_ms > IMPATIENT_MS)
+        most_ms = IMPATIENT_MS;
+    return start_ms + most_ms;
 }
 
 static int exchange_run(struct exchange *x, assent_error *error)
 {
     struct session *self = x->session;
-    uint64_t due_ms = mono_ms() + self->timeout_ms;
+    uint64_t start_ms = mono_ms();
     int code = ASSENT_OK;
     if (self->phase == PHASE_ASKING)
         exchange_ask(x);
@@ -220,11 +244,11 @@ static int exchange_run(struct exchange *x, assent_error *error)
             code = exchange_frame(x, frame, error);
         if (code != ASSENT_OK || x->done)
             break;
-        uint64_t now_ms = mono_ms();
+        uint64_t now_ms = mono_ms(), due_ms = exchange_due(x, start_ms);
         if (now_ms >= due_ms)
             return exchange_late(x, error);
         uint64_t left_ms = due_ms - now_ms;
-        net_peer_wait(self->peer, NULL, 0, left_ms > 1000 ? 1000 : (int)left_ms);
+        net_peer_wait(self->peer, NULL, 0, left_ms > 500 ? 500 : (int)left_ms);
     }
     return code;
 }

@@ -92,6 +92,8 @@ bool table_print(struct table **self_p)
         return false;
     *self_p = NULL;
     bool ok = !self->failed;
+    if (ok)
+        scols_table_set_stream(self->table, stdout);
     if (ok && scols_table_get_nlines(self->table) > 0)
         ok = scols_print_table(self->table) == 0;
     scols_unref_table(self->table);

@@ -93,7 +93,7 @@ enum exit_code verb_status(struct cli *cli)
 
 static bool show_config(const struct cli *cli, const json_t *reply)
 {
-    static const char *const headings[] = {"KEY", "VALUE", "FROM", "RELOAD", "ABOUT", NULL};
+    static const char *const headings[] = {"KEY", "VALUE", "FROM", "RELOADABLE", NULL};
     struct table *table = table_new(cli, headings);
     const json_t *row;
     size_t i;
@@ -105,7 +105,6 @@ static bool show_config(const struct cli *cli, const json_t *reply)
         table_cell_painted(table, is_default ? PAINT_NONE : PAINT_BOLD, member_text(row, "value"));
         table_cell(table, member_text(row, "from"));
         table_cell(table, member_bool(row, "reloadable") ? "yes" : "no");
-        table_cell(table, member_text(row, "about"));
     }
     return table_print(&table);
 }
