@@ -276,6 +276,10 @@ static void coord_receive(struct coordinator *c, const struct event *event)
         c->stats.spoofed++;
         coord_refuse(c, peer, msg->type, NULL, ASSENT_DENIED, "%s is not for this role",
                      msg_name(msg->type));
+    } else if (s->role == ROLE_PARTICIPANT && !s->resource) {
+        // Another connection has taken its place, perhaps an older one of its own whose HELLO came
+        // late: it must say again that it is there, or nobody would speak to it any more.
+        coord_refuse(c, peer, msg->type, NULL, ASSENT_STATE, "say HELLO again");
     } else if (msg->type == MSG_PING) {
         coord_send(c, peer, MSG_PONG)->u.ping = msg->u.ping;
     } else if (roles & 1u << ROLE_CLIENT) {
