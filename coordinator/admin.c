@@ -77,8 +77,9 @@ void admin_reply(struct admin *self, peer_t peer, uint64_t id, const char *verb,
     free(text);
 }
 
-static void fail_with(struct admin *self, peer_t peer, uint64_t id, const char *verb, int code,
-                      const char *format, va_list arguments)
+__attribute__((format(printf, 6, 0))) static void fail_with(struct admin *self, peer_t peer,
+                                                            uint64_t id, const char *verb, int code,
+                                                            const char *format, va_list arguments)
 {
     char message[ASSENT_ERROR_MESSAGE_MAX];
     vsnprintf(message, sizeof message, format, arguments);

@@ -17,8 +17,10 @@ struct story {
     bool failed;
 };
 
-static json_t *sentence_add(struct story *s, json_t *where, const char *code, const char *format,
-                            va_list arguments)
+__attribute__((format(printf, 4, 0))) static json_t *sentence_add(struct story *s, json_t *where,
+                                                                  const char *code,
+                                                                  const char *format,
+                                                                  va_list arguments)
 {
     char text[SENTENCE_BYTES], safe[SENTENCE_BYTES];
     vsnprintf(text, sizeof text, format, arguments);
