@@ -3,8 +3,8 @@
 //
 // The three cores (coordinator, participant, client) are functions of their events: no I/O, clock,
 // randomness, threads or globals. A step never blocks. Slices and pointers in an effect are valid
-// until the next step of the same core, and may borrow from the event: a shell encodes or copies each
-// effect before it steps again and before it lets go of what the event pointed to.
+// until the next step of the same core, and may borrow from the event: a shell encodes or copies
+// each effect before it steps again and before it lets go of what the event pointed to.
 #ifndef CORE_STEP_H
 #define CORE_STEP_H
 
@@ -34,7 +34,7 @@ enum event_type {
 };
 
 // The core a peer number or token belongs to chose its meaning; shells only hand it back.
-typedef uint64_t peer_t; // assigned by the transport, never reused, 0: none
+typedef uint64_t peer_t;  // assigned by the transport, never reused, 0: none
 typedef uint64_t token_t; // cores never use the top bit: shells mark tokens of their own with it
 
 enum operator_verb { OPERATOR_COMMIT = 1, OPERATOR_ABORT, OPERATOR_FORGET, OPERATOR_RETRY };
