@@ -392,7 +392,9 @@ void ask_enlisted(struct client *c, const struct msg_enlisted *enlisted)
 
 static void ask_refuse(struct client *c, struct ask *ask, int code, struct slice text)
 {
-    bool read_register = code == ASSENT_CONFLICT || code == ASSENT_STATE;
+    // These three come after the register was read (UNKNOWN: an ENLIST of a gtid that cannot begin
+    // any more), so no earlier send can make them untrue.
+    bool read_register = code == ASSENT_CONFLICT || code == ASSENT_STATE || code == ASSENT_UNKNOWN;
     bool certain = !ask->uncertain || read_register;
     if (code == ASSENT_BUSY || !certain) {
         ask->awaiting = false;
