@@ -218,7 +218,7 @@ static json_t *outcome_json(uint8_t outcome)
 
 static json_t *heuristic_json(const struct record_heuristic *h)
 {
-    if (h->forced == OUTCOME_NONE)
+    if (h->forced == OUTCOME_NONE && h->who.size == 0)
         return json_null();
     struct object o = object_new();
     object_set(&o, "forced", outcome_json(h->forced));
@@ -279,10 +279,13 @@ static json_t *view_branch_json(const struct tx_view *view, const struct tx_view
     return object_take(&o);
 }
 
-static json_t *record_branch_json(const struct record_branch *b)
+static json_t *record_branch_json(const struct tx_record *r, const struct record_branch *b)
 {
     struct object o = branch_object(b);
-    object_text(&o, "state", slice_text("done"));
+    // An operator let it go: it had promised, or was to decide for itself, and never said more.
+    bool forgotten =
+        b->outcome == OUTCOME_NONE && (b->vote == VOTE_YES || r->outcome == OUTCOME_UNKNOWN);
+    object_text(&o, "state", slice_text(forgotten ? "forgotten" : "done"));
     object_bool(&o, "in_doubt", false);
     object_bool(&o, "waiting", false);
     object_set(&o, "connected", json_null());
@@ -390,7 +393,7 @@ json_t *admin_record_json(const struct tx_record *r, bool branches, struct now n
     if (branches) {
         json_t *array = json_array();
         for (unsigned i = 0; i < r->branch_count; i++)
-            object_add_branch(&o, array, record_branch_json(&r->branches[i]));
+            object_add_branch(&o, array, record_branch_json(r, &r->branches[i]));
         object_set(&o, "branches", array);
     }
     return object_take(&o);

@@ -16,10 +16,15 @@ static json_t *transactions_json(const struct coordinator_stats *s)
     return object_take(&o);
 }
 
-static json_t *participants_json(const struct coordinator_stats *s)
+static json_t *participants_json(const struct coordinator *core, const struct coordinator_stats *s)
 {
     struct object o = object_new();
-    object_count(&o, "connected", s->participants);
+    struct participant_view view;
+    uint64_t connected = 0;
+    for (size_t cursor = 0; coordinator_next_participant(core, &cursor, &view);)
+        connected += view.connected;
+    object_count(&o, "known", s->participants);
+    object_count(&o, "connected", connected);
     object_count(&o, "peers", s->peers);
     return object_take(&o);
 }
@@ -99,7 +104,7 @@ void admin_status(const struct call *call)
     object_count(&o, "incarnation", daemon.info.incarnation);
     object_bool(&o, "draining", daemon.draining);
     object_set(&o, "transactions", transactions_json(&stats));
-    object_set(&o, "participants", participants_json(&stats));
+    object_set(&o, "participants", participants_json(host->core, &stats));
     object_set(&o, "messages", messages_json(&stats, daemon.garbage, call->admin->denied));
     object_set(&o, "log", log_json(&daemon));
     object_set(&o, "net", net_json(&daemon.net));

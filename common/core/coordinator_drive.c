@@ -66,7 +66,9 @@ void drive_begin(struct coordinator *c, struct tx *tx)
 void drive_send(struct coordinator *c, struct branch *b)
 {
     const struct tx *tx = b->tx;
-    bool forced = tx->heuristic && tx->heuristic->forced != OUTCOME_NONE && b->vote == VOTE_YES;
+    // While an operator's word is on its way to the disk it is the decision that is repeated.
+    bool forced = tx->heuristic && tx->heuristic->forced != OUTCOME_NONE && b->vote == VOTE_YES &&
+                  tx->writing != WRITING_HEURISTIC;
     enum msg_type type = b->state == BRANCH_COMMITTING ? MSG_COMMIT : MSG_ROLLBACK;
     coord_send(c, b->resource->session->id, type)->u.decide = (struct msg_decide){
         .gtid = tx->gtid,
@@ -150,9 +152,13 @@ void drive_check_end(struct coordinator *c, struct tx *tx)
 
 void drive_ended(struct coordinator *c, struct tx *tx)
 {
-    if (!tx->told || tx->operator_token) {
+    if (tx->operator_token) // who ordered to forget it
+        coord_answer_operator(c, tx->operator_token, ASSENT_OK,
+                              "recorded as %s, mixed; its branches are no longer waited for",
+                              outcome_name((enum outcome)tx->outcome));
+    tx->operator_token = 0;
+    if (!tx->told)
         drive_count(c, tx);
-        coord_answer_waiters(c, tx);
-    }
+    coord_answer_waiters(c, tx);
     tx_bury(c, tx);
 }

@@ -107,11 +107,13 @@ static void order_forget(struct coordinator *c, struct tx *tx, const struct even
         order_refuse(c, order, ASSENT_BUSY, "something is being recorded for it: try again");
         return;
     }
-    enum outcome forced = tx->heuristic ? (enum outcome)tx->heuristic->forced : OUTCOME_NONE;
-    if (!order_heuristic(c, tx, order, forced)) {
+    // Who forced an outcome, and why, is what has to stay on record.
+    bool forced = tx->heuristic && tx->heuristic->forced != OUTCOME_NONE;
+    if (!forced && !order_heuristic(c, tx, order, OUTCOME_NONE)) {
         order_refuse(c, order, ASSENT_NOMEM, "out of memory");
         return;
     }
+    tx->operator_token = order->token;
     if (tx->state == TX_DELEGATED)
         tx->outcome = OUTCOME_UNKNOWN;
     c->stats.mixed += !tx->mixed;

@@ -131,6 +131,14 @@ static struct count branches_count(const struct story *s)
     return c;
 }
 
+// What a branch owes that was told the outcome, its own: an operator may have forced another.
+static const char *acknowledgement(const json_t *b)
+{
+    return is(b, "state", "committing") ? "has not acknowledged the commit"
+                                        : "has not acknowledged the rollback";
+}
+
+// `owes` NULL: an acknowledgement.
 static void waiting_branches(struct story *s, const char *code, const char *owes)
 {
     const json_t *b;
@@ -138,7 +146,7 @@ static void waiting_branches(struct story *s, const char *code, const char *owes
     json_array_foreach(json_object_get(s->t, "branches"), i, b)
     {
         if (member_bool(b, "waiting"))
-            branch_owes(s, b, code, owes);
+            branch_owes(s, b, code, owes ? owes : acknowledgement(b));
     }
 }
 
@@ -216,30 +224,33 @@ static void tell_deciding(struct story *s)
            s->gtid);
 }
 
+static void advise_force(struct story *s, bool commit)
+{
+    advise(s, "heuristic",
+           "Only if a participant can never be told, and what it holds must be freed: assent %s %s "
+           "--reason TEXT forces those that have not acknowledged to the opposite, which makes the "
+           "transaction mixed for ever.",
+           commit ? "abort" : "commit", s->gtid);
+}
+
 static void tell_decided(struct story *s)
 {
     struct count c = branches_count(s);
     bool commit = is(s->t, "state", "committing");
     char time[TIME_TEXT_BYTES];
     fact(s, "decided",
-         "It is decided: %s, since %s. That stands. It is not finished because %u of %u branches "
-         "have not acknowledged.",
-         commit ? "commit" : "abort", format_time(member_count(s->t, "decided_at_ms"), time),
-         c.all - c.done, c.all);
-    waiting_branches(s, "acknowledgement_missing",
-                     commit ? "has not acknowledged the commit"
-                            : "has not acknowledged the rollback");
+         "It is decided: %s, since %s. That stands. It is not finished: of its %u branch%s %u "
+         "ha%s not acknowledged.",
+         commit ? "commit" : "abort", format_time(member_count(s->t, "decided_at_ms"), time), c.all,
+         c.all == 1 ? "" : "es", c.all - c.done, c.all - c.done == 1 ? "s" : "ve");
+    waiting_branches(s, "acknowledgement_missing", NULL);
     fact(s, "by_itself",
          "Nothing needs to be done for consistency: once they are back the branches end by "
          "themselves. Until then they may hold locks.");
     advise_participants(s);
-    if (c.yes == 0)
-        return;
-    advise(s, "heuristic",
-           "Only if a participant can never be told, and what it holds must be freed: assent %s %s "
-           "--reason TEXT forces those that have not acknowledged to the opposite, which makes the "
-           "transaction mixed for ever.",
-           commit ? "abort" : "commit", s->gtid);
+    bool forced = member_present(json_object_get(s->t, "heuristic"), "forced");
+    if (c.yes > 0 && !forced)
+        advise_force(s, commit);
     advise(s, "forget",
            "Only if a participant and its data are gone for good: assent forget %s gives up "
            "waiting for it, and records the transaction as mixed.",
@@ -252,14 +263,22 @@ static void tell_heuristic(struct story *s)
     char time[TIME_TEXT_BYTES];
     if (json_is_object(h) && member_present(h, "forced"))
         fact(s, "heuristic", "Operator %s forced %s at %s, saying: %s", member_text(h, "by"),
-             member_text(h, "forced"), format_time(member_count(h, "at_ms"), time),
-             member_text(h, "why"));
+             is(h, "forced", "committed") ? "a commit" : "an abort",
+             format_time(member_count(h, "at_ms"), time), member_text(h, "why"));
+    else if (json_is_object(h))
+        fact(s, member_bool(s->t, "mixed") ? "forgotten" : "operator", "Operator %s %s at %s%s%s",
+             member_text(h, "by"),
+             member_bool(s->t, "mixed") ? "gave up waiting for its branches" : "aborted it",
+             format_time(member_count(h, "at_ms"), time),
+             *member_text(h, "why") ? ", saying: " : ".", member_text(h, "why"));
     if (!member_bool(s->t, "mixed"))
         return;
     fact(s, "mixed",
          "It is mixed: branches ended differently, or may have. assent show %s says "
          "what each of them did.",
          s->gtid);
+    if (!is(s->t, "state", "ended"))
+        return;
     advise(s, "reconcile",
            "Put the data of the branches right by hand; then, to let the record go "
            "when the retention is over: assent forget %s",
@@ -272,7 +291,7 @@ static void tell_ended(struct story *s)
     const char *detail = member_text(reason, "detail");
     char time[TIME_TEXT_BYTES];
     uint64_t at_ms = member_count(s->t, "ended_at_ms");
-    fact(s, "ended", "It has ended: %s%s%s. Every branch is done; it waits for nothing.",
+    fact(s, "ended", "It has ended: %s%s%s. It waits for nothing.",
          is(s->t, "outcome", "") ? "unknown" : member_text(s->t, "outcome"), at_ms ? " at " : "",
          at_ms ? format_time(at_ms, time) : "");
     if (json_is_object(reason))

@@ -144,6 +144,16 @@ static void moments_of_branch(struct timeline *line, const json_t *b)
                  member_count(b, "branch"), member_text(b, "participant"), what);
 }
 
+static const char *heuristic_word(const json_t *t, const json_t *heuristic)
+{
+    const char *forced = member_text(heuristic, "forced");
+    if (strcmp(forced, "committed") == 0)
+        return "commit forced";
+    if (strcmp(forced, "aborted") == 0)
+        return "abort forced";
+    return member_bool(t, "mixed") ? "forgotten" : "aborted";
+}
+
 static void moments_of_transaction(struct timeline *line, const json_t *t)
 {
     const json_t *heuristic = json_object_get(t, "heuristic");
@@ -155,12 +165,12 @@ static void moments_of_transaction(struct timeline *line, const json_t *t)
         snprintf(text, sizeof line->moments->text, "decided: %s", member_text(t, "outcome"));
     text = moment(line, member_count(heuristic, "at_ms"));
     if (text)
-        snprintf(text, sizeof line->moments->text, "%.20s by operator %.130s: %.200s",
-                 member_present(heuristic, "forced") ? member_text(heuristic, "forced") : "ended",
-                 member_text(heuristic, "by"), member_text(heuristic, "why"));
+        snprintf(text, sizeof line->moments->text, "%s by operator %.130s%s%.200s",
+                 heuristic_word(t, heuristic), member_text(heuristic, "by"),
+                 *member_text(heuristic, "why") ? ": " : "", member_text(heuristic, "why"));
     text = moment(line, member_count(t, "ended_at_ms"));
     if (text)
-        strcpy(text, "ended: every branch has finished");
+        strcpy(text, "ended: nothing more is waited for");
 }
 
 static void timeline(const struct cli *cli, const json_t *t)

@@ -52,7 +52,8 @@ void view_status(const struct cli *cli, const json_t *status)
     line_endpoints(cli, status);
     line(cli, "data", member_text(status, "data_dir"));
     lines_transactions(cli, status);
-    snprintf(text, sizeof text, "%" PRIu64 " connected", member_count(p, "connected"));
+    snprintf(text, sizeof text, "%" PRIu64 " connected, %" PRIu64 " not",
+             member_count(p, "connected"), member_count(p, "known") - member_count(p, "connected"));
     line(cli, "participants", text);
     snprintf(text, sizeof text, "record %" PRIu64 ", %" PRIu64 " waiting to be written (%s)",
              member_count(log, "head_seq"), member_count(log, "waiting"),

@@ -62,7 +62,7 @@ static void test_committing(void **state)
         "{\"state\":\"committing\",\"outcome\":\"committed\",\"decided_at_ms\":1699999908000,"
         "\"branches\":[" BRANCH_A_DONE "," BRANCH_B("committing", "false") "]}"));
     says(story, "facts", "decided", "commit");
-    says(story, "facts", "decided", "1 of 2 branches");
+    says(story, "facts", "decided", "of its 2 branches 1 has");
     says(story, "facts", "acknowledgement_missing", "bank-b");
     says(story, "facts", "acknowledgement_missing", "3m 12s");
     says(story, "facts", "acknowledgement_missing", "asked 7 times");
@@ -141,7 +141,7 @@ static void test_ended(void **state)
                  "\"why\":\"month end\",\"at_ms\":4},\"branches\":[]}"));
     says(story, "facts", "ended", "waits for nothing");
     says(story, "facts", "reason", "a branch voted no: no money");
-    says(story, "facts", "heuristic", "ops (ada@db1) forced committed");
+    says(story, "facts", "heuristic", "ops (ada@db1) forced a commit");
     says(story, "facts", "heuristic", "month end");
     says(story, "facts", "mixed", "ended differently");
     says(story, "advice", "reconcile", "assent forget order-1");

@@ -143,8 +143,35 @@ static void test_forget(void **state)
     struct coordinator_stats stats;
     coordinator_stats(d->c, &stats);
     assert_int_equal(stats.transactions, 0);
+    assert_int_equal(stats.committed, 1);
     desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
     desk_quiet(d);
+}
+
+// Forced, then let go of: who forced it, and why, stays on record.
+static void test_forget_after_force(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    stuck(d, &gtid);
+    desk_order(d, OPERATOR_ABORT, &gtid);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_COMMITTED, false);
+    desk_written(d);
+    desk_expect_answer(d, ASSENT_OK);
+    desk_step(d, &(struct event){.type = EVENT_OPERATOR,
+                                 .u.op = {.token = 99,
+                                          .verb = OPERATOR_FORGET,
+                                          .gtid = gtid,
+                                          .who = slice_text("somebody else")}});
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    assert_int_equal(d->record.heuristic.forced, OUTCOME_ABORTED);
+    assert_true(slice_equal(d->record.heuristic.who, slice_text("root@night")));
+    assert_true(slice_equal(d->record.heuristic.why, slice_text("the disk is gone")));
+    desk_written(d);
+    desk_expect_answer(d, ASSENT_OK);
+    struct coordinator_stats stats;
+    coordinator_stats(d->c, &stats);
+    assert_int_equal(stats.mixed, 1);
 }
 
 static void test_retry(void **state)
@@ -224,6 +251,7 @@ int main(void)
         T(test_conflict_reported_by_participant),
         T(test_journal_was_replaced),
         T(test_forget),
+        T(test_forget_after_force),
         T(test_retry),
         T(test_foreign_in_doubt),
         T(test_crash_after_force),
