@@ -150,9 +150,10 @@ static void apply_call(struct actor *a, const struct effect_call *call)
 void cluster_collect(struct actor *a, uint64_t horizon)
 {
     size_t kept = 0;
-    a->horizon = horizon;
+    if (horizon > a->horizon)
+        a->horizon = horizon;
     for (size_t i = 0; i < a->record_count; i++) {
-        if (a->records[i].open || a->records[i].stamp >= horizon)
+        if (a->records[i].open || a->records[i].stamp >= a->horizon)
             a->records[kept++] = a->records[i];
         else
             free((void *)a->records[i].bytes.data);

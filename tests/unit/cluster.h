@@ -152,7 +152,7 @@ const struct msg *cluster_message(struct cluster *c, const struct item *item,
 // A frame from the coordinator that is played by hand.
 void cluster_hand(struct actor *to, const struct frame_header *header, const struct msg *msg);
 
-// Closed records with a stamp below it go.
+// Closed records with a stamp below the horizon go; it never falls.
 void cluster_collect(struct actor *a, uint64_t horizon);
 struct stored *cluster_stored(const struct actor *a, const char *key); // NULL: none
 const struct holding *cluster_holding(const struct actor *a, const struct gtid *gtid,

@@ -161,6 +161,7 @@ void cluster_start(struct actor *a)
     struct cluster *c = a->cluster;
     CHECK(!a->alive);
     cluster_cut(a);
+    cluster_collect(a, 0);
     a->incarnation++;
     if (a->kind == ACTOR_COORDINATOR)
         start_coordinator(a);
