@@ -17,14 +17,14 @@ static void standing_send(struct coordinator *c, peer_t peer, const struct msg_i
 }
 
 static void decision_send(struct coordinator *c, peer_t peer, const struct msg_inquire *inquiry,
-                          enum outcome outcome, bool forced)
+                          enum outcome outcome, unsigned flags)
 {
     enum msg_type type = outcome == OUTCOME_COMMITTED ? MSG_COMMIT : MSG_ROLLBACK;
     coord_send(c, peer, type)->u.decide = (struct msg_decide){
         .gtid = inquiry->gtid,
         .attempt = inquiry->attempt,
         .branch = inquiry->branch,
-        .flags = forced ? DECIDE_HEURISTIC : 0,
+        .flags = (uint8_t)flags,
     };
 }
 
@@ -100,7 +100,8 @@ static void inquire_branch(struct coordinator *c, const struct session *s, struc
     else if (!list_empty(&b->link))
         resend_branch_now(c, b);
     else
-        decision_send(c, s->id, inquiry, drive_goal(b), tx->heuristic && tx->heuristic->forced);
+        decision_send(c, s->id, inquiry, drive_goal(b),
+                      tx->heuristic && tx->heuristic->forced ? DECIDE_HEURISTIC : 0);
 }
 
 static void inquire_memory(struct coordinator *c, const struct session *s, struct tx *tx,
@@ -112,7 +113,7 @@ static void inquire_memory(struct coordinator *c, const struct session *s, struc
         inquire_branch(c, s, tx, inquiry);
     else if (inquiry->attempt < tx->attempt || tx->attempt == 0)
         // An earlier run of this gtid: had it committed, there would be no later one.
-        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, false);
+        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, 0);
     else
         c->stats.spoofed++;
 }
@@ -147,7 +148,7 @@ static void inquire_record(struct coordinator *c, const struct session *s,
                            const struct msg_inquire *inquiry, const struct tx_record *found)
 {
     if (inquiry->attempt != 0 && inquiry->attempt != found->attempt) {
-        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, false);
+        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, 0);
         return;
     }
     const struct record_heuristic *h = &found->heuristic;
@@ -160,9 +161,9 @@ static void inquire_record(struct coordinator *c, const struct session *s,
             outcome = (enum outcome)h->forced;
     }
     if (outcome == OUTCOME_COMMITTED || outcome == OUTCOME_ABORTED)
-        decision_send(c, s->id, inquiry, outcome, h->forced != OUTCOME_NONE);
-    else // delegated and forgotten by an operator: nobody knows
-        standing_send(c, s->id, inquiry, OUTCOME_UNKNOWN);
+        decision_send(c, s->id, inquiry, outcome, h->forced != OUTCOME_NONE ? DECIDE_HEURISTIC : 0);
+    else // delegated, and forgotten by an operator: in doubt it has not committed, so it never will
+        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, DECIDE_RESOLVE);
 }
 
 // The register was read. Nothing there, and nothing in memory: presumed abort. That holds for a
@@ -177,13 +178,14 @@ void inquire_answer(struct coordinator *c, struct inquiry *pending, const struct
         return;
     struct tx *tx = tx_find(c, &inquiry->gtid);
     struct gtid_parts parts;
-    if (tx)
+    // A new run that still looks is no news to a branch of an earlier one; work is another matter.
+    if (tx && (tx->state != TX_LOOKING || inquiry->attempt == 0))
         inquire_memory(c, s, tx, inquiry);
     else if (found)
         inquire_record(c, s, inquiry, found);
     else if (inquiry->attempt != 0 ||
              (gtid_parse(&inquiry->gtid, &parts) && parts.coordinator == c->config.id))
-        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, false);
+        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, 0);
     else
         standing_send(c, s->id, inquiry, OUTCOME_UNKNOWN);
 }
