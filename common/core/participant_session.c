@@ -55,6 +55,7 @@ static void change_coordinator(struct participant *self, const struct frame_head
         .id = header->coordinator,
         .incarnation = header->incarnation,
     };
+    self->welcomed = false; // by the one before
     part_coordinator_changed(self);
 }
 

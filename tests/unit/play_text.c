@@ -296,8 +296,10 @@ static void tell_stop(struct play *p, const struct effect *effect)
     tell_text(p, effect->u.stop.text);
 }
 
-static bool chatter(const struct sight *sight)
+static bool chatter(const struct play *p, const struct sight *sight)
 {
+    if (p->chatty)
+        return false;
     if (sight->seen == SEEN_RECEIVE)
         return sight->msg->type == MSG_PING || sight->msg->type == MSG_PONG ||
                sight->msg->type == MSG_LEASE;
@@ -311,7 +313,7 @@ void play_see(void *arg, const struct sight *sight)
         tell_states(p, sight->actor);
         return;
     }
-    if (p->silent || chatter(sight))
+    if (p->silent || chatter(p, sight))
         return;
     if (sight->seen == SEEN_RECEIVE)
         tell_received(p, sight);
@@ -319,8 +321,8 @@ void play_see(void *arg, const struct sight *sight)
         play_line(p, sight->actor->name);
     switch (sight->seen) {
     case SEEN_STEP:
-    case SEEN_HORIZON:
     case SEEN_RECEIVE: break;
+    case SEEN_HORIZON: TELL("  lets go of closed records"); break;
     case SEEN_WRITE:
         TELL("  %s ", sight->item->forget ? "removes" : "writes");
         play_describe_record(p, sight->item);
