@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frames, and who sent them. What makes no sense is counted, said at a limited rate, and dropped;
 // who sent it is not forgotten for it, so nobody can be talked out of a connection.
-#include "authorize.h"
-#include "engine_internal.h"
-
 #include <stdlib.h>
+
+#include "authorize.h"
+#include "base/crash_point.h"
+#include "engine_internal.h"
 
 enum { TURN_FRAMES = 512, SILENT_TIMES = 4 };
 
@@ -199,6 +200,7 @@ static void take_frame(struct engine *e, const struct net_frame *frame)
     struct frame_header header;
     struct msg msg;
     assent_error error;
+    CRASH_POINT(coord_after_receive);
     int code = wire_open(&e->reader, frame->data, &header, &error);
     if (code) {
         garbage(e, code == ASSENT_VERSION ? GARBAGE_VERSION : GARBAGE_FRAME, frame, error.message);

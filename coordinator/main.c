@@ -2,6 +2,9 @@
 // assentd, the transaction coordinator. See assentd(8).
 #include <czmq.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/crash_point.h"
 #include "daemon.h"
 
@@ -62,8 +65,24 @@ static int dispatch(const struct options *options, assent_error *error)
     return with_config(options, error);
 }
 
+// Where a standard descriptor is closed, the log's own files would get its number, and what is
+// printed would be written into them.
+static int fill_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return EXIT_ENVIRONMENT;
+    close(fd);
+    return EXIT_CLEAN;
+}
+
 int main(int argc, char **argv)
 {
+    if (fill_descriptors())
+        return EXIT_ENVIRONMENT;
     struct options options;
     assent_error error;
     zsys_handler_set(NULL); // CZMQ leaves signals alone
