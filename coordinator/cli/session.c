@@ -163,13 +163,13 @@ static int exchange_frame(struct exchange *x, struct slice frame, assent_error *
     struct frame_header header;
     struct msg msg;
     int code = wire_open(&reader, frame, &header, error);
-    if (code != ASSENT_OK)
-        return error_prefix(error, "%s answers, but not as a coordinator would",
-                            x->session->endpoint);
-    int read = ASSENT_OK;
+    int read = code;
     while (code == ASSENT_OK && !x->done && wire_next(&reader, &msg, &read, error))
         code = exchange_message(x, &msg, error);
-    return code != ASSENT_OK ? code : read;
+    if (read != ASSENT_OK)
+        return error_prefix(error, "%s answers, but not as a coordinator would",
+                            x->session->endpoint);
+    return code;
 }
 
 static int exchange_link(struct exchange *x, assent_error *error)

@@ -43,6 +43,13 @@ const struct verb cli_verbs[] = {
      verb_forget},
     {"retry", "[GTID]", 0, 1, OPT_COMMON | OPT_BIT(ALL),
      "Ask now those that have not answered; always safe", NULL, verb_retry},
+    {"log verify", "DIR", 1, 1, OPT_LOCAL, "Check a log that nobody has open, record by record",
+     "DIR is a coordinator's data directory or a participant's journal. Nothing in it is changed;\n"
+     "meanwhile nobody can open it. Exit status 5 when it is damaged.",
+     verb_log_verify},
+    {"log dump", "DIR [GTID]", 1, 2, OPT_LOCAL, "Print the records of a log that nobody has open",
+     "Oldest first; with GTID only those of that transaction. With --json one record a line.",
+     verb_log_dump},
     {"config", "", 0, 0, OPT_COMMON, "The configuration in force, and where each value is from",
      NULL, verb_config},
     {"keygen", "FILE", 1, 1, OPT_LOCAL | OPT_BIT(NAME) | OPT_BIT(ROLE) | OPT_BIT(RESOURCES),
