@@ -197,6 +197,7 @@ static void take(assent_participant *p)
         pthread_mutex_unlock(&p->lock);
         started(p, work);
         pthread_mutex_lock(&p->lock);
+        participant_stats(p->core, &p->stats); // whoever is told sees it counted
         work->answered = true;
         pthread_cond_broadcast(&p->changed);
     }
