@@ -437,7 +437,6 @@ static void test_usage_errors(void **state)
     assert_string_equal(d->error.message,
                         "command line: limits/branches: '0' is not a number from 1 to 64");
     options_free(&o);
-    assert_true(config_init(&d->config));
 }
 
 // ---- the documentation ----
