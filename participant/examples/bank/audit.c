@@ -128,8 +128,11 @@ static int audit_journal(struct audit *a)
     char *line = NULL;
     size_t room = 0;
     int status = EXIT_GOOD;
-    for (unsigned number = 1; status == EXIT_GOOD && getline(&line, &room, file) > 0; number++)
+    for (unsigned number = 1; status == EXIT_GOOD && getline(&line, &room, file) > 0; number++) {
+        if (!strchr(line, '\n'))
+            break; // clients that were killed while they wrote it promised nothing by it
         status = journal_line(a, line, number);
+    }
     free(line);
     fclose(file);
     return status;

@@ -5,15 +5,15 @@
 #include <string.h>
 
 #include "operation.h"
-#include "view.h"
+#include "service.h"
 
 // One client: a thread.
 struct client {
     struct fleet *fleet;
     uint64_t random;
     struct tally tally;
-    struct view *views[FLEET_BANKS_MAX]; // opened when work is done at a bank itself
-    char touched[160];                   // " <bank>:<branch>..." of the transaction
+    struct counter *counters[FLEET_BANKS_MAX]; // opened when work is done at a bank itself
+    char touched[160];                         // " <bank>:<branch>..." of the transaction
 };
 
 static double seconds_since(const struct timespec *then)
@@ -69,11 +69,11 @@ static int add_amalgamate(struct client *c, assent_tx *tx, const struct job *job
     uint16_t branch;
     int64_t amount;
     int code = assent_enlist(tx, f->banks[bank].name, &branch, error);
-    if (code == ASSENT_OK && !c->views[bank])
-        code = view_open(f->banks[bank].dir, &c->views[bank], error);
+    if (code == ASSENT_OK && !c->counters[bank])
+        code = counter_open(f->banks[bank].dir, &c->counters[bank], error);
     if (code == ASSENT_OK)
-        code = view_drain(c->views[bank], assent_tx_gtid(tx), branch, job->from / f->bank_count,
-                          &amount, error);
+        code = counter_drain(c->counters[bank], assent_tx_gtid(tx), branch,
+                             job->from / f->bank_count, &amount, error);
     if (code == ASSENT_OK) {
         touch(c, f->banks[bank].name, branch);
         code =
@@ -233,7 +233,7 @@ static void *client_run(void *arg)
     }
     share_tally(c);
     for (unsigned i = 0; i < c->fleet->bank_count; i++)
-        view_close(&c->views[i]);
+        counter_close(&c->counters[i]);
     atomic_fetch_sub(&c->fleet->running, 1);
     free(c);
     return NULL;

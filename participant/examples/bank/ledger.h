@@ -40,7 +40,8 @@ struct totals {
 // in savings. ASSENT_STATE when there is one already, ASSENT_IO.
 int ledger_create(const char *dir, const char *name, uint64_t accounts, int64_t balance,
                   assent_error *error);
-// With `history`, the branches that were applied are remembered for audits.
+// With `history`, the branches that were applied are remembered for audits. ASSENT_LOCKED while
+// another process has it open.
 int ledger_open(const char *dir, bool history, struct ledger **ret, assent_error *error);
 void ledger_close(struct ledger **ledger_p);
 

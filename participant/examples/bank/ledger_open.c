@@ -68,9 +68,9 @@ static int ledger_open_db(struct ledger *l, const char *dir, assent_error *error
     l->db = leveldb_open(l->options, path, &message);
     if (l->db)
         return ASSENT_OK;
-    fail(error, ASSENT_IO, dir, message);
+    int code = fail(error, strstr(message, "lock ") ? ASSENT_LOCKED : ASSENT_IO, dir, message);
     leveldb_free(message);
-    return ASSENT_IO;
+    return code;
 }
 
 int ledger_create(const char *dir, const char *name, uint64_t accounts, int64_t balance,

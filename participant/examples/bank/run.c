@@ -312,6 +312,8 @@ static int run_files(struct run *r)
         return complain(EXIT_TROUBLE, "%s: %s", r->transfers, strerror(errno));
     if (r->journal && !(f->journal = fopen(r->journal, "a")))
         return complain(EXIT_TROUBLE, "%s: %s", r->journal, strerror(errno));
+    if (r->journal)
+        setvbuf(f->journal, NULL, _IOLBF, 0); // what was told is there even if this is killed
     return EXIT_GOOD;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/select.h>
+#include <time.h>
 
 #include "assent/assent.h"
 #include "bank.h"
@@ -129,6 +130,17 @@ static int serve_ledger(struct serve *s, struct ledger *ledger)
     return status;
 }
 
+// An audit may be reading the ledger just now: that takes a moment, so wait for it.
+static int serve_open(const struct serve *s, struct ledger **ret, assent_error *error)
+{
+    int code = ledger_open(s->dir, s->history, ret, error);
+    for (int tries = 0; code == ASSENT_LOCKED && tries < 100 && !stopping; tries++) {
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        code = ledger_open(s->dir, s->history, ret, error);
+    }
+    return code;
+}
+
 int command_serve(int argc, char **argv)
 {
     struct serve s = {.workers = 8, .options.rm_durable = 1};
@@ -146,7 +158,7 @@ int command_serve(int argc, char **argv)
 
     assent_error error;
     struct ledger *ledger;
-    if (ledger_open(s.dir, s.history, &ledger, &error))
+    if (serve_open(&s, &ledger, &error))
         return complain(EXIT_TROUBLE, "%s", error.message);
     status = serve_ledger(&s, ledger);
     ledger_close(&ledger);

@@ -139,12 +139,13 @@ struct counter {
 
 static bool counter_connect(struct counter *c)
 {
-    int linger = 0;
+    int linger = 0, immediate = 1;
     if (c->socket)
         zmq_close(c->socket);
     c->socket = zmq_socket(c->context, ZMQ_REQ);
     if (!c->socket)
         return false;
+    zmq_setsockopt(c->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
     zmq_setsockopt(c->socket, ZMQ_LINGER, &linger, sizeof linger);
     return zmq_connect(c->socket, c->endpoint) == 0;
 }
@@ -185,7 +186,8 @@ int counter_ask(struct counter *c, int timeout_ms, char answer[256], assent_erro
     vsnprintf(request, sizeof request, format, arguments);
     va_end(arguments);
     zmq_setsockopt(c->socket, ZMQ_RCVTIMEO, &timeout_ms, sizeof timeout_ms);
-    zmq_setsockopt(c->socket, ZMQ_SNDTIMEO, &timeout_ms, sizeof timeout_ms);
+    int connect_ms = timeout_ms < 1000 ? timeout_ms : 1000; // there is one, or there is none
+    zmq_setsockopt(c->socket, ZMQ_SNDTIMEO, &connect_ms, sizeof connect_ms);
     int size = -1;
     if (zmq_send(c->socket, request, strlen(request), 0) >= 0)
         size = zmq_recv(c->socket, answer, 255, 0);
@@ -196,5 +198,19 @@ int counter_ask(struct counter *c, int timeout_ms, char answer[256], assent_erro
     answer[size < 255 ? size : 255] = '\0';
     if (strncmp(answer, "error ", 6) == 0)
         return fail(error, ASSENT_INVALID, c->endpoint, answer + 6);
+    return ASSENT_OK;
+}
+
+int counter_drain(struct counter *c, const char *gtid, unsigned branch, uint64_t account,
+                  int64_t *ret_amount, assent_error *error)
+{
+    char answer[256], *end;
+    int code = counter_ask(c, 5000, answer, error, "drain %s %u %" PRIu64, gtid, branch, account);
+    if (code)
+        return code;
+    int64_t amount = strtoll(answer, &end, 10);
+    if (end == answer || *end)
+        return fail(error, ASSENT_CORRUPT, c->endpoint, "an answer that is not understood");
+    *ret_amount = amount;
     return ASSENT_OK;
 }

@@ -29,5 +29,8 @@ void counter_close(struct counter **counter_p);
 // Sends a request and waits for the answer, at most timeout_ms. ASSENT_UNAVAILABLE when none came.
 int counter_ask(struct counter *counter, int timeout_ms, char answer[256], assent_error *error,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+// The amount that was set aside at the bank for an enlisted branch, in cents.
+int counter_drain(struct counter *counter, const char *gtid, unsigned branch, uint64_t account,
+                  int64_t *ret_amount, assent_error *error);
 
 #endif

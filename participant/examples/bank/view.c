@@ -40,7 +40,7 @@ int view_open(const char *dir, struct view **ret, assent_error *error)
         *ret = v;
         return ASSENT_OK;
     }
-    if (code == ASSENT_IO)
+    if (code == ASSENT_LOCKED)
         code = counter_open(dir, &v->counter, error);
     else if (error)
         *error = offline;
@@ -103,21 +103,4 @@ int view_applied(struct view *v, const char *gtid, unsigned branch, bool *ret, a
     if (code == ASSENT_OK)
         *ret = answer[0] == '1';
     return code;
-}
-
-int view_drain(struct view *v, const char *gtid, unsigned branch, uint64_t account,
-               int64_t *ret_amount, assent_error *error)
-{
-    char answer[256], *end;
-    if (!v->counter) {
-        if (error)
-            snprintf(error->message, sizeof error->message, "%s is not running", v->name);
-        return ASSENT_UNAVAILABLE;
-    }
-    int code = counter_ask(v->counter, VIEW_TIMEOUT_MS, answer, error, "drain %s %u %" PRIu64, gtid,
-                           branch, account);
-    if (code)
-        return code;
-    *ret_amount = strtoll(answer, &end, 10);
-    return *end == '\0' ? ASSENT_OK : misunderstood(error, answer);
 }

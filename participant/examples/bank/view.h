@@ -15,9 +15,5 @@ const char *view_name(const struct view *view);
 int view_totals(struct view *view, struct totals *ret, assent_error *error);
 int view_applied(struct view *view, const char *gtid, unsigned branch, bool *ret,
                  assent_error *error);
-// Works at the bank for an enlisted branch: sets everything in the account aside. Running banks
-// only.
-int view_drain(struct view *view, const char *gtid, unsigned branch, uint64_t account,
-               int64_t *ret_amount, assent_error *error);
 
 #endif
