@@ -15,7 +15,8 @@
 #include "net_world.h"
 
 static struct net_world world, *w = &world;
-static void *context; // of the hostile sockets
+static void *context, *sockets[64]; // the hostile ones
+static unsigned socket_count;
 static struct world_peer *good;
 
 enum { FRAME_MAX = 100000, SOCKETS = 40 };
@@ -42,6 +43,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    while (socket_count > 0)
+        zmq_close(sockets[--socket_count]);
     zmq_ctx_term(context);
     world_free(w);
     return 0;
@@ -54,11 +57,19 @@ static struct net_stats stats(void)
     return s;
 }
 
-static void *raw_socket(int type)
+// Closed when the test ends.
+static void *raw_new(int type)
 {
     void *socket = zmq_socket(context, type);
     int none = 0;
     zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
+    sockets[socket_count++] = socket;
+    return socket;
+}
+
+static void *raw_socket(int type)
+{
+    void *socket = raw_new(type);
     assert_int_equal(zmq_connect(socket, w->endpoint), 0);
     return socket;
 }
@@ -188,8 +199,6 @@ static void frames_that_are_no_frames_are_counted(void **state)
     world_until(w, w->garbage == 1);
     assert_int_equal(stats().malformed, 4);
     world_check_alive(w, good);
-    zmq_close(dealer);
-    zmq_close(req);
 }
 
 static void a_flood_of_garbage_leaves_turns_for_others(void **state)
@@ -211,7 +220,6 @@ static void a_flood_of_garbage_leaves_turns_for_others(void **state)
         assert_true(stats().malformed - before <= 64); // then it lets the caller do other things
     world_check_alive(w, good);
     world_until(w, stats().malformed == FLOOD);
-    zmq_close(dealer);
 }
 
 static void a_frame_that_is_too_long_ends_the_connection(void **state)
@@ -219,7 +227,7 @@ static void a_frame_that_is_too_long_ends_the_connection(void **state)
     (void)state;
     serve(0);
     void *dealer = raw_socket(ZMQ_DEALER);
-    void *monitor = zmq_socket(context, ZMQ_PAIR);
+    void *monitor = raw_new(ZMQ_PAIR);
     assert_int_equal(zmq_socket_monitor(dealer, "inproc://m", ZMQ_EVENT_DISCONNECTED), 0);
     assert_int_equal(zmq_connect(monitor, "inproc://m"), 0);
     static char bytes[FRAME_MAX + 1];
@@ -231,8 +239,6 @@ static void a_frame_that_is_too_long_ends_the_connection(void **state)
     world_check_alive(w, good);
     assert_int_equal(w->garbage, 1);
     zmq_socket_monitor(dealer, NULL, 0);
-    zmq_close(monitor);
-    zmq_close(dealer);
 }
 
 static void a_peer_whose_frame_was_too_long_comes_back(void **state)
@@ -256,22 +262,40 @@ static void many_connections_take_bounded_memory(void **state)
 {
     (void)state;
     serve(8);
-    void *dealers[SOCKETS];
-    for (unsigned i = 0; i < SOCKETS; i++) {
-        dealers[i] = raw_socket(ZMQ_DEALER);
-        zmq_send(dealers[i], "ASNT", 4, 0);
-    }
+    for (unsigned i = 0; i < SOCKETS; i++)
+        zmq_send(raw_socket(ZMQ_DEALER), "ASNT", 4, 0);
     world_until(w, w->garbage + stats().refused == SOCKETS);
     assert_int_equal(stats().peers, 8);
     assert_int_equal(w->garbage, 7);
     world_check_alive(w, good);
-    for (unsigned i = 0; i < SOCKETS; i++)
-        zmq_close(dealers[i]);
+    while (socket_count > 0)
+        zmq_close(sockets[--socket_count]);
     struct world_peer *late = world_join(w, (struct net_peer_options){0});
     world_until(w, late->up);
     world_until(w, (world_ping(late), late->stamp_heard > 0)); // once the others are found gone
     world_check_alive(w, good);
     assert_true(stats().peers <= 8);
+}
+
+static void a_silent_peer_is_probed_without_harm(void **state)
+{
+    (void)state;
+    serve(2);
+    void *silent = raw_socket(ZMQ_DEALER);
+    zmq_send(silent, "x", 1, 0);
+    world_until(w, w->garbage == 1);
+    peer_t number = w->from;
+    struct world_peer *late = world_join(w, (struct net_peer_options){0});
+    world_until(w, late->up);
+    char answer[256] = "untouched";
+    // Somebody asks for the place, so the server looks whether it is free: an empty frame.
+    world_until(w, (world_ping(late), zmq_recv(silent, answer, sizeof answer, ZMQ_DONTWAIT)) == 0);
+    assert_true(net_server_send(w->server, number, &(struct msg){.type = MSG_PONG}));
+    world_until(w, zmq_recv(silent, answer, sizeof answer, ZMQ_DONTWAIT) > 0);
+    assert_memory_equal(answer, "ASNT", 4);
+    world_check_alive(w, good);
+    assert_int_equal(w->gone_count, 0);
+    assert_int_equal(late->stamp_heard, 0);
 }
 
 static void a_routing_id_may_be_as_long_as_zeromq_allows(void **state)
@@ -280,7 +304,7 @@ static void a_routing_id_may_be_as_long_as_zeromq_allows(void **state)
     serve(0);
     char identity[255];
     memset(identity, 'i', sizeof identity);
-    void *dealer = zmq_socket(context, ZMQ_DEALER);
+    void *dealer = raw_new(ZMQ_DEALER);
     zmq_setsockopt(dealer, ZMQ_ROUTING_ID, identity, sizeof identity);
     assert_int_equal(zmq_connect(dealer, w->endpoint), 0);
     zmq_send(dealer, "x", 1, 0);
@@ -292,7 +316,6 @@ static void a_routing_id_may_be_as_long_as_zeromq_allows(void **state)
     assert_true(net_server_send(w->server, number, &(struct msg){.type = MSG_PONG}));
     char answer[256];
     world_until(w, zmq_recv(dealer, answer, sizeof answer, ZMQ_DONTWAIT) > 0);
-    zmq_close(dealer);
 }
 
 // ---- the other way round ----
@@ -300,7 +323,7 @@ static void a_routing_id_may_be_as_long_as_zeromq_allows(void **state)
 static void a_peer_survives_a_server_that_talks_nonsense(void **state)
 {
     (void)state;
-    void *router = zmq_socket(context, ZMQ_ROUTER);
+    void *router = raw_new(ZMQ_ROUTER);
     assert_int_equal(zmq_bind(router, w->endpoint), 0);
     struct world_peer *peer =
         world_join(w, (struct net_peer_options){.frame_bytes_max = FRAME_MAX});
@@ -332,9 +355,6 @@ static void a_peer_survives_a_server_that_talks_nonsense(void **state)
     zmq_send(router, long_frame, sizeof long_frame, 0);
     world_until(w, peer->downs == 1);
     world_until(w, peer->ups == 2);
-    int none = 0;
-    zmq_setsockopt(router, ZMQ_LINGER, &none, sizeof none);
-    zmq_close(router);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -350,6 +370,7 @@ int main(void)
         TEST(a_frame_that_is_too_long_ends_the_connection),
         TEST(a_peer_whose_frame_was_too_long_comes_back),
         TEST(many_connections_take_bounded_memory),
+        TEST(a_silent_peer_is_probed_without_harm),
         TEST(a_routing_id_may_be_as_long_as_zeromq_allows),
         TEST(a_peer_survives_a_server_that_talks_nonsense),
     };
