@@ -170,8 +170,9 @@ bool world_look_up(struct world *w, unsigned which)
 {
     if (w->lookup_count == 0)
         return false;
-    struct lookup lookup = w->lookups[which % w->lookup_count];
-    w->lookups[which % w->lookup_count] = w->lookups[--w->lookup_count];
+    struct lookup *place = &w->lookups[which % w->lookup_count];
+    struct lookup lookup = *place;
+    *place = w->lookups[--w->lookup_count];
     char key[LIMIT_GTID_BYTES + 1];
     snprintf(key, sizeof key, "%.*s", lookup.gtid.size, lookup.gtid.text);
     const struct fake_entry *found = fake_log_find(&w->log, key);
