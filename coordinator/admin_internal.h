@@ -74,7 +74,7 @@ struct filter {
     struct slice participant; // size 0: any
     char participant_text[LIMIT_NAME_BYTES + 1];
     uint64_t older_ms, younger_ms; // 0: any
-    bool in_doubt;
+    bool in_doubt, mixed; // only those
 };
 
 // Rows that are being collected, within the limits of a page.

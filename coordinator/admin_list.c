@@ -139,7 +139,7 @@ static bool call_filter(const struct call *call, struct filter *f)
         !call_words(call, "outcomes", outcome_bit, &f->outcomes) ||
         !call_text(call, "participant", LIMIT_NAME_BYTES, &participant) ||
         !call_ms(call, "older_ms", &f->older_ms) || !call_ms(call, "younger_ms", &f->younger_ms) ||
-        !call_bool(call, "in_doubt", &f->in_doubt))
+        !call_bool(call, "in_doubt", &f->in_doubt) || !call_bool(call, "mixed", &f->mixed))
         return false;
     memcpy(f->participant_text, participant.data, participant.size);
     f->participant = slice_of(f->participant_text, participant.size);
@@ -168,7 +168,8 @@ static bool filter_view(const struct filter *f, const struct tx_view *view, stru
 {
     return (f->states == 0 || f->states & 1u << admin_state_of(view->state)) &&
            filter_age(f, view->record.started_ms, now.wall_ms) &&
-           (!f->in_doubt || admin_in_doubt(view)) && filter_participant(f, &view->record);
+           (!f->in_doubt || admin_in_doubt(view)) && (!f->mixed || view->record.mixed) &&
+           filter_participant(f, &view->record);
 }
 
 static bool filter_record(const struct filter *f, const struct tx_record *record, struct now now)

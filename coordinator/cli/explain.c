@@ -244,9 +244,10 @@ static void tell_decided(struct story *s)
          commit ? "commit" : "abort", format_time(member_count(s->t, "decided_at_ms"), time), c.all,
          c.all == 1 ? "" : "es", c.all - c.done, c.all - c.done == 1 ? "s" : "ve");
     waiting_branches(s, "acknowledgement_missing", NULL);
-    fact(s, "by_itself",
-         "Nothing needs to be done for consistency: once they are back the branches end by "
-         "themselves. Until then they may hold locks.");
+    if (!member_bool(s->t, "mixed"))
+        fact(s, "by_itself",
+             "Nothing needs to be done for consistency: once they are back the branches end by "
+             "themselves. Until then they may hold locks.");
     advise_participants(s);
     bool forced = member_present(json_object_get(s->t, "heuristic"), "forced");
     if (c.yes > 0 && !forced)

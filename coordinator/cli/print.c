@@ -48,6 +48,7 @@ enum exit_code print_json(const struct cli *cli, json_t *result)
 static enum exit_code failed(const struct cli *cli, enum exit_code exit, const char *code,
                              const char *message)
 {
+    fflush(stdout);
     fprintf(stderr, "assent: %s\n", clean(message));
     if (cli->json)
         print_json(cli,

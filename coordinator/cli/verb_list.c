@@ -18,7 +18,7 @@ static bool one_of(const char *const *words, const char *word, size_t length)
 }
 
 // Splits --state into words for either list. False, with the reason on standard error.
-static bool split_states(const struct cli *cli, json_t *states, json_t *outcomes)
+static bool split_states(const struct cli *cli, json_t *states, json_t *outcomes, bool *ret_mixed)
 {
     for (const char *at = cli->states; at && *at;) {
         size_t length = strcspn(at, ",");
@@ -30,6 +30,7 @@ static bool split_states(const struct cli *cli, json_t *states, json_t *outcomes
                     (int)length, at);
             return false;
         }
+        *ret_mixed = *ret_mixed || (length == 5 && memcmp(at, "mixed", length) == 0);
         json_array_append_new(live ? states : outcomes, json_stringn(at, length));
         at += length + (at[length] == ',');
     }
@@ -40,9 +41,10 @@ struct listing {
     struct cli *cli;
     struct session *session;
     json_t *arguments;
-    struct rows rows, foreign;
+    struct rows live, ended, foreign;
     json_t *next;
-    bool finished;
+    bool finished; // what has finished is asked for, else what is in flight
+    bool mixed;    // what is mixed is asked for: in flight, too
 };
 
 // What the command line asks for, as arguments. False when that makes no sense.
@@ -51,7 +53,7 @@ static bool listing_arguments(struct listing *l)
     const struct cli *cli = l->cli;
     json_t *states = json_array(), *outcomes = json_array();
     l->arguments = json_object();
-    bool ok = split_states(cli, states, outcomes);
+    bool ok = split_states(cli, states, outcomes, &l->mixed);
     l->finished = cli->finished || json_array_size(outcomes) > 0;
     if (ok && l->finished && (json_array_size(states) > 0 || cli->in_doubt)) {
         fprintf(stderr, "assent: what has finished and what has not are two lists: ask for one\n");
@@ -98,10 +100,17 @@ static void drop_other_participants(struct rows *rows, const char *participant)
     rows->count = kept;
 }
 
-static int listing_ask(struct listing *l, assent_error *error)
+// What is in flight, and foreign branches.
+static int listing_ask_live(struct listing *l, assent_error *error)
 {
-    int code = rows_ask(&l->rows, l->session, l->finished ? "finished" : "list", "transactions",
-                        l->arguments, l->finished, &l->next, error);
+    json_t *arguments = json_copy(l->arguments);
+    if (l->mixed) {
+        json_object_del(arguments, "outcomes");
+        json_object_set_new(arguments, "mixed", json_true());
+    }
+    int code =
+        rows_ask(&l->live, l->session, "list", "transactions", arguments, false, NULL, error);
+    json_decref(arguments);
     if (code == ASSENT_OK && listing_foreign(l))
         code = rows_ask(&l->foreign, l->session, "foreign", "foreign", NULL, false, NULL, error);
     if (code == ASSENT_OK && l->cli->participant)
@@ -109,38 +118,64 @@ static int listing_ask(struct listing *l, assent_error *error)
     return code;
 }
 
+static int listing_ask(struct listing *l, assent_error *error)
+{
+    int code = ASSENT_OK;
+    if (!l->finished || (l->mixed && !l->cli->after))
+        code = listing_ask_live(l, error);
+    if (code == ASSENT_OK && l->finished)
+        code = rows_ask(&l->ended, l->session, "finished", "transactions", l->arguments, true,
+                        &l->next, error);
+    return code;
+}
+
 static enum exit_code listing_json(const struct listing *l)
 {
-    json_t *result = json_pack("{s:o, s:o, s:I}", "transactions", rows_json(&l->rows), "foreign",
-                               rows_json(&l->foreign), "matched", (json_int_t)l->rows.matched);
+    json_t *transactions = rows_json(&l->live), *ended = rows_json(&l->ended);
+    json_array_extend(transactions, ended);
+    json_decref(ended);
+    json_t *result = json_pack("{s:o, s:o, s:I}", "transactions", transactions, "foreign",
+                               rows_json(&l->foreign), "matched",
+                               (json_int_t)(l->live.matched + l->ended.matched));
     if (result && l->finished)
         json_object_set(result, "next", l->next ? l->next : json_null());
     return print_json(l->cli, result);
 }
 
-static void print_rest(const struct listing *l)
+static bool print_live(const struct listing *l)
 {
-    uint64_t left = l->rows.matched - l->rows.count;
-    if (l->finished && l->next)
+    bool narrowed = json_object_size(l->arguments) > 0;
+    if (l->live.count == 0 && l->cli->in_doubt)
+        printf("Nothing is in doubt.\n");
+    else if (l->live.count == 0 && !l->finished)
+        printf("No transactions%s are in flight.\n", narrowed ? " like that" : "");
+    bool ok = view_live(l->cli, &l->live);
+    if (l->live.matched > l->live.count)
+        printf("And %" PRIu64 " younger ones: --limit 0 shows all.\n",
+               l->live.matched - l->live.count);
+    if (l->foreign.count > 0)
+        printf("\nIn doubt at participants here, but begun by other coordinators:\n");
+    return view_foreign(l->cli, &l->foreign) && ok;
+}
+
+static bool print_ended(const struct listing *l)
+{
+    bool narrowed = json_object_size(l->arguments) > 0;
+    if (l->live.count > 0 && l->ended.count > 0)
+        putchar('\n');
+    if (l->ended.count == 0 && l->live.count == 0)
+        printf("Nothing finished %s within the retention.\n", narrowed ? "like that" : "yet");
+    bool ok = view_finished(l->cli, &l->ended);
+    if (l->next)
         printf("More: --after %s, or --limit 0 for all.\n", clean(json_string_value(l->next)));
-    else if (!l->finished && left > 0)
-        printf("And %" PRIu64 " younger ones: --limit 0 shows all.\n", left);
+    return ok;
 }
 
 static enum exit_code listing_print(const struct listing *l)
 {
-    bool narrowed = json_object_size(l->arguments) > 0;
-    bool ok = l->finished ? view_finished(l->cli, &l->rows) : view_live(l->cli, &l->rows);
-    if (l->rows.count == 0 && l->finished)
-        printf("Nothing finished %s within the retention.\n", narrowed ? "like that" : "yet");
-    else if (l->rows.count == 0 && l->cli->in_doubt)
-        printf("Nothing is in doubt.\n");
-    else if (l->rows.count == 0)
-        printf("No transactions%s are in flight.\n", narrowed ? " like that" : "");
-    print_rest(l);
-    if (l->foreign.count > 0)
-        printf("\nIn doubt at participants here, but begun by other coordinators:\n");
-    ok = view_foreign(l->cli, &l->foreign) && ok;
+    bool ok = print_live(l);
+    if (l->finished)
+        ok = print_ended(l) && ok;
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -150,7 +185,8 @@ enum exit_code verb_list(struct cli *cli)
     assent_error error;
     enum exit_code exit = EXIT_USAGE;
     if (listing_arguments(&l)) {
-        rows_init(&l.rows, cli->limit, l.finished ? NULL : "started_at_ms");
+        rows_init(&l.live, cli->limit, "started_at_ms");
+        rows_init(&l.ended, cli->limit, NULL);
         rows_init(&l.foreign, 0, NULL);
         int code = session_open(cli, &l.session, &error);
         if (code == ASSENT_OK)
@@ -158,7 +194,8 @@ enum exit_code verb_list(struct cli *cli)
         exit = code != ASSENT_OK ? print_failed(cli, &error)
                : cli->json       ? listing_json(&l)
                                  : listing_print(&l);
-        rows_free(&l.rows);
+        rows_free(&l.live);
+        rows_free(&l.ended);
         rows_free(&l.foreign);
     }
     json_decref(l.next);

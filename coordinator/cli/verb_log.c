@@ -103,6 +103,7 @@ static enum exit_code verify_print(const struct cli *cli, const char *dir, const
     else if (log_exit(error->code) == EXIT_DAMAGED)
         printf("%s%s: DAMAGED%s\n", paint(cli, PAINT_BAD), clean(dir), unpaint(cli));
     json_array_foreach(v->findings, i, finding) printf("- %s\n", clean(json_string_value(finding)));
+    fflush(stdout);
     if (error->code != ASSENT_OK)
         fprintf(stderr, "assent: %s\n", clean(error->message));
     return log_exit(error->code);

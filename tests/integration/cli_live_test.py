@@ -319,6 +319,9 @@ class Orders(CliTest):
         row = self.row(daemon, "t")
         self.assertEqual((row["mixed"], row["outcome"]), (True, "committed"))
         self.assertEqual(row["heuristic"]["forced"], "aborted")
+        self.assertEqual(self.row(daemon, "t", "--state", "mixed")["state"], "committing")
+        self.assertIn("(mixed)", self.assent(daemon, "list", "--state", "mixed").out)
+        self.assertIsNone(self.row(daemon, "t", "--state", "committed"))
         self.assertEqual(row["heuristic"]["why"], "bank-b burnt down")
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout
         self.assertRegex(row["heuristic"]["by"], rf"^local \({re.escape(user.strip())}@[^@]+\)$")

@@ -160,6 +160,7 @@ static void test_filters(void **state)
     assert_int_equal(rows(a, "{\"in_doubt\": true}"), 1);
     assert_string_equal(text_at(a->reply, "transactions.0.gtid"), "new");
     assert_int_equal(rows(a, "{\"in_doubt\": false}"), 2);
+    assert_int_equal(rows(a, "{\"mixed\": true}"), 0);
     assert_int_equal(rows(a, "{\"older_ms\": 5000}"), 1);
     assert_string_equal(text_at(a->reply, "transactions.0.gtid"), "old");
     assert_int_equal(rows(a, "{\"younger_ms\": 4999}"), 1);
