@@ -101,6 +101,7 @@ struct cluster_options {
     bool coordinator; // false: its part is played by hand
     unsigned participants, clients;
     bool rm_durable;
+    bool thrifty; // no memory is kept for the effects of the next step
     uint64_t seed;
     // How a resource manager answers a prepare or a call; NULL: always well. For a no, *ret_text.
     enum rm_result (*rm)(void *arg, const struct actor *actor, const struct effect_call *call,
@@ -122,12 +123,15 @@ struct cluster {
     struct wire_reader reader;
 };
 
+extern bool cluster_in_core; // while a core takes a step
+
 void cluster_open(struct cluster *c, const struct cluster_options *options);
 void cluster_close(struct cluster *c);
 struct actor *cluster_actor(struct cluster *c, const char *name); // fails the test
 struct actor *cluster_coordinator(struct cluster *c);             // NULL: played by hand
 
-// From its disk: a new incarnation recovers, starts, and is connected where that is possible.
+// From its disk: a new incarnation recovers, starts, and is connected where that is possible. It
+// dies again when there is no memory.
 void cluster_start(struct actor *a);
 // Memory and what was on its way to its disk are lost, but for the first `kept` records; frames to
 // it are lost, frames from it still travel. With `calls`, calls under way still take effect.

@@ -169,7 +169,6 @@ void cluster_start(struct actor *a)
         start_participant(a);
     else
         start_client(a);
-    CHECK(a->alive);
     if (a->kind != ACTOR_CLIENT)
         cluster_step(a, &(struct event){.type = EVENT_START});
     if (a->kind != ACTOR_COORDINATOR) {

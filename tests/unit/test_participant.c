@@ -221,6 +221,10 @@ static void finished_ones_are_bounded_until_the_fence_moves(void **state)
         assert_int_equal(expect_send(&b, MSG_DONE)->u.done.outcome, OUTCOME_COMMITTED);
     }
     assert_int_equal(stats(&b).finished, 4);
+    struct part_view view;
+    struct gtid gtid = gtid_of(1);
+    assert_true(participant_find(b.part, &gtid, 0, &view));
+    assert_int_equal(view.record.payload.size, 0); // let go of
     prepare(&b, 5, 0);
     assert_int_equal(expect_send(&b, MSG_VOTE)->u.vote.vote, VOTE_NO);
     b.header.fence = attempt(3);
@@ -392,6 +396,9 @@ static void says_why_it_is_not_welcome(void **state)
     assert_int_equal(participant_refused(b.part, &text), ASSENT_DENIED);
     assert_int_equal(text.size, LIMIT_REASON_BYTES);
     assert_false(stats(&b).connected);
+    b.header.fence = attempt(9); // of somebody who does not know us
+    receive(&b, &msg);
+    b.header.fence = attempt(1);
     struct msg wrong = {.type = MSG_WELCOME};
     wrong.u.welcome.peer_incarnation = 1; // meant for an earlier run
     receive(&b, &wrong);
@@ -400,6 +407,16 @@ static void says_why_it_is_not_welcome(void **state)
     assert_true(stats(&b).connected);
     assert_int_equal(participant_refused(b.part, &text), ASSENT_OK);
     assert_int_equal(text.size, 0);
+    vote_yes(&b, 1); // the fence did not move
+    b.header.fence = attempt(9);
+    step(&b, &(struct event){.type = EVENT_DISCONNECTED});
+    step(&b, &(struct event){.type = EVENT_CONNECTED});
+    receive(&b, &wrong);
+    assert_false(stats(&b).connected);
+    receive(&b, &msg);
+    b.header.fence = attempt(1);
+    welcome(&b);
+    vote_yes(&b, 2);
     close_bench(&b);
 }
 
@@ -430,6 +447,17 @@ static void nonsense_changes_nothing(void **state)
         step(&b, &event);
         assert_int_equal(b.fx.count, 0);
     }
+    struct branch_record record = {.gtid = gtid_of(2)};
+    struct event working = {.type = EVENT_WORKING, .u.branch = &record};
+    step(&b, &working);
+    struct msg standing = {.type = MSG_STANDING};
+    standing.u.standing = (struct msg_standing){
+        .gtid = gtid_of(2), .attempt = attempt(1), .outcome = OUTCOME_UNKNOWN};
+    receive(&b, &standing); // about another run
+    standing.u.standing.attempt = 0;
+    standing.u.standing.outcome = OUTCOME_COMMITTED; // that is said by COMMIT
+    receive(&b, &standing);
+    assert_int_equal(b.fx.count, 0);
     b.header.from_coordinator = 0; // another peer's frame
     decide(&b, MSG_COMMIT, 1, 0);
     b.header.from_coordinator = 1;
@@ -492,6 +520,23 @@ static void a_fenced_journal_stops_it(void **state)
     close_bench(&b);
 }
 
+// A resource manager that claims to be durable is believed only if it was configured to be: else
+// nobody would ask it what it holds after a crash.
+static void a_vote_is_durable_somewhere(void **state)
+{
+    (void)state;
+    struct bench b;
+    ready(&b);
+    prepare(&b, 1, 0);
+    struct event event = {.type = EVENT_CALLED};
+    event.u.called.token = expect(&b, EFFECT_CALL)->u.call.token;
+    event.u.called.durable = true;
+    step(&b, &event);
+    assert_int_equal(expect(&b, EFFECT_WRITE)->u.write.branch->stage, JOURNAL_PREPARED);
+    assert_int_equal(count(&b, EFFECT_SEND), 0);
+    close_bench(&b);
+}
+
 // The resource manager holds what the journal calls finished: it is done again.
 static void the_manager_is_believed(void **state)
 {
@@ -510,9 +555,13 @@ static void the_manager_is_believed(void **state)
     struct branch_record found = {
         .gtid = gtid_of(1), .attempt = attempt(1), .coordinator = COORDINATOR};
     step(&b, &(struct event){.type = EVENT_FOUND, .u.branch = &found});
+    record.gtid = found.gtid = gtid_of(2);
+    step(&b, &(struct event){.type = EVENT_RECOVERED, .u.branch = &record});
     found.attempt = attempt(0); // an older one, that should not be there
     step(&b, &(struct event){.type = EVENT_FOUND, .u.branch = &found});
     step(&b, &(struct event){.type = EVENT_START});
+    assert_int_equal(count(&b, EFFECT_CALL), 1);
+    assert_int_equal(stats(&b).finished, 1);
     assert_int_equal(expect(&b, EFFECT_CALL)->u.call.op, RM_COMMIT);
     assert_int_equal(expect(&b, EFFECT_CALL)->u.call.attempt, attempt(1));
     called(&b, RM_DONE);
@@ -562,6 +611,7 @@ int main(void)
         cmocka_unit_test(another_protocol_is_refused),
         cmocka_unit_test(a_journal_that_makes_no_sense_stops_it),
         cmocka_unit_test(a_fenced_journal_stops_it),
+        cmocka_unit_test(a_vote_is_durable_somewhere),
         cmocka_unit_test(the_manager_is_believed),
         cmocka_unit_test(the_call_says_what_it_is_about),
     };

@@ -178,6 +178,19 @@ static void one_phase_crashes(void **state)
     play_crash(&p, "bank-a");
     play_start(&p, "bank-a");
     play_pass(&p, 1000);
+    play_say(&p, "It only read, and remembers nothing: the client is told when that is on disk, "
+                 "and not before.");
+    play_rm(&p, "bank-a", RM_PREPARE, RM_READ_ONLY, NULL, 1);
+    play_hold(&p, "bank-a", MSG_VOTE);
+    play_submit(&p, "app", play_begin(&p, "app"), "bank-a");
+    play_run(&p);
+    play_release(&p);
+    play_hold_disk(&p, "coordinator");
+    play_run(&p);
+    play_crash(&p, "coordinator");
+    play_release(&p);
+    play_start(&p, "coordinator");
+    play_pass(&p, 1000);
     play_close(&p, "one-phase-crashes");
 }
 
