@@ -117,6 +117,13 @@ class Env final : public leveldb::EnvWrapper
         return status;
     }
 
+    // CURRENT is renamed into its place; what it no longer names is deleted after that.
+    Status RenameFile(const std::string &from, const std::string &to) override
+    {
+        Status status = target()->RenameFile(from, to);
+        return status.ok() ? sync_dir(to.substr(0, to.rfind('/'))) : status;
+    }
+
     std::atomic<bool> lost{false}; // a log file could not be written or synced
 };
 

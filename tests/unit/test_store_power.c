@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -28,7 +29,7 @@
 enum {
     KEYS = 30,
     OPERATIONS = 6000,
-    FAILURES = 60,
+    FAILURES = 100,
     FILES_MAX = 512,
     HEADS_MAX = FAILURES + 1,
     HEAD_SIZE = 1024,
@@ -154,6 +155,7 @@ static int child(const char *dir, const char *shared_path)
 {
     struct store_options options = {.create = true, .wall_ms = 1};
     struct store *store;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // the parent may fail while this process is stopped
     shared = map_shared(shared_path);
     if (!shared || store_open_leveldb(dir, &options, &store, NULL) != ASSENT_OK)
         return 1;
