@@ -5,8 +5,7 @@
 static const struct sm_state tx_states[] = {
     [TX_LOOKING] = {"looking",
                     SM_TO(TX_ACTIVE) | SM_TO(TX_PREPARING) | SM_TO(TX_DELEGATING) |
-                        SM_TO(TX_DECIDING) | SM_TO(TX_ABORTING) | SM_TO(TX_COMMITTING) |
-                        SM_TO(TX_ENDED),
+                        SM_TO(TX_DECIDING) | SM_TO(TX_ABORTING) | SM_TO(TX_ENDED),
                     "the register is being read"},
     [TX_ACTIVE] = {"active",
                    SM_TO(TX_PREPARING) | SM_TO(TX_DELEGATING) | SM_TO(TX_DECIDING) |
@@ -16,7 +15,8 @@ static const struct sm_state tx_states[] = {
                       "votes are being gathered"},
     [TX_DECIDING] = {"deciding", SM_TO(TX_COMMITTING) | SM_TO(TX_ABORTING),
                      "the decision is on its way to the disk"},
-    [TX_DELEGATING] = {"delegating", SM_TO(TX_DELEGATED) | SM_TO(TX_ABORTING),
+    [TX_DELEGATING] = {"delegating",
+                       SM_TO(TX_DELEGATED) | SM_TO(TX_COMMITTING) | SM_TO(TX_ABORTING),
                        "that one branch will decide is on its way to the disk"},
     [TX_DELEGATED] = {"delegated", SM_TO(TX_ENDING), "one branch alone decides"},
     [TX_COMMITTING] = {"committing", SM_TO(TX_ENDING), "branches are told to commit"},
@@ -29,8 +29,7 @@ const struct sm_table tx_table = {"transaction", TX_ENDED + 1, tx_states};
 
 static const struct sm_state branch_states[] = {
     [BRANCH_ACTIVE] = {"active",
-                       SM_TO(BRANCH_PREPARING) | SM_TO(BRANCH_ABORTING) | SM_TO(BRANCH_COMMITTING) |
-                           SM_TO(BRANCH_PREPARED) | SM_TO(BRANCH_DONE),
+                       SM_TO(BRANCH_PREPARING) | SM_TO(BRANCH_ABORTING) | SM_TO(BRANCH_DONE),
                        "enlisted, or not sent yet"},
     [BRANCH_PREPARING] = {"preparing",
                           SM_TO(BRANCH_PREPARED) | SM_TO(BRANCH_ABORTING) | SM_TO(BRANCH_DONE),

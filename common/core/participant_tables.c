@@ -61,7 +61,7 @@ static const struct sm_state states[] = {
 };
 
 const struct sm_table part_table = {
-    .name = "part",
+    .name = "participant",
     .count = PART_FINISHED + 1,
     .states = states,
 };
