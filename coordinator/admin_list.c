@@ -196,12 +196,12 @@ void admin_list(const struct call *call)
         return;
     }
     struct now now = host->now(host->arg);
-    size_t cursor = (size_t)from, before = cursor;
+    size_t cursor = (size_t)from;
     bool more = true;
     struct gtid gtid;
     struct tx_view view;
     while (page_open(&page)) {
-        before = cursor;
+        size_t before = cursor;
         more = coordinator_next(host->core, &cursor, &gtid);
         if (!more)
             break;

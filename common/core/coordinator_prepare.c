@@ -19,7 +19,7 @@ void fence_insert(struct branch *b)
 // participant is there: what is delegated can no longer simply be aborted.
 static bool prepare_may_delegate(const struct tx *tx)
 {
-    return tx->branch_count == 1 && tx->branches->resource->session;
+    return tx->branch_count == 1 && tx->branches && tx->branches->resource->session;
 }
 
 void prepare_begin(struct coordinator *c, struct tx *tx)

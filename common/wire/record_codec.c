@@ -73,8 +73,10 @@ static void tx_branches_walk(struct codec *c, struct tx_record *r,
     uint64_t seen = 0;
     for (unsigned i = 0; i < r->branch_count && c->code == ASSENT_OK; i++) {
         struct record_branch branch = {0};
-        if (c->mode != CODEC_READ)
+        if (c->mode != CODEC_READ) {
+            CHECK(r->branches);
             branch = r->branches[i];
+        }
         tx_branch_walk(c, &branch, &seen);
         if (c->mode == CODEC_READ)
             storage->branches[i] = branch;

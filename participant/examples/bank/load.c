@@ -52,6 +52,6 @@ int command_load(int argc, char **argv)
     if (ledger_create(argv[optind], name, (uint64_t)accounts, balance, &error) != ASSENT_OK)
         return complain(EXIT_TROUBLE, "%s", error.message);
     printf("%s: %lld accounts, %lld cents in all\n", name, (long long)accounts,
-           (long long)(2 * accounts * balance));
+           2LL * accounts * balance);
     return EXIT_GOOD;
 }
