@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,6 +120,7 @@ static void start_coordinator(void)
     assert_true(w.coordinator >= 0);
     if (w.coordinator == 0) {
         char number[16];
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(ready[0]);
         snprintf(number, sizeof number, "%d", ready[1]);
         execl(program, "assentd", "--data-dir", data, "--ready-fd", number, "--log-level", "warn",

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -389,6 +390,7 @@ pid_t rm_spawn(const char *crash, unsigned file_bytes_max)
     assert_true(pid >= 0);
     if (pid > 0)
         return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (crash)
         setenv("ASSENT_CRASH_POINT", crash, 1);
     if (file_bytes_max) {
