@@ -98,7 +98,7 @@ void part_found(struct participant *self, const struct branch_record *record)
         return; // its key is held by a branch that matters more; operators see it in the database
     }
     if (b)
-        part_forget(self, b);
+        part_free(self, b); // its record goes by itself, or is met again at the next start
     // Prepared, but the journal has no vote. If votes are in the journal none was ever given, and
     // the work is rolled back. If they are in the resource manager, this is one: in doubt.
     b = recreate(self, record, self->config.rm_durable ? PART_PREPARED : PART_ROLLING_BACK);

@@ -454,6 +454,7 @@ static void nonsense_changes_nothing(void **state)
     standing.u.standing = (struct msg_standing){
         .gtid = gtid_of(2), .attempt = attempt(1), .outcome = OUTCOME_UNKNOWN};
     receive(&b, &standing); // about another run
+    assert_int_equal(b.fx.count, 0);
     standing.u.standing.attempt = 0;
     standing.u.standing.outcome = OUTCOME_COMMITTED; // that is said by COMMIT
     receive(&b, &standing);
