@@ -117,14 +117,23 @@ class Env final : public leveldb::EnvWrapper
         return status;
     }
 
-    // CURRENT is renamed into its place; what it no longer names is deleted after that.
+    // CURRENT is renamed into its place, and what it no longer names is deleted after that. A sync
+    // that fails here is not LevelDB's business: it would take back what CURRENT names already. It
+    // is found out after the next commit, and until then nothing is deleted.
     Status RenameFile(const std::string &from, const std::string &to) override
     {
         Status status = target()->RenameFile(from, to);
-        return status.ok() ? sync_dir(to.substr(0, to.rfind('/'))) : status;
+        if (status.ok() && !sync_dir(to.substr(0, to.rfind('/'))).ok())
+            lost = true;
+        return status;
     }
 
-    std::atomic<bool> lost{false}; // a log file could not be written or synced
+    Status RemoveFile(const std::string &name) override
+    {
+        return lost ? Status::OK() : target()->RemoveFile(name);
+    }
+
+    std::atomic<bool> lost{false}; // something could not be written or synced
 };
 
 class Silent final : public leveldb::Logger
@@ -173,6 +182,12 @@ struct kv_cursor {
     leveldb::Iterator *at;
 };
 
+static int check_lost(const struct kv *self, assent_error *error)
+{
+    return self->env.lost ? error_set(error, ASSENT_IO, "LevelDB: a file could not be synced")
+                          : ASSENT_OK;
+}
+
 int kv_open(const char *dir, bool create, struct kv **ret, assent_error *error)
 {
     kv *self = new kv();
@@ -193,8 +208,12 @@ int kv_open(const char *dir, bool create, struct kv **ret, assent_error *error)
         kv_close(&self);
         return refuse(error, status);
     }
-    *ret = self;
-    return ASSENT_OK;
+    int code = check_lost(self, error);
+    if (code == ASSENT_OK)
+        *ret = self;
+    else
+        kv_close(&self);
+    return code;
 }
 
 void kv_close(struct kv **self_p)
@@ -248,9 +267,7 @@ int kv_commit(struct kv *self, bool sync, assent_error *error)
     self->batch.Clear();
     if (!status.ok())
         return refuse(error, status);
-    if (self->env.lost.load())
-        return error_set(error, ASSENT_IO, "a log file could not be synced");
-    return ASSENT_OK;
+    return check_lost(self, error);
 }
 
 struct kv_cursor *kv_cursor_new(struct kv *self)
