@@ -226,6 +226,17 @@ static void rollback_newer(struct participant *self, struct part *b, const struc
     }
 }
 
+// Work that was never prepared (attempt 0), under a name that is held for ever, by an operator's
+// word or for another coordinator: nothing of it was let in, and it must not be asked for for ever.
+static void rollback_stale(struct participant *self, const struct part *b,
+                           const struct msg_decide *d)
+{
+    if (d->attempt == 0 && (b->heuristic || !part_ours(self, b)))
+        done(self, d, OUTCOME_ABORTED, 0);
+    else
+        self->stats.stale++;
+}
+
 void part_rollback(struct participant *self, const struct msg_decide *d)
 {
     struct part *b = part_find(self, &d->gtid, d->branch);
@@ -236,7 +247,7 @@ void part_rollback(struct participant *self, const struct msg_decide *d)
     switch (relate(self, b, d)) {
     case DECIDE_SAME: rollback_same(self, b, d); return;
     case DECIDE_NEWER: rollback_newer(self, b, d); return;
-    case DECIDE_STALE: self->stats.stale++; return;
+    case DECIDE_STALE: rollback_stale(self, b, d); return;
     }
 }
 

@@ -102,6 +102,7 @@ static void operators_word(void **state)
     decide(&p, MSG_ROLLBACK, "g", attempt, 0);
     prepare(&p, "g", play_attempt(1, 9), 0);
     decide(&p, MSG_ROLLBACK, "g", play_attempt(1, 9), 0);
+    decide(&p, MSG_ROLLBACK, "g", 0, 0);
     play_say(&p, "The word comes, then a crash with the resource manager not told yet: it still "
                  "counts.");
     prepare(&p, "h", play_attempt(1, 10), 0);
