@@ -115,6 +115,7 @@ struct cluster_options {
 
 struct cluster {
     struct cluster_options options;
+    struct actor copy;                       // of a disk
     struct actor actors[CLUSTER_ACTORS_MAX]; // the coordinator, if any, first
     unsigned count;
     struct now now;
@@ -156,6 +157,11 @@ const struct msg *cluster_message(struct cluster *c, const struct item *item,
 // A frame from the coordinator that is played by hand.
 void cluster_hand(struct actor *to, const struct frame_header *header, const struct msg *msg);
 
+// The disk is lost while the actor is down: it starts with an empty one, which is another's.
+void cluster_wipe(struct actor *a);
+// A copy of the disk, and its return while the actor is down. One copy at a time.
+void cluster_copy(const struct actor *a);
+void cluster_restore(struct actor *a);
 // Closed records with a stamp below the horizon go; it never falls.
 void cluster_collect(struct actor *a, uint64_t horizon);
 struct stored *cluster_stored(const struct actor *a, const char *key); // NULL: none

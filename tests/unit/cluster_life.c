@@ -39,6 +39,57 @@ void cluster_open(struct cluster *c, const struct cluster_options *options)
         cluster_start(&c->actors[i]);
 }
 
+// ---- disks ----
+
+static void forget_records(struct actor *a)
+{
+    for (size_t i = 0; i < a->record_count; i++)
+        free((void *)a->records[i].bytes.data);
+    free(a->records);
+    a->records = NULL;
+    a->record_count = 0;
+}
+
+void cluster_wipe(struct actor *a)
+{
+    CHECK(!a->alive);
+    forget_records(a);
+    a->id += 0x100;
+    a->incarnation = a->log_seq = a->horizon = 0;
+}
+
+static void copy_records(struct actor *to, const struct actor *from)
+{
+    forget_records(to);
+    to->records = calloc(from->record_count + 1, sizeof *to->records);
+    CHECK(to->records);
+    for (size_t i = 0; i < from->record_count; i++) {
+        uint8_t *bytes = malloc(from->records[i].bytes.size);
+        CHECK(bytes);
+        memcpy(bytes, from->records[i].bytes.data, from->records[i].bytes.size);
+        to->records[i] = from->records[i];
+        to->records[i].bytes.data = bytes;
+    }
+    to->record_count = from->record_count;
+    to->id = from->id;
+    to->incarnation = from->incarnation;
+    to->log_seq = from->log_seq;
+    to->horizon = from->horizon;
+}
+
+void cluster_copy(const struct actor *a)
+{
+    copy_records(&a->cluster->copy, a);
+}
+
+void cluster_restore(struct actor *a)
+{
+    CHECK(!a->alive);
+    copy_records(a, &a->cluster->copy);
+}
+
+// ---- beginning and end ----
+
 static void forget_memory(struct actor *a)
 {
     a->alive = false;
@@ -55,11 +106,10 @@ void cluster_close(struct cluster *c)
         struct actor *a = &c->actors[i];
         forget_memory(a);
         effects_free(&a->fx);
-        for (size_t r = 0; r < a->record_count; r++)
-            free((void *)a->records[r].bytes.data);
-        free(a->records);
+        forget_records(a);
         free(a->holdings);
     }
+    forget_records(&c->copy);
 }
 
 struct actor *cluster_actor(struct cluster *c, const char *name)

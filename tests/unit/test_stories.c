@@ -342,6 +342,75 @@ static void enlisted(void **state)
     play_close(&p, "enlisted");
 }
 
+static void log_lost(void **state)
+{
+    (void)state;
+    struct play p;
+    play_open(&p, &TWO_BANKS);
+    play_say(&p, "Committed, but bank-b has not heard of it, when the coordinator and its log are "
+                 "lost.");
+    play_lose(&p, "coordinator", MSG_COMMIT);
+    struct gtid gtid = play_begin(&p, "app");
+    play_submit(&p, "app", gtid, "bank-b bank-a");
+    play_run(&p);
+    play_crash(&p, "coordinator");
+    play_say(&p, "A new one, with a new log, cannot know. bank-b stays in doubt, and says so.");
+    cluster_wipe(cluster_actor(&p.cluster, "coordinator"));
+    play_start(&p, "coordinator");
+    play_pass(&p, 1000);
+    play_say(&p, "An operator, who has seen that bank-a committed, decides.");
+    play_order(&p, OPERATOR_COMMIT, gtid);
+    play_pass(&p, 1000);
+    play_say(&p, "Life goes on.");
+    play_submit(&p, "app", play_begin(&p, "app"), "bank-a bank-b");
+    play_run(&p);
+    play_close(&p, "log-lost");
+}
+
+static void log_behind(void **state)
+{
+    (void)state;
+    struct play p;
+    play_open(&p, &TWO_BANKS);
+    play_say(&p, "A transaction like any other.");
+    play_submit(&p, "app", play_begin(&p, "app"), "bank-a bank-b");
+    play_run(&p);
+    cluster_copy(cluster_actor(&p.cluster, "coordinator"));
+    play_say(&p, "The log is copied here. Then a transaction commits, and somebody brings the old "
+                 "copy back.");
+    play_lose(&p, "coordinator", MSG_COMMIT);
+    play_lose(&p, "coordinator", MSG_COMMIT);
+    play_submit(&p, "app", play_begin(&p, "app"), "bank-a bank-b");
+    play_run(&p);
+    play_crash(&p, "coordinator");
+    cluster_restore(cluster_actor(&p.cluster, "coordinator"));
+    play_say(&p, "The participants have seen more of that log than there is.");
+    play_start(&p, "coordinator");
+    play_run(&p);
+    play_close(&p, "log-behind");
+}
+
+static void journal_lost(void **state)
+{
+    (void)state;
+    struct play p;
+    play_open(&p, &TWO_BANKS);
+    play_say(&p, "Committed, but bank-b has not heard of it, when its journal is lost: what it "
+                 "prepared nobody");
+    play_say(&p, "claims any more, so it is rolled back.");
+    play_lose(&p, "coordinator", MSG_COMMIT);
+    struct gtid gtid = play_begin(&p, "app");
+    play_submit(&p, "app", gtid, "bank-b bank-a");
+    play_run(&p);
+    play_crash(&p, "bank-b");
+    cluster_wipe(cluster_actor(&p.cluster, "bank-b"));
+    play_start(&p, "bank-b");
+    play_pass(&p, 1000);
+    play_ask(&p, "app", ASK_STATUS, gtid);
+    play_run(&p);
+    play_close(&p, "journal-lost");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +427,9 @@ int main(void)
         cmocka_unit_test(participant_crash_in_doubt),
         cmocka_unit_test(heuristic),
         cmocka_unit_test(enlisted),
+        cmocka_unit_test(log_lost),
+        cmocka_unit_test(log_behind),
+        cmocka_unit_test(journal_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
