@@ -144,17 +144,20 @@ class Gone(Exception):
 
 
 class Link:
-    """A ZMTP 3.0 connection with the NULL mechanism, as a DEALER."""
+    """A ZMTP 3.0 connection with the NULL mechanism, as a DEALER; to the path of a socket or to a
+    pair of host and port."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, address):
+        tcp = isinstance(address, tuple)
+        self.socket = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
         self.socket.settimeout(PATIENCE_S)
-        self.socket.connect(str(path))
+        self.socket.connect(address if tcp else str(address))
         self.socket.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") +
                             bytes(32))
         self.read(64)
         ready = b"\x05READY\x0bSocket-Type" + (6).to_bytes(4, "big") + b"DEALER"
         self.socket.sendall(bytes([4, len(ready)]) + ready)
+        self.socket.settimeout(None)
         self.lock = threading.Lock()
         self.frames = queue.Queue()
         self.thread = threading.Thread(target=self.receive, daemon=True)
@@ -171,7 +174,6 @@ class Link:
 
     def receive(self):
         """On a thread of its own, so that heartbeats are always answered."""
-        self.socket.settimeout(None)
         try:
             while True:
                 flags = self.read(1)[0]
