@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/crash_point.h"
+#include "base/logger.h"
 
 enum {
     COLLECT_EVERY_PUTS = 64,  // while there is work, a slice of collecting after this many puts
@@ -172,6 +173,16 @@ static struct chunk measure(const struct log_queue *self)
     return chunk;
 }
 
+static int write_timed(struct log_queue *self, size_t count, assent_error *error)
+{
+    uint64_t began_ms = now_ms();
+    int code = write_synced(self, count, error);
+    uint64_t took_ms = now_ms() - began_ms;
+    if (self->options.slow_ms && took_ms >= self->options.slow_ms)
+        log_event(LOG_WARN, "slow_sync", KV("took_ms", took_ms), KV("records", count));
+    return code;
+}
+
 static int write_chunk(struct log_queue *self, const struct chunk *chunk, assent_error *error)
 {
     size_t count = 0, seen = 0;
@@ -184,7 +195,7 @@ static int write_chunk(struct log_queue *self, const struct chunk *chunk, assent
     bool sync = chunk->urgent || (chunk->reads && (count || self->unsynced));
     if (!count && !sync)
         return ASSENT_OK;
-    int code = sync ? write_synced(self, count, error)
+    int code = sync ? write_timed(self, count, error)
                     : self->store->ops->apply(self->store, self->puts, count, false, error);
     if (code == ASSENT_OK)
         self->unsynced = !sync;

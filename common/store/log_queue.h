@@ -34,6 +34,7 @@ struct log_queue_crash {
 struct log_queue_options {
     uint32_t lazy_ms;               // lazy records wait at most so long for a batch to ride on
     uint32_t batch_max;             // puts to a batch; 0: LOG_BATCH_MAX
+    uint32_t slow_ms;               // a sync that takes so long is logged; 0: none is
     uint64_t (*horizon)(void *arg); // asked now and then: what may be collected. May be NULL
     void *horizon_arg;
     const struct log_queue_crash *crash; // NULL: none

@@ -29,10 +29,10 @@ enum {
 // For a record that stands under its key; all others are dropped.
 static inline enum tail_fate tail_fate_of(const struct tail_log *log, bool open, uint64_t stamp)
 {
-    // Carrying pays when at least half of the log is something else: then each record is carried at
-    // most once for one that goes, and a log of nothing but open records rests.
+    // Carrying pays when more than half of the log is something else: then each record is carried
+    // at most once for one that goes, and a log of nothing but open records rests.
     if (open)
-        return log->length >= 2 * log->open + 2 ? TAIL_CARRY : TAIL_STOP;
+        return log->length > 2 * log->open ? TAIL_CARRY : TAIL_STOP;
     if (stamp < log->horizon || (log->closed_max && log->keys - log->open > log->closed_max))
         return TAIL_EXPIRE;
     // Retained, with little else behind it that stands: its stamp is from a clock that was wrong.
