@@ -106,7 +106,8 @@ void part_found(struct participant *self, const struct branch_record *record)
         return;
     b->outcome = self->config.rm_durable ? OUTCOME_NONE : OUTCOME_ABORTED;
     b->prepared_ms = self->now.wall_ms;
-    if (self->config.rm_durable)
+    // The journal knows better which coordinator is the present one, and how far its log had come.
+    if (self->config.rm_durable && (self->heard.id == 0 || self->heard.id == record->coordinator))
         hear_of(self, record);
 }
 

@@ -135,6 +135,7 @@ static void the_echo_survives_in_the_journal(void **state)
     kept.payload = slice_text("work");
     bench_close(&b);
     bench_open(&b);
+    b.config.rm_durable = true;
     bench_start(&b);
     bench_step(&b, &(struct event){.type = EVENT_RECOVERED, .u.branch = &kept});
     struct branch_record other = kept;
@@ -142,6 +143,9 @@ static void the_echo_survives_in_the_journal(void **state)
     other.log_seq = 30;
     other.seal = 300;
     bench_step(&b, &(struct event){.type = EVENT_RECOVERED, .u.branch = &other});
+    struct branch_record found = {
+        .gtid = bench_gtid_of(3), .attempt = bench_attempt(3), .coordinator = BENCH_OTHER};
+    bench_step(&b, &(struct event){.type = EVENT_FOUND, .u.branch = &found});
     participant_header(b.part, &said);
     assert_int_equal(said.coordinator, BENCH_COORDINATOR);
     assert_int_equal(said.incarnation, BENCH_INCARNATION);
