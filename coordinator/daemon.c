@@ -61,10 +61,9 @@ enum exit_code daemon_exit_code(int code)
     return EXIT_ENVIRONMENT;
 }
 
-// Opens logging/file anew, so that a rotated one is let go. On failure the old one stays in use.
-static int setup_log(struct daemon *d, assent_error *error)
+// *ret_fd: of logging/file, opened anew, so that a rotated one can be let go; -1: standard error.
+static int open_log_file(const struct config *c, int *ret_fd, assent_error *error)
 {
-    const struct config *c = d->config;
     int fd = -1;
     if (*c->log_file) {
         fd = open(c->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
@@ -72,12 +71,18 @@ static int setup_log(struct daemon *d, assent_error *error)
             return error_set(error, ASSENT_IO, "logging/file: %s: %s", c->log_file,
                              strerror(errno));
     }
+    *ret_fd = fd;
+    return ASSENT_OK;
+}
+
+static void use_log_file(struct daemon *d, int fd)
+{
+    const struct config *c = d->config;
     logger_setup((enum log_level)c->log_level, (enum log_format)c->log_format,
                  fd < 0 ? STDERR_FILENO : fd, "assentd");
     if (d->log_fd >= 0)
         close(d->log_fd);
     d->log_fd = fd;
-    return ASSENT_OK;
 }
 
 // Blocked in every thread, read from a descriptor: nothing runs inside a handler.
@@ -115,9 +120,12 @@ static int start(struct daemon *d, assent_error *error)
     uint64_t from_ms = mono_ms();
     umask(077);
     raise_descriptors();
-    int code = setup_log(d, error);
-    if (!code)
-        code = setup_signals(d, error);
+    int log_fd;
+    int code = open_log_file(d->config, &log_fd, error);
+    if (code)
+        return code;
+    use_log_file(d, log_fd);
+    code = setup_signals(d, error);
     if (code)
         return code;
     log_event(LOG_INFO, "starting", KV("version", ASSENT_VERSION_TEXT), KV("pid", getpid()),
@@ -130,22 +138,6 @@ static int start(struct daemon *d, assent_error *error)
     notify_send("READY=1");
     notify_ready_fd(d->options->ready_fd);
     return ASSENT_OK;
-}
-
-// Values that need a restart stay as they are; what else differs is taken over.
-static int merge(struct config *now, struct config *next, assent_error *error)
-{
-    int code = config_resolve(next, error);
-    if (code)
-        return code;
-    for (const struct config_key *key = config_keys(); key->path; key++)
-        if (!key->reloadable)
-            config_swap(now, next, key);
-    code = config_check(next, error); // with the values that stay
-    for (const struct config_key *key = config_keys(); key->path; key++)
-        if (!key->reloadable)
-            config_swap(now, next, key);
-    return code;
 }
 
 static void apply_key(struct config *now, struct config *next, const struct config_key *key)
@@ -161,16 +153,22 @@ static void apply_key(struct config *now, struct config *next, const struct conf
         config_swap(now, next, key);
 }
 
+// Everything that can be refused comes before the first change.
 static int reload_config(struct daemon *d, assent_error *error)
 {
     struct config next;
+    int log_fd;
     int code = options_config(d->options, &next, error);
     if (code)
         return code;
-    code = merge(d->config, &next, error);
+    code = config_resolve(&next, error);
+    if (!code)
+        code = open_log_file(&next, &log_fd, error);
     for (const struct config_key *key = config_keys(); key->path && !code; key++)
         if (!config_same(d->config, &next, key))
             apply_key(d->config, &next, key);
+    if (!code)
+        use_log_file(d, log_fd);
     config_free(&next);
     return code;
 }
@@ -179,10 +177,7 @@ static void reload(struct daemon *d)
 {
     assent_error error;
     notify_reloading();
-    int code = reload_config(d, &error);
-    if (!code)
-        code = setup_log(d, &error);
-    if (code)
+    if (reload_config(d, &error))
         log_event(LOG_ERROR, "reload_refused", KV("reason", error.message));
     else if (engine_reload(d->engine, &error))
         log_event(LOG_ERROR, "reload_certificates", KV("reason", error.message));
@@ -271,10 +266,6 @@ enum exit_code daemon_run(const struct options *options, struct config *config)
     }
     if (d.signal_fd >= 0)
         close(d.signal_fd);
-    if (d.log_fd >= 0) {
-        logger_setup((enum log_level)config->log_level, (enum log_format)config->log_format,
-                     STDERR_FILENO, "assentd");
-        close(d.log_fd);
-    }
+    use_log_file(&d, -1);
     return daemon_exit_code(code);
 }

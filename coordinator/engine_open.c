@@ -9,7 +9,12 @@
 #include "base/crash_point.h"
 #include "engine_internal.h"
 
-enum { TEXT_BYTES_MAX = 64 << 10, GARBAGE_BURST = 10, GARBAGE_PER_MS = 10 * 1000 };
+enum {
+    TEXT_BYTES_MAX = 64 << 10,
+    GARBAGE_BURST = 10,
+    GARBAGE_PER_MS = 10 * 1000,
+    SLOW_SYNC_MS = 1000
+};
 
 void engine_core_config(const struct engine *e, struct coordinator_config *ret)
 {
@@ -158,6 +163,7 @@ static int open_log(struct engine *e, struct store *store, assent_error *error)
         .crash = &crash,
         .lazy_ms = (uint32_t)e->config->lazy_ms,
         .batch_max = (uint32_t)e->config->batch_max,
+        .slow_ms = SLOW_SYNC_MS,
         .horizon = retention_horizon,
         .horizon_arg = &e->retention,
     };

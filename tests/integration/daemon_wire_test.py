@@ -249,6 +249,14 @@ class Garbage(WireTest):
         peer = self.peer(daemon)
         for frame in vectors.load("wire/frames.json"):
             peer.link.send(vectors.raw(frame))
+        daemon.wait_log("garbage", kind="direction", reason="a coordinator's frame")
+        daemon.kill()
+        daemon = self.start()  # whose log has no limit to its rate yet
+        other = self.peer(daemon)
+        other.send({"type": "ENLISTED", "gtid": "x", "branch": 0},
+                   {"type": "PING", "stamp": "0x5"})
+        other.expect("PONG")  # and no refusal
+        self.assertEqual(daemon.wait_log("garbage", kind="direction")["reason"], "ENLISTED")
         self.alive(daemon)
 
     def test_frames_of_several_parts(self):
