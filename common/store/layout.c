@@ -69,6 +69,12 @@ bool layout_record_decode(uint64_t seq, struct slice value, struct log_record *r
     return true;
 }
 
+void layout_opened_encode(uint64_t incarnation, uint64_t wall_ms, uint8_t ret[OPENED_SIZE])
+{
+    put_u64(ret, incarnation);
+    put_u64(ret + 8, wall_ms);
+}
+
 void layout_index_encode(uint64_t seq, uint8_t flags, uint8_t ret[INDEX_VALUE_SIZE])
 {
     put_u64(ret, seq);

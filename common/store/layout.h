@@ -47,8 +47,10 @@ struct log_meta {
     uint64_t horizon;
 };
 
-// The value of an OPENED record.
+// The value of an OPENED record: which incarnation, and when it was.
 enum { OPENED_SIZE = 16 };
+
+void layout_opened_encode(uint64_t incarnation, uint64_t wall_ms, uint8_t ret[OPENED_SIZE]);
 
 void layout_record_key(uint64_t seq, uint8_t ret[RECORD_KEY_SIZE]);
 // Appends the record's value (its sequence number is in its key); hash of the whole to ret_hash.

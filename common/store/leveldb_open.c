@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/bytes.h"
 #include "store/dirlock.h"
 #include "store/log_check.h"
 
@@ -65,8 +64,7 @@ static int begin_incarnation(struct leveldb_store *self, uint64_t wall_ms, assen
     batch.meta.durable_seq = batch.meta.head_seq; // LevelDB has synced what it recovered
     batch.meta.incarnation++;
     batch.meta.opened_ms = wall_ms;
-    put_u64(value, batch.meta.incarnation);
-    put_u64(value + 8, wall_ms);
+    layout_opened_encode(batch.meta.incarnation, wall_ms, value);
     struct log_record record = {.flags = RECORD_OPENED, .value = slice_of(value, sizeof value)};
     int code = batch_append(&batch, &record, error);
     return code == ASSENT_OK ? batch_commit(&batch, true, error) : code;
