@@ -156,11 +156,11 @@ class World:
         return self.start_bank(name, env, ready)
 
     def heal(self):
-        """Everything runs again, and nothing is stopped."""
-        for name, server in list(self.servers.items()):
+        """Everything runs again, and nothing is stopped; the coordinator first, as banks wait for it."""
+        for name, server in sorted(self.servers.items()):
             server.signal(signal.SIGCONT)
             if not server.running():
-                self.start_again(name)
+                self.start_again(name, ready=False)
 
     def finish_clients(self):
         """Waits for the clients; returns their reports, and fails when one had trouble."""
