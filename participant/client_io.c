@@ -132,16 +132,13 @@ static void take(assent_client *c)
     }
 }
 
-// gtids of a coordinator's earlier run are good for nothing but "aborted (presumed)".
+// Lock held. gtids of a coordinator's earlier run are good for nothing but "aborted (presumed)".
 static bool stock_gtids(assent_client *c)
 {
-    struct frame_header header;
     bool fresh = false;
-    client_header(c->core, &header);
     for (int i = 0; i < 2; i++) {
-        struct gtid_block *block = &c->gtids[i];
-        if (block->coordinator != header.coordinator || block->incarnation != header.incarnation)
-            block->count = 0;
+        if (!client_gtids_good(c->core, &c->gtids[i]))
+            c->gtids[i].count = 0;
     }
     for (int i = 0; i < 2; i++) {
         if (c->gtids[i].count == 0)

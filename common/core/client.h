@@ -56,6 +56,8 @@ struct gtid_block {
 // Takes up to `count_max` numbers of one lease. False while none is left: greet or wait, then try
 // again (the next lease is asked for in good time by the next step).
 bool client_gtids(struct client *self, uint32_t count_max, struct gtid_block *ret);
+// Whether its numbers may still be begun with: not stale, and of the coordinator's present run.
+bool client_gtids_good(const struct client *self, const struct gtid_block *block);
 // One of them as text. The block must not be empty.
 void gtid_block_take(struct gtid_block *block, struct gtid *ret);
 // A fresh gtid of this coordinator.

@@ -93,6 +93,12 @@ bool client_gtids(struct client *c, uint32_t count_max, struct gtid_block *ret)
     return true;
 }
 
+bool client_gtids_good(const struct client *c, const struct gtid_block *block)
+{
+    return block->count > 0 && block->stale_ms > c->now.mono_ms &&
+           block->coordinator == c->coordinator && block->incarnation == c->incarnation;
+}
+
 void gtid_block_take(struct gtid_block *block, struct gtid *ret)
 {
     struct gtid_parts parts = {

@@ -235,6 +235,34 @@ static void blocks_of_gtids_do_not_overlap(void **state)
     story_end(&s);
 }
 
+static void numbers_that_were_taken_go_bad_too(void **state)
+{
+    (void)state;
+    struct story s;
+    struct gtid_block block, other;
+    story_begin(&s, NULL);
+    story_ready(&s);
+    assert_true(client_gtids(s.client, 10, &block));
+    assert_true(client_gtids_good(s.client, &block));
+    other = block;
+    other.count = 0;
+    assert_false(client_gtids_good(s.client, &other));
+    story_disconnect(&s);
+    assert_true(client_gtids_good(s.client, &block));
+    s.header.incarnation++;
+    story_connect(&s);
+    story_welcome(&s, 1, 100);
+    assert_false(client_gtids_good(s.client, &block));
+    assert_true(client_gtids(s.client, 10, &block));
+    for (int i = 0; i < 200; i++) {
+        assert_true(client_gtids_good(s.client, &block));
+        story_wait(&s, 3000);
+        story_hear(&s, &(struct msg){.type = MSG_PONG});
+    }
+    assert_false(client_gtids_good(s.client, &block));
+    story_end(&s);
+}
+
 static void operators_lease_nothing(void **state)
 {
     (void)state;
@@ -265,6 +293,7 @@ int main(void)
         cmocka_unit_test(an_old_lease_is_not_used),
         cmocka_unit_test(an_impossible_lease_is_not_used),
         cmocka_unit_test(blocks_of_gtids_do_not_overlap),
+        cmocka_unit_test(numbers_that_were_taken_go_bad_too),
         cmocka_unit_test(operators_lease_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
