@@ -70,7 +70,9 @@ void admin_reply(struct admin *self, peer_t peer, uint64_t id, const char *verb,
     json_t *whole = object_take(&o);
     char *text = whole ? json_dumps(whole, JSON_COMPACT) : NULL;
     json_decref(whole);
-    if (text)
+    if (text && strlen(text) > LIMIT_ADMIN_BYTES)
+        admin_fail(self, peer, id, verb, ASSENT_LIMIT, "the answer would be too long");
+    else if (text)
         self->host.reply(self->host.arg, peer, id, code, slice_text(text));
     else
         reply_no_memory(self, peer, id);

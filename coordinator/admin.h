@@ -4,8 +4,7 @@
 // log thread has to answer comes back through admin_answered, admin_looked_up and admin_scanned.
 //
 // A request costs the engine a bounded time: lists are given in pages of at most
-// ADMIN_PAGE_ROWS rows and LIMIT_ADMIN_BYTES bytes, and a page ends early once ADMIN_PAGE_VISITS
-// transactions were looked at.
+// ADMIN_PAGE_ROWS rows, and a page ends early once ADMIN_PAGE_VISITS transactions were looked at.
 #ifndef COORDINATOR_ADMIN_H
 #define COORDINATOR_ADMIN_H
 

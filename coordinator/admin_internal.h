@@ -74,15 +74,15 @@ struct filter {
     struct slice participant; // size 0: any
     char participant_text[LIMIT_NAME_BYTES + 1];
     uint64_t older_ms, younger_ms; // 0: any
-    bool in_doubt, mixed; // only those
+    bool in_doubt, mixed;          // only those
 };
 
-// Rows that are being collected, within the limits of a page.
+// Rows that are being collected. ADMIN_PAGE_ROWS of the largest that there can be, every byte of
+// their texts escaped, fit into LIMIT_ADMIN_BYTES.
 struct page {
     json_t *rows; // owned
     uint32_t limit;
     uint32_t visits;
-    size_t bytes;
     bool failed;
 };
 
@@ -90,7 +90,7 @@ bool page_init(struct page *page, uint32_t limit);
 void page_free(struct page *page);
 // May another transaction be looked at?
 bool page_open(struct page *page);
-// Takes the row (NULL: failed). False: the page is full, and the row was not added.
+// Takes the row. False: out of memory, the page has failed.
 bool page_add(struct page *page, json_t *row);
 
 // A page of finished transactions, filled on the log thread between scan and admin_scanned.

@@ -107,6 +107,39 @@ static void test_finished_pages(void **state)
     assert_int_equal(atoll(text_at(a->reply, "next")), (long long)seq);
 }
 
+// The longest texts there can be, of bytes that JSON writes as six: a full page is short enough.
+static void test_largest_page(void **state)
+{
+    struct admin_desk *a = *state;
+    char text[LIMIT_WHY_BYTES], gtid[LIMIT_GTID_BYTES + 1];
+    struct record_branch branches[LIMIT_BRANCHES];
+    memset(text, 1, sizeof text);
+    snprintf(gtid, sizeof gtid, "%064d", 7);
+    struct tx_record record = admin_record(gtid, OUTCOME_ABORTED, ago(a, 1000));
+    record.owner = slice_of(text, LIMIT_NAME_BYTES);
+    record.reason_text = slice_of(text, LIMIT_REASON_BYTES);
+    record.heuristic = (struct record_heuristic){OUTCOME_COMMITTED, 1, slice_of(text, 128),
+                                                 slice_of(text, LIMIT_WHY_BYTES)};
+    assert_null(admin_ask(a, "finished", "{}"));
+    for (unsigned i = 0; i < ADMIN_PAGE_ROWS; i++)
+        assert_int_equal(admin_visit(a, &record, 1000 - i), 0);
+    assert_int_not_equal(admin_visit(a, &record, 1), 0);
+    admin_scan_ends(a);
+    assert_int_equal(json_array_size(at(a->reply, "transactions")), ADMIN_PAGE_ROWS);
+    assert_true(a->reply_bytes > LIMIT_ADMIN_BYTES / 3); // else this test tests nothing
+    // One with all its branches, too.
+    for (uint16_t i = 0; i < LIMIT_BRANCHES; i++)
+        branches[i] = (struct record_branch){
+            .branch = i, .kind = BRANCH_CALL, .resource = slice_text(gtid), .journal = ~i};
+    record.branches = branches;
+    record.branch_count = LIMIT_BRANCHES;
+    char json[100];
+    snprintf(json, sizeof json, "{\"gtid\": \"%s\"}", gtid);
+    assert_null(admin_ask(a, "show", json));
+    admin_found(a, &record, 0);
+    assert_int_equal(json_array_size(at(a->reply, "transaction.branches")), LIMIT_BRANCHES);
+}
+
 static void test_finished_damaged(void **state)
 {
     struct admin_desk *a = *state;
@@ -251,14 +284,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_finished),
-        T(test_finished_filters),
-        T(test_finished_pages),
-        T(test_finished_damaged),
-        T(test_show_in_memory),
-        T(test_show_from_the_log),
-        T(test_show_of_what_is_nowhere),
-        T(test_no_memory_for_the_log),
+        T(test_finished),          T(test_finished_filters),        T(test_finished_pages),
+        T(test_largest_page),      T(test_finished_damaged),        T(test_show_in_memory),
+        T(test_show_from_the_log), T(test_show_of_what_is_nowhere), T(test_no_memory_for_the_log),
         T(test_memory_runs_out),
     };
     return cmocka_run_group_tests_name("admin_log", tests, NULL, NULL);

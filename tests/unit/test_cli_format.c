@@ -54,9 +54,23 @@ static void test_ages_are_read(void **state)
         assert_int_equal(ms, cases[i].ms);
     }
     static const char *const bad[] = {
-        "",     " ",   "s",    "5x",     "-5",     "+5",       "5 s",
-        "1.5s", "5s ", "1h30", "1h2m3s", "10001d", "10000d1s", "99999999999999999999",
-        "m5",   "5ss",
+        "",
+        " ",
+        "s",
+        "5x",
+        "-5",
+        "+5",
+        "5 s",
+        "1.5s",
+        "5s ",
+        "1h30",
+        "1h2m3s",
+        "10001d",
+        "10000d1s",
+        "213503982335d",
+        "99999999999999999999",
+        "m5",
+        "5ss",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ms = 77;
