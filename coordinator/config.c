@@ -69,8 +69,9 @@ static const struct config_key keys[] = {
            "time."),
     NUMBER("timeouts/retry-max-ms", retry_max_ms, "30000", 10, HOUR_MS, "ms", true,
            "Longest such pause."),
-    NUMBER("timeouts/peer-silent-ms", peer_silent_ms, "15000", 100, HOUR_MS, "ms", true,
-           "A connection that says nothing for so long counts as gone."),
+    NUMBER("timeouts/peer-silent-ms", peer_silent_ms, "15000", 5000, HOUR_MS, "ms", true,
+           "A connection that says nothing for so long counts as gone. Those that are idle say "
+           "something every 4 seconds at least."),
     NUMBER("timeouts/drain-ms", drain_ms, "30000", 0, DAY_MS, "ms", true,
            "How long a shutdown waits for transactions that are being voted on."),
     NUMBER("limits/transactions", transactions, "1048576", 1, LIMIT_TRANSACTIONS, "", true,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -163,6 +164,8 @@ static int reload_config(struct daemon *d, assent_error *error)
         return code;
     code = config_resolve(&next, error);
     if (!code)
+        code = engine_check(&next, error);
+    if (!code)
         code = open_log_file(&next, &log_fd, error);
     for (const struct config_key *key = config_keys(); key->path && !code; key++)
         if (!config_same(d->config, &next, key))
@@ -260,6 +263,8 @@ enum exit_code daemon_run(const struct options *options, struct config *config)
     if (code) {
         log_event(LOG_ERROR, "not_started", KV("code", assent_code_name(code)),
                   KV("reason", error.message), KV("exit", (int)daemon_exit_code(code)));
+        if (d.log_fd >= 0) // whoever started it by hand looks here
+            fprintf(stderr, "assentd: %s\n", error.message);
     } else {
         engine_log_stopped(d.engine, serve(&d));
         engine_close(&d.engine);

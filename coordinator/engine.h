@@ -19,6 +19,8 @@ enum exit_code {
     EXIT_FAILED = 4,      // the log could not be written, or no memory: stopped while running
 };
 
+// Is the configuration fit to be started with? Opens nothing. ASSENT_CONFIG.
+int engine_check(const struct config *config, assent_error *error);
 // Opens and locks the log, recovers from it, and only then listens. `config` is borrowed; it must
 // have been resolved and outlive the engine. Errors are those of the log and of the transport.
 int engine_open(struct engine **ret, const struct config *config, assent_error *error);

@@ -173,10 +173,9 @@ static int open_log(struct engine *e, struct store *store, assent_error *error)
     return e->log ? ASSENT_OK : ASSENT_NOMEM;
 }
 
-static int open_net(struct engine *e, assent_error *error)
+static struct net_server_options net_options(const struct config *c)
 {
-    const struct config *c = e->config;
-    const struct net_server_options options = {
+    return (struct net_server_options){
         .endpoints = (const char *const *)c->endpoints.items,
         .certificate = *c->certificate ? c->certificate : NULL,
         .authorized_dir = *c->authorized_dir ? c->authorized_dir : NULL,
@@ -185,6 +184,19 @@ static int open_net(struct engine *e, assent_error *error)
         .frame_bytes_max = (uint32_t)c->frame_bytes,
         .peers_max = (uint32_t)c->peers,
     };
+}
+
+int engine_check(const struct config *config, assent_error *error)
+{
+    const struct net_server_options options = net_options(config);
+    int code = net_server_check(&options, error);
+    // A certificate that cannot be read was named wrongly.
+    return code == ASSENT_IO ? (error->code = ASSENT_CONFIG) : code;
+}
+
+static int open_net(struct engine *e, assent_error *error)
+{
+    const struct net_server_options options = net_options(e->config);
     return net_server_open(&options, &e->net, error);
 }
 

@@ -26,8 +26,22 @@ static int run(const struct options *options, struct config *config, assent_erro
 {
     int code = config_resolve(config, error);
     if (!code)
+        code = engine_check(config, error);
+    if (!code && options->what == OPTIONS_CHECK) {
+        puts("the configuration is valid");
+        return flushed();
+    }
+    if (!code)
         code = crash_point_arm(error);
     return code ? fail(error) : (int)daemon_run(options, config);
+}
+
+static int print(struct config *config)
+{
+    // Where nothing can be resolved (no home directory) the open values are shown as such.
+    config_resolve(config, NULL);
+    config_print(config, stdout);
+    return flushed();
 }
 
 static int with_config(const struct options *options, assent_error *error)
@@ -36,17 +50,10 @@ static int with_config(const struct options *options, assent_error *error)
     int code = options_config(options, &config, error);
     if (code)
         return fail(error);
-    if (options->what == OPTIONS_RUN) {
+    if (options->what == OPTIONS_PRINT_CONFIG)
+        code = print(&config);
+    else
         code = run(options, &config, error);
-    } else {
-        // Where nothing can be resolved (no home directory) the open values are shown as such.
-        config_resolve(&config, NULL);
-        if (options->what == OPTIONS_PRINT_CONFIG)
-            config_print(&config, stdout);
-        else
-            puts("the configuration is valid");
-        code = flushed();
-    }
     config_free(&config);
     return code;
 }

@@ -40,8 +40,6 @@ bool net_grant_resource(const struct net_grant *grant, struct slice resource);
 
 // A frame and who sent it. All of it is valid until the next call that takes the server, other than
 // net_server_send.
-// The grant may change between two frames of the same peer (net_server_reload), so it is to be
-// looked at with each frame.
 struct net_frame {
     peer_t peer;
     struct slice data;      // never empty
@@ -56,13 +54,16 @@ struct net_frame {
 // ASSENT_LOCKED: another process listens there; ASSENT_IO, ASSENT_NOMEM.
 int net_server_open(const struct net_server_options *options, struct net_server **ret,
                     assent_error *error);
+// What net_server_open would refuse with ASSENT_CONFIG, without opening anything.
+int net_server_check(const struct net_server_options *options, assent_error *error);
 // Frames that were flushed get up to half a second to leave.
 void net_server_close(struct net_server **self_p);
 // The endpoint really bound (a wildcard port resolved). NULL past the last one.
 const char *net_server_endpoint(const struct net_server *self, unsigned index);
-// Re-reads authorized_dir; connections of removed certificates lose their grant at once, their
-// peers are reported gone, what they send is refused and counted. ASSENT_CONFIG: a certificate is
-// not valid; it is left out and all others apply. Any other code: nothing has changed.
+// Re-reads authorized_dir. Peers whose certificate was removed, or grants something else now, are
+// reported gone at once. Those without one are refused and counted from then on; the others come
+// as new peers with their next frame. ASSENT_CONFIG: a certificate is not valid; it is left out and
+// all others apply. Any other code: nothing has changed.
 int net_server_reload(struct net_server *self, assent_error *error);
 // The next frame, without waiting. False when there is none now (or much garbage: wait, then come
 // again).

@@ -145,6 +145,24 @@ static int options_check(const struct net_server_options *options, size_t *ret_c
     return ASSENT_OK;
 }
 
+int net_server_check(const struct net_server_options *options, assent_error *error)
+{
+    size_t count;
+    struct endpoint endpoint;
+    enum server_door door;
+    struct cert_keys keys = {0};
+    int code = options_check(options, &count, error);
+    for (size_t i = 0; code == ASSENT_OK && i < count; i++) {
+        code = endpoint_parse(options->endpoints[i], &endpoint, error);
+        if (code == ASSENT_OK)
+            code = door_check(options, &endpoint, &door, error);
+    }
+    if (code == ASSENT_OK && options->certificate)
+        code = cert_load_secret(options->certificate, &keys, error);
+    explicit_bzero(&keys, sizeof keys);
+    return code;
+}
+
 static uint32_t limit(uint32_t configured, uint32_t most)
 {
     return configured > 0 && configured < most ? configured : most;

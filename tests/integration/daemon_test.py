@@ -44,7 +44,8 @@ class CommandLine(DaemonTest):
 
     def test_print_config_is_a_configuration(self):
         first = self.run_once("--print-config", "--data-dir", "/srv/x", "--limits-branches=7",
-                              "--listen", "ipc:///a b", "--listen", "tcp://127.0.0.1:1")
+                              "--listen", "ipc:///a b", "--listen", "tcp://127.0.0.1:1",
+                              "--security-allow-loopback=yes")
         self.assertEqual((first.returncode, first.stderr), (EXIT_CLEAN, ""))
         self.assertIn('data-dir = "/srv/x"', first.stdout)
         file = self.directory / "assentd.conf"
@@ -68,7 +69,9 @@ class CommandLine(DaemonTest):
                      ["--listen", "tcp://127.0.0.1:*"], ["--listen", "ipc://" + "x" * 200],
                      ["--set", "timeouts/retry-min-ms=9999", "--set", "timeouts/retry-max-ms=10"]):
             daemon = self.refused(EXIT_USAGE, *args)
-            self.assertTrue(daemon.stderr().strip(), args)
+            self.assertRegex(daemon.stderr(), "^assentd: ", args)
+            self.assertFalse(daemon.data.exists())
+            self.assertEqual(self.run_once("--check", *args).returncode, EXIT_USAGE)
 
     def test_a_bad_file_is_refused_with_its_line(self):
         file = self.directory / "assentd.conf"
@@ -204,6 +207,10 @@ class Refusals(DaemonTest):
 
     def test_a_place_that_is_no_directory(self):
         (self.directory / "file").write_text("")
+        log = self.directory / "log"
+        self.refused(EXIT_ENVIRONMENT, "--set", f"data-dir={self.directory}/file",
+                     f"--logging-file={log}")
+        self.assertIn("event=not_started", log.read_text())
         for place in ("file", "file/below"):
             daemon = self.refused(EXIT_ENVIRONMENT, "--set",
                                   f"data-dir={self.directory / place}")

@@ -80,6 +80,22 @@ class Transactions(WireTest):
         self.assertEqual(len(results), count)
         self.assertEqual(daemon.stop(), EXIT_CLEAN)
 
+    def test_finished_transactions_go_in_time(self):
+        """Those that are finished: one that is not is kept, however old."""
+        _, client, part, _ = self.two_branches("--retention-seconds=1")
+        client.send(submit("finished", "a", "b"))
+        self.finish(client, part, "finished", COMMITTED)
+        client.send(submit("unfinished", "a", "b"))
+        for peer in part:
+            peer.send(vote(peer.expect("PREPARE"), YES))
+        client.expect("RESULT", gtid="unfinished", outcome=COMMITTED)
+
+        def outcome(gtid):
+            client.send(status(gtid))
+            return client.await_("RESULT", gtid=gtid)["outcome"]
+        wait_until(lambda: outcome("finished") == UNKNOWN, "the record to go")
+        self.assertEqual(outcome("unfinished"), COMMITTED)
+
     def test_killed_before_the_decision(self):
         daemon, client, part, gtid = self.two_branches()
         client.send(submit(gtid, "a", "b"))
