@@ -6,6 +6,7 @@
 
 struct assent_recovery {
     assent_participant *participant;
+    uint64_t found;
     bool failed;
 };
 
@@ -48,17 +49,15 @@ static int recover_record(void *arg, const struct store_record *stored)
     return scan->code != ASSENT_OK;
 }
 
-static int recover_journal(assent_participant *p, struct store *store, assent_error *error)
+static int recover_journal(assent_participant *p, struct store *store, uint64_t *ret_in_doubt,
+                           assent_error *error)
 {
     struct scan scan = {.participant = p, .error = error};
     int code = store->ops->scan(store, false, false, 0, recover_record, &scan, error);
     if (scan.code != ASSENT_OK)
         code = scan.code;
-    if (code != ASSENT_OK)
-        return code;
-    if (scan.in_doubt > 0)
-        CRASH_POINT(part_in_recovery);
-    return ASSENT_OK;
+    *ret_in_doubt = scan.in_doubt;
+    return code;
 }
 
 int assent_recovery_add(assent_recovery *recovery, const char *branch_id)
@@ -69,20 +68,30 @@ int assent_recovery_add(assent_recovery *recovery, const char *branch_id)
     struct event event = {.type = EVENT_FOUND, .u.branch = &record};
     int code = recover_step(recovery->participant, &event, NULL);
     recovery->failed |= code != ASSENT_OK;
+    recovery->found++;
     return code;
 }
 
-int participant_recover(assent_participant *p, struct store *store, assent_error *error)
+static int recover_resource_manager(assent_participant *p, uint64_t *ret_found, assent_error *error)
 {
-    p->now = shell_now();
-    int code = recover_journal(p, store, error);
-    if (code != ASSENT_OK || !p->handlers.recover)
-        return code;
     struct assent_recovery recovery = {.participant = p};
     int refused = p->handlers.recover(p->context, &recovery);
     if (recovery.failed)
         return error_set(error, ASSENT_NOMEM, "out of memory for prepared branches");
     if (refused)
         return error_set(error, ASSENT_STATE, "the recover handler failed (%d)", refused);
+    *ret_found = recovery.found;
     return ASSENT_OK;
+}
+
+int participant_recover(assent_participant *p, struct store *store, assent_error *error)
+{
+    uint64_t in_doubt = 0, found = 0;
+    p->now = shell_now();
+    int code = recover_journal(p, store, &in_doubt, error);
+    if (code == ASSENT_OK && p->handlers.recover)
+        code = recover_resource_manager(p, &found, error);
+    if (code == ASSENT_OK && in_doubt + found > 0)
+        CRASH_POINT(part_in_recovery);
+    return code;
 }
