@@ -189,9 +189,7 @@ static struct net_server_options net_options(const struct config *c)
 int engine_check(const struct config *config, assent_error *error)
 {
     const struct net_server_options options = net_options(config);
-    int code = net_server_check(&options, error);
-    // A certificate that cannot be read was named wrongly.
-    return code == ASSENT_IO ? (error->code = ASSENT_CONFIG) : code;
+    return net_server_check(&options, error);
 }
 
 static int open_net(struct engine *e, assent_error *error)

@@ -176,7 +176,7 @@ int cert_load_public(const char *path, struct cert_keys *ret, assent_error *erro
 int cert_load_secret(const char *path, struct cert_keys *ret, assent_error *error)
 {
     int code = net_secret_check(path, error);
-    return code == ASSENT_OK ? keys_load(path, true, ret, error) : ASSENT_CONFIG;
+    return code == ASSENT_OK ? keys_load(path, true, ret, error) : code;
 }
 
 int cert_load_holder(const char *path, struct cert_holder *ret, assent_error *error)
@@ -211,7 +211,7 @@ int net_secret_check(const char *path, assent_error *error)
 {
     struct stat status;
     if (stat(path, &status) != 0)
-        return error_set(error, ASSENT_IO, "certificate %s: %s", path, strerror(errno));
+        return error_set(error, ASSENT_CONFIG, "certificate %s: %s", path, strerror(errno));
     if (status.st_mode & (S_IROTH | S_IWOTH))
         return error_set(error, ASSENT_CONFIG,
                          "certificate %s: other users may read or write this secret; chmod 600 it",
