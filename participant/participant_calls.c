@@ -31,11 +31,26 @@ bool calls_add(assent_participant *p, const struct effect_call *effect)
         .tries = effect->tries,
     };
     list_init(&call->link);
-    pthread_mutex_lock(&p->lock);
-    list_append(&p->calls, &call->link);
-    pthread_cond_signal(&p->to_work);
-    pthread_mutex_unlock(&p->lock);
+    list_append(&p->new_calls, &call->link);
     return true;
+}
+
+void calls_flush(assent_participant *p)
+{
+    if (list_empty(&p->new_calls))
+        return;
+    unsigned count = 0;
+    pthread_mutex_lock(&p->lock);
+    while (!list_empty(&p->new_calls)) {
+        struct list *first = p->new_calls.next;
+        list_remove(first);
+        list_append(&p->calls, first);
+        count++;
+    }
+    // Those that are busy look for the next by themselves.
+    for (unsigned i = 0; i < count && i < p->idle; i++)
+        pthread_cond_signal(&p->to_work);
+    pthread_mutex_unlock(&p->lock);
 }
 
 // ---- in a worker ----
@@ -95,8 +110,11 @@ static void *work(void *arg)
     assent_participant *p = arg;
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (!may_begin(p) && !p->workers_leave)
+        while (!may_begin(p) && !p->workers_leave) {
+            p->idle++;
             pthread_cond_wait(&p->to_work, &p->lock);
+            p->idle--;
+        }
         if (p->workers_leave)
             break;
         struct call *call = container_of(p->calls.next, struct call, link);
@@ -134,6 +152,7 @@ void calls_close(assent_participant *p)
         pthread_join(p->worker_threads[i], NULL);
     free(p->worker_threads);
     p->worker_threads = NULL;
+    calls_free(&p->new_calls);
     calls_free(&p->calls);
     calls_free(&p->answers);
 }

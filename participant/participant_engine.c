@@ -209,6 +209,7 @@ static void take(assent_participant *p)
 static void flush(assent_participant *p)
 {
     struct frame_header header;
+    calls_flush(p);
     log_queue_flush(p->log);
     participant_header(p->core, &header);
     net_peer_flush(p->net, &header);

@@ -65,6 +65,7 @@ struct assent_participant {
     struct list answers;    // for the engine
     struct list works;      // for the engine
     unsigned running;       // calls that workers are in
+    unsigned idle;          // workers that wait for one
     uint32_t users;         // application threads inside, that close has to wait for
     bool awake;             // the engine will look before it sleeps
     bool closing;           // no new calls begin
@@ -81,7 +82,8 @@ struct assent_participant {
     struct shell_inbox inbox;
     struct buf record;
     struct now now;
-    uint64_t writes_due; // records that were not lazy, and are not known to be durable
+    struct list new_calls; // of this turn
+    uint64_t writes_due;   // records that were not lazy, and are not known to be durable
     bool stopped;
     bool sent_vote, sent_done; // this turn, for the crash points
 };
@@ -110,7 +112,8 @@ void engine_stop(assent_participant *p, int code, const char *format, ...)
 
 int calls_open(assent_participant *p, unsigned workers, assent_error *error);
 void calls_close(assent_participant *p); // waits for running calls, then for the threads
-// False when out of memory.
+// False when out of memory. The workers get it with the next calls_flush.
 bool calls_add(assent_participant *p, const struct effect_call *call);
+void calls_flush(assent_participant *p);
 
 #endif

@@ -52,6 +52,7 @@ static assent_participant *participant_alloc(const assent_participant_options *o
     }
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->to_work, NULL);
+    list_init(&p->new_calls);
     list_init(&p->calls);
     list_init(&p->answers);
     list_init(&p->works);
