@@ -21,6 +21,7 @@ struct authority {
     char *directory;
     // Written by the owner under the mutex; so the owner reads it without.
     struct table table;
+    struct table before; // the last reload
     pthread_mutex_t mutex;
     pthread_t thread;
     void *zap; // the handler's socket, used by its thread once that runs
@@ -289,11 +290,12 @@ int authority_reload(struct authority *self, bool *ret_changed, assent_error *er
         return code;
     *ret_changed = !table_equal(&table, &self->table);
     if (*ret_changed) {
+        struct table oldest = self->before;
+        self->before = self->table;
         pthread_mutex_lock(&self->mutex);
-        struct table before = self->table;
         self->table = table;
         pthread_mutex_unlock(&self->mutex);
-        table = before;
+        table = oldest;
     }
     free(table.holders);
     return code;
@@ -313,6 +315,7 @@ void authority_close(struct authority **self_p)
     pthread_mutex_destroy(&self->mutex);
     free(self->directory);
     free(self->table.holders);
+    free(self->before.holders);
     free(self);
     *self_p = NULL;
 }

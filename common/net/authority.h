@@ -16,10 +16,11 @@ int authority_open(void *context, const char *directory, struct authority **ret,
                    assent_error *error);
 
 // Reads the directory again. ASSENT_CONFIG: a certificate is not valid and was left out, the others
-// apply. Any other code: nothing has changed. Holders returned before are gone unless nothing has.
+// apply. Any other code: nothing has changed. When something has, holders returned before can be
+// read until the next reload, and stand no more.
 int authority_reload(struct authority *self, bool *ret_changed, assent_error *error);
 
-// NULL when no certificate has that key (Z85 text). Valid until the next reload.
+// NULL when no certificate has that key (Z85 text).
 const struct cert_holder *authority_find(const struct authority *self, const char *public_key);
 
 // To be called after zmq_ctx_shutdown(context), which is what ends the thread, and before

@@ -16,7 +16,8 @@ enum { CERT_KEY_TEXT_BYTES = 41 }; // 32 bytes in Z85, and a NUL
 int net_keygen(const char *path_public, const char *path_secret, const char *name, const char *role,
                const char *resources, assent_error *error);
 
-// ASSENT_CONFIG when users other than owner and group may read or write the file; ASSENT_IO.
+// ASSENT_CONFIG when users other than owner and group may read or write the file, or it is not
+// there.
 int net_secret_check(const char *path, assent_error *error);
 
 struct cert_keys {

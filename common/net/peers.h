@@ -11,7 +11,6 @@
 struct server_peer {
     peer_t number;
     const struct cert_holder *holder; // NULL without CURVE; borrowed from the authority
-    char public_key[CERT_KEY_TEXT_BYTES];
     char address[64];
     bool forgotten;    // leaves after the next flush
     uint64_t alive_ms; // when it was last known to be connected

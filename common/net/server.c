@@ -88,8 +88,6 @@ static struct server_peer *peer_admit(struct net_server *self, unsigned door,
     }
     outbox_init(&peer->out, &self->queued, self->peer_queue_bytes, self->frame_bytes_max);
     peer->holder = holder;
-    if (holder)
-        memcpy(peer->public_key, holder->public_key, sizeof peer->public_key);
     const char *address = zmq_msg_gets(&self->frame[1], peer_address);
     size_t size = address ? strnlen(address, sizeof peer->address - 1) : 0;
     memcpy(peer->address, address ? address : "", size);
@@ -256,20 +254,38 @@ void net_server_forget(struct net_server *self, peer_t number)
 
 // ---- the rest ----
 
-int net_server_reload(struct net_server *self, assent_error *error)
+static bool holder_same(const struct cert_holder *a, const struct cert_holder *b)
 {
-    bool changed = false;
-    int code = self->authority ? authority_reload(self->authority, &changed, error) : ASSENT_OK;
+    return strcmp(a->name, b->name) == 0 && a->grant.client == b->grant.client &&
+           a->grant.operator_ == b->grant.operator_ &&
+           a->grant.resource_count == b->grant.resource_count &&
+           memcmp(a->grant.resources, b->grant.resources, sizeof a->grant.resources) == 0;
+}
+
+// Whose rights have changed must greet again, as another peer, so that nothing which was granted to
+// it before outlasts them.
+static void peers_review(struct net_server *self)
+{
     struct list *alive = &self->peers.alive;
-    for (struct list *node = alive->next, *next; node != alive && changed; node = next) {
+    for (struct list *node = alive->next, *next; node != alive; node = next) {
         next = node->next;
         struct server_peer *peer = container_of(node, struct server_peer, member);
         if (!peer->holder)
             continue;
-        peer->holder = authority_find(self->authority, peer->public_key);
-        if (!peer->holder)
+        const struct cert_holder *now = authority_find(self->authority, peer->holder->public_key);
+        if (now && holder_same(peer->holder, now))
+            peer->holder = now;
+        else
             peer_lose(self, peer);
     }
+}
+
+int net_server_reload(struct net_server *self, assent_error *error)
+{
+    bool changed = false;
+    int code = self->authority ? authority_reload(self->authority, &changed, error) : ASSENT_OK;
+    if (changed)
+        peers_review(self);
     return code;
 }
 

@@ -68,12 +68,14 @@ void world_flush(struct world_peer *peer);
 // Pings through the whole way and back.
 void world_check_alive(struct net_world *w, struct world_peer *peer);
 
+// The code is returned, and stands in the error as well.
 #define assert_code(expected, call, error)                                                         \
     do {                                                                                           \
         int assert_code_is = (call);                                                               \
-        if (assert_code_is != (expected))                                                          \
-            fail_msg("%s:%d: %s, not %s: %s", __FILE__, __LINE__,                                  \
-                     assent_code_name(assert_code_is), assent_code_name(expected),                 \
+        if (assert_code_is != (expected) ||                                                        \
+            (assert_code_is != ASSENT_OK && (error)->code != assert_code_is))                      \
+            fail_msg("%s:%d: %s, not %s: %d %s", __FILE__, __LINE__,                               \
+                     assent_code_name(assert_code_is), assent_code_name(expected), (error)->code,  \
                      (error)->message);                                                            \
     } while (0)
 
