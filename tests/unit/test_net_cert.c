@@ -210,6 +210,8 @@ static void a_secret_that_others_can_read_is_refused(void **state)
     assert_non_null(strstr(error.message, "chmod"));
     struct cert_keys keys;
     assert_code(ASSENT_CONFIG, cert_load_secret(secret, &keys, &error), &error);
+    assert_code(ASSENT_CONFIG, cert_load_secret("/nonexistent/x", &keys, &error), &error);
+    assert_non_null(strstr(error.message, "/nonexistent/x"));
     assert_int_equal(chmod(public, 0600), 0);
     assert_code(ASSENT_CONFIG, cert_load_secret(public, &keys, &error), &error);
     assert_non_null(strstr(error.message, "secret-key"));
