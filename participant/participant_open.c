@@ -153,6 +153,9 @@ int assent_participant_open(const assent_participant_options *options,
                             const assent_handlers *handlers, void *context,
                             assent_participant **ret, assent_error *error)
 {
+    assent_error ignored;
+    if (!error)
+        error = &ignored;
     int code = options_check(options, handlers, error);
     if (code != ASSENT_OK)
         return code;
