@@ -39,7 +39,7 @@ struct play {
     struct cluster cluster;
     struct buf text;
     bool silent, chatty; // chatty: PING and PONG, too
-    size_t said_size; // of the text, after the last remark
+    size_t said_size;    // of the text, after the last remark
     uint64_t told_ms;
     struct play_rule rules[PLAY_RULES_MAX];
     struct play_answer answers[PLAY_RULES_MAX];

@@ -98,9 +98,9 @@ ASSENT_API int assent_client_wait(assent_client *client, int timeout_ms, assent_
 
 // Begins a transaction. With gtid NULL the coordinator's next gtid is taken (no round trip while
 // the lease lasts); else `gtid` is the caller's own: 1..64 bytes of [A-Za-z0-9._:-], the same
-// request under the same gtid is the same transaction, as long as the coordinator remembers outcomes
-// (its configured retention). The caller owns *ret. `options` may be NULL.
-// Errors: ASSENT_INVALID, ASSENT_UNAVAILABLE (no coordinator in time), ASSENT_NOMEM, ASSENT_CLOSED.
+// request under the same gtid is the same transaction, as long as the coordinator remembers
+// outcomes (its configured retention). The caller owns *ret. `options` may be NULL. Errors:
+// ASSENT_INVALID, ASSENT_UNAVAILABLE (no coordinator in time), ASSENT_NOMEM, ASSENT_CLOSED.
 ASSENT_API int assent_begin(assent_client *client, const char *gtid,
                             const assent_tx_options *options, assent_tx **ret, assent_error *error);
 
