@@ -259,8 +259,10 @@ int authority_open(void *context, const char *directory, struct authority **ret,
         code = error_set(error, ASSENT_NOMEM, "net: out of memory");
         goto free_self;
     }
+    int none = 0; // an answer to a connection that is being closed holds up nothing
     self->zap = zmq_socket(context, ZMQ_REP);
-    if (!self->zap || zmq_bind(self->zap, "inproc://zeromq.zap.01") != 0) {
+    if (!self->zap || zmq_setsockopt(self->zap, ZMQ_LINGER, &none, sizeof none) != 0 ||
+        zmq_bind(self->zap, "inproc://zeromq.zap.01") != 0) {
         code = error_set(error, ASSENT_INTERNAL, "net: ZAP handler: %s", zmq_strerror(errno));
         goto close_zap;
     }

@@ -421,6 +421,28 @@ static void a_routing_id_does_not_carry_a_principal(void **state)
     zmq_ctx_term(context);
 }
 
+static void closing_in_the_middle_of_handshakes_ends(void **state)
+{
+    (void)state;
+    keygen("shop", "client", NULL);
+    keygen("stranger", "client", NULL);
+    keygen("coordinator", NULL, NULL);
+    cert_authorize("shop");
+    for (unsigned round = 0; round < 20; round++) {
+        assent_error error = {0};
+        assert_code(ASSENT_OK, curve_open("coordinator", &error), &error);
+        snprintf(w->endpoint, sizeof w->endpoint, "%s", net_server_endpoint(w->server, 0));
+        for (unsigned i = 0; i < WORLD_PEERS; i++)
+            curve_join(i % 2 ? "stranger" : "shop", "coordinator");
+        for (unsigned i = 0; i < round; i++)
+            world_step(w);
+        net_server_close(&w->server);
+        for (unsigned i = 0; i < WORLD_PEERS; i++)
+            world_leave(&w->peers[i]);
+        snprintf(w->endpoint, sizeof w->endpoint, "ipc://%s/s", w->dir);
+    }
+}
+
 static void signal_handlers_stay_the_programs(void **state)
 {
     (void)state;
@@ -452,6 +474,7 @@ int main(void)
         TEST(only_public_certificates_of_the_directory_count),
         TEST(one_key_under_two_names_is_refused),
         TEST(a_routing_id_does_not_carry_a_principal),
+        TEST(closing_in_the_middle_of_handshakes_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
