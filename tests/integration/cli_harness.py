@@ -20,6 +20,9 @@ OK, USAGE, UNREACHABLE, NOT_FOUND, REFUSED, DAMAGED, NOT_CONFIRMED, FAILED = ran
 QUIET = "--timeouts-peer-silent-ms=3600000"
 
 
+PATIENT = ["--timeout", f"{PATIENCE_S}s"]
+
+
 class Result:
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
@@ -95,9 +98,9 @@ class CliTest(DaemonTest):
         environment = clean_environment(**(env or {}))
         if daemon:
             environment.setdefault("ASSENT_ENDPOINT", f"ipc://{daemon.socket}")
-        if daemon and env and "ASSENT_ENDPOINT" in env:
-            environment["ASSENT_ENDPOINT"] = env["ASSENT_ENDPOINT"]
-        return [ASSENT, *args], environment
+        # The default is for people; a busy machine with sanitizers may need longer.
+        patience = [] if not daemon or {"-t", "--timeout"} & set(args) else PATIENT
+        return [ASSENT, *patience, *args], environment
 
     def json(self, daemon, *args, code=OK, env=None):
         result = self.assent(daemon, *args, "--json", code=code, env=env).json

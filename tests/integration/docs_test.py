@@ -12,7 +12,7 @@ import subprocess
 import sys
 import unittest
 
-from cli_harness import Bank, CliTest, clean_environment
+from cli_harness import PATIENT, Bank, CliTest, clean_environment
 from daemon_harness import BIN, PARTICIPANT, PATIENCE_S, SOURCE, YES, submit, vote
 
 PAGE = SOURCE / "docs" / "runbook.md"
@@ -123,6 +123,8 @@ class Scene(CliTest):
         if self.world:
             env["ASSENT_ENDPOINT"] = f"ipc://{self.world.socket}"
             command = command.replace(STANDARD_DIR, str(self.world.data))
+        if self.world and self.world.process.poll() is None:
+            command = command.replace("assent ", " ".join(["assent", *PATIENT, ""]), 1)
         run = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL, env=env, text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.directory,
                              timeout=PATIENCE_S, check=False)
