@@ -14,7 +14,7 @@
 #include "store/log_queue.h"
 
 enum {
-    ADMIN_PAGE_ROWS = 128, // a page of the largest costs some milliseconds
+    ADMIN_PAGE_ROWS = LIMIT_LIST_ROWS,
     ADMIN_PAGE_VISITS = 2048,
     ADMIN_REQUESTS = 64, // waiting for the core or the log at once; past it ASSENT_BUSY
 };

@@ -23,8 +23,9 @@ enum {
     LIMIT_LEASE_GTIDS = 65536,
     LIMIT_RESEND_BATCH = 512, // retransmissions to one participant per turn
     LIMIT_RECORD_BYTES = 160 << 10,
-    LIMIT_SCAN_ROWS = 1000, // finished transactions listed at once
-    LIMIT_FOREIGN = 10000   // in-doubt branches of other coordinators kept for the operator
+    LIMIT_LIST_ROWS =
+        128, // of an operator's list at once; a page costs the engine about a millisecond
+    LIMIT_FOREIGN = 10000 // in-doubt branches of other coordinators kept for the operator
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "core/gtid.h"
 
 static const struct option_row {
     const char *name, *argument, *about;
@@ -227,6 +228,11 @@ static enum exit_code settle(struct cli *cli, unsigned given, const char *const 
     }
     for (int i = 0; i < cli->word_count; i++)
         cli->words[i] = words[used + i];
+    bool named = strncmp(cli->verb->words, "GTID", 4) == 0 || *cli->verb->words == '[';
+    if (named && cli->word_count > 0 && !gtid_valid(slice_text(cli->words[0]))) {
+        say_usage("a gtid has 1 to 64 letters, digits and . _ : -", "", cli->verb->name);
+        return EXIT_USAGE;
+    }
     for (int i = 0; i < OPT_COUNT_ALL; i++)
         if ((given & 1u << i) && !(cli->verb->options & 1u << i)) {
             say_usage("this does not take --", rows[i].name, cli->verb->name);

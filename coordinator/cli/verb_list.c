@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/gtid.h"
 #include "views.h"
 
 static const char *const live_words[] = {"active",   "preparing", "deciding", "committing",
@@ -61,6 +62,10 @@ static bool listing_arguments(struct listing *l)
     }
     if (ok && cli->after && !l->finished) {
         fprintf(stderr, "assent: --after goes with --finished\n");
+        ok = false;
+    }
+    if (ok && cli->participant && !gtid_valid(slice_text(cli->participant))) {
+        fprintf(stderr, "assent: --participant: that is no name of a participant\n");
         ok = false;
     }
     if (json_array_size(states) > 0)
@@ -136,7 +141,7 @@ static enum exit_code listing_json(const struct listing *l)
     json_decref(ended);
     json_t *result = json_pack("{s:o, s:o, s:I}", "transactions", transactions, "foreign",
                                rows_json(&l->foreign), "matched",
-                               (json_int_t)(l->live.matched + l->ended.matched));
+                               (json_int_t)l->live.matched + (json_int_t)l->ended.matched);
     if (result && l->finished)
         json_object_set(result, "next", l->next ? l->next : json_null());
     return print_json(l->cli, result);

@@ -43,7 +43,9 @@ class CommandLine(CliTest):
                      ["list", "--state", "committed,active"], ["list", "--finished", "--in-doubt"],
                      ["list", "--after", "5"], ["commit", "x"], ["abort", "x", "--reason", ""],
                      ["abort", "x", "--reason", "r" * 257], ["retry"], ["retry", "x", "--all"],
-                     ["log", "verify"], ["keygen"], ["list", "-x"]):
+                     ["log", "verify"], ["keygen"], ["list", "-x"], ["show", "no gtid"],
+                     ["retry", "\udcff"], ["show", ""], ["abort", "x" * 65, "--reason", "r"],
+                     ["list", "--participant", "\udcff"], ["list", "--participant", ""]):
             result = self.assent(None, *args, code=USAGE)
             self.assertEqual(result.out, "", args)
             self.assertTrue(result.err.startswith("assent: "), result)
