@@ -66,10 +66,6 @@ class LogFile final : public leveldb::WritableFile
         if (failed_)
             return Status::IOError(dir_, "the log file has failed before");
         Status status = file_->Sync();
-        if (status.ok() && !named_) {
-            status = sync_dir(dir_);
-            named_ = true;
-        }
         if (status.ok())
             dirty_ = false;
         return note(status);
@@ -98,7 +94,7 @@ class LogFile final : public leveldb::WritableFile
     leveldb::WritableFile *file_;
     std::string dir_;
     std::atomic<bool> *lost_;
-    bool dirty_ = false, named_ = false, failed_ = false, closed_ = false;
+    bool dirty_ = false, failed_ = false, closed_ = false;
 };
 
 class Env final : public leveldb::EnvWrapper
@@ -112,8 +108,19 @@ class Env final : public leveldb::EnvWrapper
     {
         Status status = target()->NewWritableFile(name, ret);
         size_t size = name.size();
-        if (status.ok() && size > 4 && name.compare(size - 4, 4, ".log") == 0)
-            *ret = new LogFile(*ret, name.substr(0, name.rfind('/')), &lost);
+        if (!status.ok() || size <= 4 || name.compare(size - 4, 4, ".log") != 0)
+            return status;
+        // The manifest may name the file before anything in it is synced, and a log file that is
+        // named and missing cannot be told from one that was lost: so its name is durable first.
+        std::string dir = name.substr(0, name.rfind('/'));
+        status = sync_dir(dir);
+        if (status.ok()) {
+            *ret = new LogFile(*ret, dir, &lost);
+        } else {
+            lost = true;
+            delete *ret;
+            *ret = nullptr;
+        }
         return status;
     }
 
@@ -161,8 +168,8 @@ struct slice slice_out(const Slice &s)
 }
 
 enum {
-    WRITE_BUFFER_BYTES = 2 << 20,
-    TABLE_BYTES = 1 << 20,
+    WRITE_BUFFER_BYTES = 4 << 20,
+    TABLE_BYTES = 2 << 20,
     OPEN_FILES = 500,
     BLOOM_BITS = 10,
 };

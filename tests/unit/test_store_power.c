@@ -33,7 +33,7 @@ enum {
     FILES_MAX = 512,
     HEADS_MAX = FAILURES + 1,
     HEAD_SIZE = 1024,
-    VALUE_MAX = 60000, // large, so that log files and tables come and go
+    VALUE_MAX = 120000, // large, so that log files and tables come and go
 };
 
 extern char **environ;
@@ -81,26 +81,43 @@ static void fill(uint8_t *value, size_t size, uint64_t number)
         value[i] = (uint8_t)rng_next(&rng);
 }
 
+// One file of which so many bytes are synced; 0: its name is.
+static void note_file(const char *name, uint64_t bytes)
+{
+    uint32_t count = atomic_load(&shared->files);
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(shared->file[i].name, name) == 0) {
+            if (bytes)
+                atomic_store(&shared->file[i].bytes, bytes);
+            return;
+        }
+    if (count < FILES_MAX) { // two threads may add the same place; then one is taken for unsynced
+        snprintf(shared->file[count].name, sizeof shared->file[count].name, "%s", name);
+        atomic_store(&shared->file[count].bytes, bytes);
+        atomic_compare_exchange_strong(&shared->files, &count, count + 1);
+    }
+}
+
+static void note_names(const char *path)
+{
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        note_file(entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+}
+
 static void note_synced(int fd)
 {
     char link[64], path[512] = {0};
     struct stat info;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    if (!shared || readlink(link, path, sizeof path - 1) < 0 || fstat(fd, &info) != 0 ||
-        !S_ISREG(info.st_mode))
+    if (!shared || readlink(link, path, sizeof path - 1) < 0 || fstat(fd, &info) != 0)
         return;
-    const char *name = strrchr(path, '/') + 1;
-    uint32_t count = atomic_load(&shared->files);
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(shared->file[i].name, name) == 0) {
-            atomic_store(&shared->file[i].bytes, (uint64_t)info.st_size);
-            return;
-        }
-    if (count < FILES_MAX) { // two threads may add the same place; then one is taken for unsynced
-        snprintf(shared->file[count].name, sizeof shared->file[count].name, "%s", name);
-        atomic_store(&shared->file[count].bytes, (uint64_t)info.st_size);
-        atomic_compare_exchange_strong(&shared->files, &count, count + 1);
-    }
+    if (S_ISDIR(info.st_mode))
+        note_names(path);
+    else if (S_ISREG(info.st_mode))
+        note_file(strrchr(path, '/') + 1, (uint64_t)info.st_size);
 }
 
 // These stand in for the C library's in the whole program, LevelDB included.
@@ -199,12 +216,16 @@ static void write_whole(const char *path, const uint8_t *bytes, size_t size)
     close(fd);
 }
 
-static size_t synced_bytes(const struct power *p, const char *name)
+// False: not even its name.
+static bool synced_bytes(const struct power *p, const char *name, size_t *ret)
 {
+    *ret = 0;
     for (uint32_t i = 0; i < atomic_load(&p->shared->files); i++)
-        if (strcmp(p->shared->file[i].name, name) == 0)
-            return atomic_load(&p->shared->file[i].bytes);
-    return 0;
+        if (strcmp(p->shared->file[i].name, name) == 0) {
+            *ret = atomic_load(&p->shared->file[i].bytes);
+            return true;
+        }
+    return false;
 }
 
 // What was not synced, as the disk may have it. Returns the size that the file then has.
@@ -235,7 +256,8 @@ static void spoil_db(struct power *p)
     DIR *dir = opendir(from);
     assert_non_null(dir);
     for (struct dirent *entry; (entry = readdir(dir));) {
-        size_t size, synced = synced_bytes(p, entry->d_name);
+        size_t size, synced;
+        bool named = synced_bytes(p, entry->d_name, &synced);
         if (entry->d_name[0] == '.')
             continue;
         snprintf(from, sizeof from, "%s/db/%s", p->dir, entry->d_name);
@@ -244,7 +266,7 @@ static void spoil_db(struct power *p)
         // CURRENT was synced under its temporary name.
         if (strcmp(entry->d_name, "CURRENT") == 0)
             synced = size;
-        if (synced || rng_below(&p->rng, 2)) // nothing of it synced: perhaps not even its name
+        if (synced || named || rng_below(&p->rng, 2))
             write_whole(to, bytes, spoil(p, bytes, synced, size));
         free(bytes);
     }
