@@ -143,15 +143,10 @@ static void asked_to_roll_back(struct part *b, const struct msg_decide *d)
 // idempotent.
 static void rollback_unknown(struct participant *self, const struct msg_decide *d)
 {
-    // The outcome of a one-phase branch holds the fence until it is known: this is a late
-    // duplicate.
-    bool stale = d->flags & DECIDE_RESOLVE && d->attempt < self->heard.fence;
     struct part *b =
-        !stale && part_room(self) ? part_new(self, &d->gtid, d->branch, PART_ROLLING_BACK) : NULL;
-    if (!b) {
-        self->stats.stale += stale;
-        return; // when there is no room: the coordinator will send it again
-    }
+        part_room(self) ? part_new(self, &d->gtid, d->branch, PART_ROLLING_BACK) : NULL;
+    if (!b)
+        return; // the coordinator will send it again
     b->attempt = d->attempt;
     b->coordinator = self->heard.id;
     b->outcome = OUTCOME_ABORTED;
@@ -205,6 +200,7 @@ static void rollback_newer(struct participant *self, struct part *b, const struc
     case PART_WORKING:
         b->attempt = d->attempt;
         b->coordinator = self->heard.id;
+        b->forgotten = d->flags & DECIDE_HEURISTIC; // as where nothing at all is known
         asked_to_roll_back(b, d);
         part_roll_back(self, b);
         return;
@@ -240,6 +236,13 @@ static void rollback_stale(struct participant *self, const struct part *b,
 void part_rollback(struct participant *self, const struct msg_decide *d)
 {
     struct part *b = part_find(self, &d->gtid, d->branch);
+    bool known = b && b->state != PART_WORKING;
+    // The outcome of a one-phase branch holds the fence until it is known: this is a late
+    // duplicate.
+    if (!known && d->flags & DECIDE_RESOLVE && d->attempt < self->heard.fence) {
+        self->stats.stale++;
+        return;
+    }
     if (!b) {
         rollback_unknown(self, d);
         return;
