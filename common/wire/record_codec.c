@@ -78,8 +78,10 @@ static void tx_branches_walk(struct codec *c, struct tx_record *r,
             branch = r->branches[i];
         }
         tx_branch_walk(c, &branch, &seen);
-        if (c->mode == CODEC_READ)
+        if (c->mode == CODEC_READ) {
+            CHECK(storage);
             storage->branches[i] = branch;
+        }
     }
     if (c->mode == CODEC_READ)
         r->branches = storage->branches;

@@ -128,9 +128,11 @@ static void test_largest_page(void **state)
     assert_int_equal(json_array_size(at(a->reply, "transactions")), ADMIN_PAGE_ROWS);
     assert_true(a->reply_bytes > LIMIT_ADMIN_BYTES / 3); // else this test tests nothing
     // One with all its branches, too.
-    for (uint16_t i = 0; i < LIMIT_BRANCHES; i++)
-        branches[i] = (struct record_branch){
-            .branch = i, .kind = BRANCH_CALL, .resource = slice_text(gtid), .journal = ~i};
+    for (unsigned i = 0; i < LIMIT_BRANCHES; i++)
+        branches[i] = (struct record_branch){.branch = (uint16_t)i,
+                                             .kind = BRANCH_CALL,
+                                             .resource = slice_text(gtid),
+                                             .journal = ~i};
     record.branches = branches;
     record.branch_count = LIMIT_BRANCHES;
     char json[100];
