@@ -6,6 +6,18 @@
 #include "store/memory.h"
 #include "unit.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SHELF_SANITIZED = 1 }; // everything is slow
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { SHELF_SANITIZED = 1 };
+#else
+enum { SHELF_SANITIZED = 0 };
+#endif
+#else
+enum { SHELF_SANITIZED = 0 };
+#endif
+
 struct shelf {
     char *dir;                // LevelDB
     struct memory_disk *disk; // memory

@@ -16,17 +16,7 @@
 #include <unistd.h>
 
 // Flips to a file: every byte of the small ones.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { FLIPS = 100 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { FLIPS = 100 };
-#else
-enum { FLIPS = 800 };
-#endif
-#else
-enum { FLIPS = 800 };
-#endif
+enum { FLIPS = SHELF_SANITIZED ? 100 : 800 };
 
 enum { KEYS = 260, FILES_MAX = 32, LIVES = 3 };
 
