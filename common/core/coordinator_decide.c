@@ -2,23 +2,27 @@
 // The decision and its records.
 #include "core/coordinator_internal.h"
 
+struct record_branch record_branch_of(const struct branch *b)
+{
+    return (struct record_branch){
+        .branch = b->number,
+        .kind = b->kind,
+        .vote = b->vote,
+        .outcome = b->outcome,
+        .heuristic = b->heuristic,
+        .journal = b->journal,
+        .resource = slice_text(b->resource->name),
+    };
+}
+
 static const struct record_branch *record_branches(struct coordinator *c, const struct tx *tx)
 {
     struct record_branch *branches = effects_alloc(c->fx, tx->branch_count * sizeof *branches + 1);
     if (!branches)
         return NULL;
     unsigned i = 0;
-    for (const struct branch *b = tx->branches; b; b = b->next) {
-        branches[i++] = (struct record_branch){
-            .branch = b->number,
-            .kind = b->kind,
-            .vote = b->vote,
-            .outcome = b->outcome,
-            .heuristic = b->heuristic,
-            .journal = b->journal,
-            .resource = slice_text(b->resource->name),
-        };
-    }
+    for (const struct branch *b = tx->branches; b; b = b->next)
+        branches[i++] = record_branch_of(b);
     return branches;
 }
 

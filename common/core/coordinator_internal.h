@@ -296,6 +296,7 @@ void decide_written(struct coordinator *c, struct tx *tx, const struct tx_record
 void tx_write(struct coordinator *c, struct tx *tx, enum tx_writing what, enum tx_stage stage,
               bool lazy);
 
+struct record_branch record_branch_of(const struct branch *b);
 void tx_record_of(const struct tx *tx, struct tx_record *ret); // all but stage and branches
 
 // coordinator_drive.c

@@ -18,15 +18,7 @@ void coordinator_stats(const struct coordinator *c, struct coordinator_stats *re
 static void view_branch(const struct coordinator *c, const struct branch *b,
                         struct tx_view_branch *ret)
 {
-    ret->branch = (struct record_branch){
-        .branch = b->number,
-        .kind = b->kind,
-        .vote = b->vote,
-        .outcome = b->outcome,
-        .heuristic = b->heuristic,
-        .journal = b->journal,
-        .resource = slice_text(b->resource->name),
-    };
+    ret->branch = record_branch_of(b);
     ret->state = b->state;
     ret->since_ms = b->since_wall_ms;
     ret->retry_due_ms = resend_due_ms(c, b);

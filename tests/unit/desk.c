@@ -40,6 +40,24 @@ void desk_close(struct desk *d)
     effects_free(&d->fx);
 }
 
+int desk_setup(void **state)
+{
+    static struct desk d;
+    desk_open(&d);
+    desk_hello(&d, CLIENT, ROLE_CLIENT, "shop");
+    desk_hello(&d, PEER_A, ROLE_PARTICIPANT, "bank-a");
+    desk_hello(&d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    desk_quiet(&d);
+    *state = &d;
+    return 0;
+}
+
+int desk_teardown(void **state)
+{
+    desk_close(*state);
+    return 0;
+}
+
 void desk_restart(struct desk *d, const struct tx_record *records, size_t count)
 {
     coordinator_destroy(&d->c);

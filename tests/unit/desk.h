@@ -23,6 +23,10 @@ struct desk {
 
 enum { CLIENT = 1, PEER_A = 2, PEER_B = 3, OTHER_CLIENT = 4, OPERATOR_PEER = 5 };
 
+// For cmocka: a desk in *state, to which a client and two participants have said HELLO.
+int desk_setup(void **state);
+int desk_teardown(void **state);
+
 void desk_open(struct desk *d);
 void desk_close(struct desk *d);
 // A crash: nothing of memory is left. The next incarnation is started, with these open records.

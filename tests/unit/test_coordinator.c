@@ -2,24 +2,6 @@
 // The coordinator's core, event by event: phase one, the decision, phase two.
 #include "desk.h"
 
-static int setup(void **state)
-{
-    static struct desk d;
-    desk_open(&d);
-    desk_hello(&d, CLIENT, ROLE_CLIENT, "shop");
-    desk_hello(&d, PEER_A, ROLE_PARTICIPANT, "bank-a");
-    desk_hello(&d, PEER_B, ROLE_PARTICIPANT, "bank-b");
-    desk_quiet(&d);
-    *state = &d;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    desk_close(*state);
-    return 0;
-}
-
 static uint64_t fence_of(const struct desk *d, peer_t peer)
 {
     struct frame_header header;
@@ -324,7 +306,7 @@ static void test_drain(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
         T(test_commit),
         T(test_no_ends_phase_one),

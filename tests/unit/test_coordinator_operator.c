@@ -2,23 +2,6 @@
 // The coordinator's core, event by event: what an operator may force, and what is recorded of it.
 #include "desk.h"
 
-static int setup(void **state)
-{
-    static struct desk d;
-    desk_open(&d);
-    desk_hello(&d, CLIENT, ROLE_CLIENT, "shop");
-    desk_hello(&d, PEER_A, ROLE_PARTICIPANT, "bank-a");
-    desk_hello(&d, PEER_B, ROLE_PARTICIPANT, "bank-b");
-    *state = &d;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    desk_close(*state);
-    return 0;
-}
-
 // Committing; bank-a has acknowledged, bank-b is gone.
 static struct msg_decide stuck(struct desk *d, const struct gtid *gtid)
 {
@@ -244,7 +227,7 @@ static void test_crash_after_force(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
         T(test_abort_undecided),
         T(test_against_the_decision),

@@ -2,23 +2,6 @@
 // The coordinator's core, event by event: what clients may ask, and the honest answers to them.
 #include "desk.h"
 
-static int setup(void **state)
-{
-    static struct desk d;
-    desk_open(&d);
-    desk_hello(&d, CLIENT, ROLE_CLIENT, "shop");
-    desk_hello(&d, PEER_A, ROLE_PARTICIPANT, "bank-a");
-    desk_hello(&d, PEER_B, ROLE_PARTICIPANT, "bank-b");
-    *state = &d;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    desk_close(*state);
-    return 0;
-}
-
 static struct tx_record record_of(const struct gtid *gtid, enum outcome outcome)
 {
     return (struct tx_record){.gtid = *gtid,
@@ -345,7 +328,7 @@ static void test_limits(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
         T(test_what_silence_means),
         T(test_same_request_twice),
