@@ -39,9 +39,11 @@ static int read_file(struct file *file, assent_error *error)
     fclose(in);
     if (failed)
         return error_set(error, ASSENT_CONFIG, "%s: %s", file->path, strerror(failed));
-    if (file->text.failed)
+    if (file->text.failed && file->text.size + size > FILE_BYTES_MAX)
         return error_set(error, ASSENT_CONFIG, "%s: longer than %d bytes", file->path,
                          FILE_BYTES_MAX);
+    if (file->text.failed)
+        return error_set(error, ASSENT_NOMEM, "out of memory");
     return ASSENT_OK;
 }
 
