@@ -309,6 +309,7 @@ static void past_peers_max_frames_are_refused_until_one_leaves(void **state)
     assert_int_equal(w->gone_count, 1);
     assert_int_equal(w->gone[0], number);
     assert_int_equal(server_stats().peers, 2);
+    world_until(w, busy->stamp_heard == busy->stamp_sent);
     world_check_alive(w, late);
     assert_true(w->from > number);
 }
