@@ -157,7 +157,6 @@ bool shell_receive(struct shell_inbox *inbox, struct net_peer *net, unsigned fra
         int code = wire_open(&inbox->reader, frame, &header, NULL);
         while (code == ASSENT_OK && wire_next(&inbox->reader, &msg, &code, NULL))
             message(arg, &header, &msg);
-        inbox->garbage += code != ASSENT_OK;
     }
     return true;
 }

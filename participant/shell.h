@@ -43,11 +43,11 @@ void shell_silence(int bell); // no longer readable
 
 struct shell_inbox {
     struct wire_reader reader;
-    uint64_t garbage; // frames, or rests of frames, that could not be read
 };
 
 typedef void shell_message(void *arg, const struct frame_header *header, const struct msg *msg);
-// Hands over the messages of at most `frames_max` frames. True when there may be more.
+// Hands over the messages of at most `frames_max` frames; what cannot be read is passed over. True
+// when there may be more.
 bool shell_receive(struct shell_inbox *inbox, struct net_peer *net, unsigned frames_max,
                    shell_message *message, void *arg);
 

@@ -219,6 +219,16 @@ void fake_free(struct fake *f)
     assert_int_equal(system(command), 0);
 }
 
+static void handler_order(struct fake *f, void *arg)
+{
+    f->handler = *(fake_handler **)arg;
+}
+
+void fake_handle(struct fake *f, fake_handler *handler)
+{
+    fake_do(f, handler_order, &handler);
+}
+
 // Lock held.
 static void fake_wait(struct fake *f, const char *what)
 {

@@ -50,6 +50,8 @@ void fake_restart(struct fake *f); // killed, and started with the next incarnat
 
 // Runs it on the fake's thread, and returns when it has run.
 void fake_do(struct fake *f, void (*order)(struct fake *f, void *arg), void *arg);
+// From now on another handler is asked.
+void fake_handle(struct fake *f, fake_handler *handler);
 // Waits until so many messages of the type were seen since fake_init.
 void fake_wait_seen(struct fake *f, enum msg_type type, unsigned count);
 unsigned fake_seen(struct fake *f, enum msg_type type);

@@ -172,6 +172,8 @@ static void listen_to(struct fake *f, peer_t peer, const struct msg *msg)
 {
     fake_manners(f, peer, msg);
     pthread_mutex_lock(&rm.lock);
+    if (msg->type == MSG_HELLO)
+        rm.hello = msg->u.hello;
     if (gtid_of(msg) && rm.said_count < RM_SAID_MAX) {
         struct rm_said *said = &rm.said[rm.said_count++];
         said->msg = *msg;

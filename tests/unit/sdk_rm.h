@@ -41,6 +41,7 @@ struct rm_world {
     bool let_go;
     struct rm_said said[RM_SAID_MAX];
     unsigned said_count;
+    struct msg_hello hello; // the last, without its name
 };
 
 extern struct rm_world rm;

@@ -64,7 +64,8 @@ static int teardown(void **state)
 
 static void join(uint32_t in_flight_max)
 {
-    assent_client_options options = {.endpoint = w.fake.endpoint, .in_flight_max = in_flight_max};
+    assent_client_options options = {
+        .endpoint = w.fake.endpoint, .in_flight_max = in_flight_max, .answer_timeout_ms = 50};
     if (assent_client_open(&options, &w.client, &w.error) != ASSENT_OK)
         fail_msg("%s", w.error.message);
     assert_int_equal(assent_client_wait(w.client, 60000, &w.error), ASSENT_OK);
@@ -80,13 +81,19 @@ static void done(void *arg, int code, const assent_result *result)
         snprintf(arg, ASSENT_GTID_MAX + 1, "%s", result->gtid);
 }
 
-static assent_tx *begin(const char *payload)
+static assent_tx *begin_within(const char *payload, uint32_t timeout_ms)
 {
     assent_tx *tx;
-    if (assent_begin(w.client, NULL, NULL, &tx, &w.error) != ASSENT_OK)
+    assent_tx_options options = {.timeout_ms = timeout_ms};
+    if (assent_begin(w.client, NULL, &options, &tx, &w.error) != ASSENT_OK)
         fail_msg("%s", w.error.message);
     assert_int_equal(assent_call(tx, "bank", payload, strlen(payload), NULL, NULL), ASSENT_OK);
     return tx;
+}
+
+static assent_tx *begin(const char *payload)
+{
+    return begin_within(payload, 0);
 }
 
 static int commit_async(const char *payload)
@@ -161,6 +168,26 @@ static void there_is_a_limit_until_answers_are_taken(void **state)
     assent_tx_destroy(&tx);
     assert_int_equal(assent_client_dispatch(w.client, -1), 1);
     assert_int_equal(w.committed, 4);
+    // Those that wait for their answer take it at once.
+    for (int i = 0; i < 10; i++) {
+        tx = begin("go");
+        assert_int_equal(assent_commit(tx, NULL, &w.error), ASSENT_OK);
+        assent_tx_destroy(&tx);
+    }
+}
+
+static void what_was_not_answered_may_be_committed_again(void **state)
+{
+    (void)state;
+    join(0);
+    assent_tx *tx = begin_within("hold", 50);
+    assert_int_equal(assent_commit_async(tx, done, NULL, &w.error), ASSENT_OK);
+    assert_int_equal(assent_client_dispatch(w.client, -1), 1);
+    assert_int_equal(w.failed, 1);
+    assert_int_equal(assent_commit_async(tx, done, NULL, &w.error), ASSENT_OK);
+    assent_tx_destroy(&tx);
+    assert_int_equal(assent_client_dispatch(w.client, -1), 1);
+    assert_int_equal(w.failed, 2);
 }
 
 static void chain(void *arg, int code, const assent_result *result)
@@ -332,6 +359,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_descriptor_tells_when_there_is_something_to_do, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(there_is_a_limit_until_answers_are_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_not_answered_may_be_committed_again, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(callbacks_may_begin_the_next, setup, teardown),
         cmocka_unit_test_setup_teardown(closing_completes_what_is_in_flight, setup, teardown),
         cmocka_unit_test_setup_teardown(closing_wakes_those_who_wait, setup, teardown),

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/store.h"
+
 static assent_participant_counts counts(void)
 {
     assent_participant_counts ret;
@@ -90,12 +92,10 @@ static void a_vote_that_was_heard_is_in_the_journal(void **state)
     (void)state;
     fake_handler *listen_to = rm.fake.handler;
     victim = spawn(NULL);
-    rm.fake.handler = kill_at_vote;
+    fake_handle(&rm.fake, kill_at_vote);
     rm_prepare("g", 100, "pay");
     died(victim);
-    fake_stop(&rm.fake);
-    rm.fake.handler = listen_to;
-    fake_start(&rm.fake);
+    fake_handle(&rm.fake, listen_to);
     rm_open(false, false);
     rm_await(MSG_INQUIRE, "g", 1);
     assert_int_equal(counts().in_doubt, 1);
@@ -229,6 +229,70 @@ static void what_a_durable_resource_manager_holds_is_in_doubt(void **state)
     assert_string_equal(rm_story("g"), "pc");
 }
 
+// ---- the journal ----
+
+static int count_record(void *arg, const struct store_record *record)
+{
+    unsigned *counts = arg;
+    counts[record->open ? 1 : 0]++;
+    return 0;
+}
+
+// Records in the journal of a participant that is closed: [0] closed ones, [1] open ones.
+static void journal_holds(unsigned closed, unsigned open)
+{
+    assent_participant_options options;
+    struct store *store;
+    unsigned found[2] = {0};
+    rm_options(&options);
+    if (store_open_leveldb(options.journal_dir, &(struct store_options){0}, &store, &rm.error) !=
+        ASSENT_OK)
+        fail_msg("%s", rm.error.message);
+    assert_int_equal(store->ops->scan(store, false, false, 0, count_record, found, NULL),
+                     ASSENT_OK);
+    store->ops->close(store);
+    assert_int_equal(found[0], closed);
+    assert_int_equal(found[1], open);
+}
+
+static void the_journal_keeps_what_is_not_finished(void **state)
+{
+    (void)state;
+    rm_open(false, false);
+    rm_prepare("doubt", 100, "pay");
+    rm_await_vote("doubt", VOTE_YES);
+    rm_prepare("ended", 101, "pay");
+    rm_await_vote("ended", VOTE_YES);
+    rm_commit("ended", 101);
+    rm_await_done("ended", OUTCOME_COMMITTED);
+    rm_close();
+    journal_holds(1, 1);
+}
+
+static void a_durable_resource_manager_needs_no_vote_in_the_journal(void **state)
+{
+    (void)state;
+    rm_open(true, true);
+    rm_prepare("g", 100, "pay");
+    rm_await_vote("g", VOTE_YES);
+    rm_close();
+    journal_holds(0, 0);
+}
+
+static void each_run_says_which_journal_and_which_run_it_is(void **state)
+{
+    (void)state;
+    rm_open(false, false);
+    struct msg_hello first = rm.hello;
+    rm_close();
+    rm_open(false, false);
+    struct msg_hello second = rm.hello;
+    rm_close();
+    assert_int_not_equal(first.journal, 0);
+    assert_int_equal(first.journal, second.journal);
+    assert_int_equal(first.peer_incarnation + 1, second.peer_incarnation);
+}
+
 // ---- journals that cannot be served from ----
 
 static int open_journal(const char *dir)
@@ -349,6 +413,9 @@ int main(int argc, char **argv)
         TEST(a_mistyped_crash_point_is_refused),
         TEST(only_texts_of_ours_are_taken),
         TEST(what_a_durable_resource_manager_holds_is_in_doubt),
+        TEST(the_journal_keeps_what_is_not_finished),
+        TEST(a_durable_resource_manager_needs_no_vote_in_the_journal),
+        TEST(each_run_says_which_journal_and_which_run_it_is),
         TEST(a_journal_that_is_no_directory_is_refused),
         TEST(a_damaged_journal_is_refused),
         TEST(a_journal_that_cannot_be_written_stops_the_participant),
