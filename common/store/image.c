@@ -53,7 +53,7 @@ static int open_next(const struct image *self, struct source *s, assent_error *e
         ldb_table_close(&s->table);
     s->table_open = s->valid = false;
     while (s->next < s->end) {
-        int code = ldb_table_open(self->db, s->next++, &s->table, error);
+        int code = ldb_table_open(self->db, &self->manifest, s->next++, &s->table, error);
         if (code != ASSENT_OK)
             return code;
         s->table_open = true;
@@ -216,7 +216,7 @@ int image_next(struct image *self, struct image_entry *ret, bool *ret_more, asse
         self->started = true;
         self->last_size = s->now.key.size;
         memcpy(self->last_key, s->now.key.data, s->now.key.size);
-        if ((s->now.trailer & 0xff) == IMAGE_DELETED)
+        if ((s->now.trailer & 0xff) == LDB_DELETED)
             continue;
         *ret = (struct image_entry){s->now.key, s->now.value, s->now.where};
         return ASSENT_OK;

@@ -59,9 +59,9 @@ static bool take_entry(struct ldb_input *in, struct image_raw *ret)
     unsigned type = *in->at++;
     ret->trailer = type;
     ret->value = slice_of(NULL, 0);
-    if (type > IMAGE_VALUE || !ldb_take_string(in, &ret->key) || ret->key.size > LDB_KEY_MAX - 8)
+    if (type > LDB_VALUE || !ldb_take_string(in, &ret->key) || ret->key.size > LDB_KEY_MAX - 8)
         return false;
-    return type == IMAGE_DELETED || ldb_take_string(in, &ret->value);
+    return type == LDB_DELETED || ldb_take_string(in, &ret->value);
 }
 
 static int take_batch(struct image_logs *self, struct slice batch, struct audit_where where,
@@ -72,6 +72,9 @@ static int take_batch(struct image_logs *self, struct slice batch, struct audit_
     bool fits = ldb_take_bytes(&in, BATCH_HEAD_SIZE, &head);
     uint64_t sequence = fits ? get_u64(head.data) : 0;
     uint32_t count = fits ? get_u32((const uint8_t *)head.data + 8) : 0;
+    // Each batch goes on where the one before it ended, also in the next file.
+    fits = fits && sequence <= LDB_SEQUENCE_MAX &&
+           (!self->next_sequence || sequence == self->next_sequence);
     for (uint32_t i = 0; fits && i < count; i++) {
         struct image_raw *grown =
             room_for(self->entries, self->count, &self->capacity, sizeof *grown);
@@ -89,6 +92,7 @@ static int take_batch(struct image_logs *self, struct slice batch, struct audit_
     if (!fits || in.at != in.end)
         return error_set(error, ASSENT_CORRUPT, "%s at byte %" PRIu64 ": a batch is malformed",
                          where.file, where.offset);
+    self->next_sequence = sequence + count;
     return ASSENT_OK;
 }
 

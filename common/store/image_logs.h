@@ -5,8 +5,6 @@
 
 #include "store/image.h"
 
-enum { IMAGE_DELETED = 0, IMAGE_VALUE = 1 }; // LevelDB's types of entries
-
 // One entry as it is stored: also those that were deleted or overwritten since.
 struct image_raw {
     struct slice key;
@@ -27,6 +25,7 @@ struct image_logs {
     struct image_raw *entries; // owned; in order
     size_t count, capacity;
     struct image_tear tear;
+    uint64_t next_sequence; // of the batch that follows; 0: there was none yet
 };
 
 // By key, then newest first.

@@ -65,11 +65,12 @@ static void tell(const struct survey *survey, const char *text)
     survey->damage(survey->arg, line);
 }
 
-static void survey_table(const struct survey *survey, const struct ldb_table_file *file)
+static void survey_table(const struct survey *survey, const struct ldb_manifest *manifest,
+                         const struct ldb_table_file *file)
 {
     struct ldb_table table;
     assent_error why;
-    int code = ldb_table_open(survey->db, file, &table, &why);
+    int code = ldb_table_open(survey->db, manifest, file, &table, &why);
     if (code == ASSENT_OK) {
         while (code == ASSENT_OK && table.valid)
             code = ldb_table_next(&table, &why);
@@ -112,7 +113,7 @@ static void survey_files(const char *dir, inspect_damage *damage, void *arg)
     }
     survey_logs(&survey, manifest.log_number);
     for (size_t i = 0; i < manifest.count; i++)
-        survey_table(&survey, &manifest.tables[i]);
+        survey_table(&survey, &manifest, &manifest.tables[i]);
     ldb_manifest_free(&manifest);
 }
 

@@ -9,6 +9,18 @@
 
 enum { LDB_NAME_SIZE = 32 }; // "MANIFEST-" and a number, NUL-terminated
 
+// LevelDB has 56 bits for its sequence numbers, and aborts when they run over; no log lives to see
+// half of that.
+static const uint64_t LDB_SEQUENCE_MAX = UINT64_C(1) << 55;
+
+enum ldb_entry_type { LDB_DELETED = 0, LDB_VALUE = 1 };
+
+// The last 8 bytes of a key in a table: sequence number << 8 | type.
+static inline bool ldb_trailer_good(uint64_t trailer)
+{
+    return (trailer & 0xff) <= LDB_VALUE && trailer >> 8 <= LDB_SEQUENCE_MAX;
+}
+
 // LevelDB stores checksums of data that may itself hold checksums, so it masks them.
 static inline uint32_t ldb_mask(uint32_t crc)
 {

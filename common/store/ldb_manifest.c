@@ -11,6 +11,8 @@
 
 #include "store/ldb_log.h"
 
+static const uint64_t FILE_NUMBER_MAX = UINT64_C(1) << 48;
+
 enum edit_tag {
     EDIT_COMPARATOR = 1,
     EDIT_LOG_NUMBER = 2,
@@ -91,7 +93,8 @@ static bool take_level(struct ldb_input *in, unsigned *ret)
 static bool take_key(struct ldb_input *in, struct ldb_key *ret)
 {
     struct slice key;
-    if (!ldb_take_string(in, &key) || key.size < 8 || key.size > LDB_KEY_MAX)
+    if (!ldb_take_string(in, &key) || key.size < 8 || key.size > LDB_KEY_MAX ||
+        !ldb_trailer_good(trailer_of(key)))
         return false;
     memcpy(ret->bytes, key.data, key.size);
     ret->size = key.size;
@@ -123,10 +126,9 @@ static void remove_table(struct ldb_manifest *self, unsigned level, uint64_t num
 static bool take_new_file(struct ldb_manifest *self, struct ldb_input *in, bool *ret_no_memory)
 {
     struct ldb_table_file file;
-    struct ldb_key largest;
     if (!take_level(in, &file.level) || !ldb_take_varint(in, &file.number) ||
         !ldb_take_varint(in, &file.size) || !take_key(in, &file.smallest) ||
-        !take_key(in, &largest))
+        !take_key(in, &file.largest))
         return false;
     struct ldb_table_file *added = add_table(self);
     *ret_no_memory = !added;
@@ -149,7 +151,9 @@ static bool take_edit(struct ldb_manifest *self, struct ldb_input *in, bool *ret
                slice_equal(text, slice_text("leveldb.BytewiseComparator"));
     case EDIT_LOG_NUMBER: self->begun = true; return ldb_take_varint(in, &self->log_number);
     case EDIT_NEXT_FILE:
-    case EDIT_LAST_SEQUENCE: return ldb_take_varint(in, &number);
+        return ldb_take_varint(in, &self->next_file) && self->next_file <= FILE_NUMBER_MAX;
+    case EDIT_LAST_SEQUENCE:
+        return ldb_take_varint(in, &self->last_sequence) && self->last_sequence <= LDB_SEQUENCE_MAX;
     case EDIT_PREV_LOG_NUMBER: return ldb_take_varint(in, &number) && number == 0;
     case EDIT_COMPACT_POINTER: return take_level(in, &level) && take_key(in, &key);
     case EDIT_DELETED_FILE:
@@ -179,6 +183,23 @@ static int take_edits(struct ldb_manifest *self, struct slice record, size_t off
                        : error_set(error, ASSENT_CORRUPT, "%s at byte %zu: an entry is malformed",
                                    self->name, offset);
     return ASSENT_OK;
+}
+
+// Whether the entries make sense together: LevelDB trusts them, whatever they say.
+static int check_edits(const struct ldb_manifest *self, assent_error *error)
+{
+    bool good = self->log_number < self->next_file;
+    for (size_t i = 0; good && i < self->count; i++) {
+        const struct ldb_table_file *file = &self->tables[i];
+        good = file->number < self->next_file &&
+               ldb_key_compare(slice_of(file->smallest.bytes, file->smallest.size),
+                               slice_of(file->largest.bytes, file->largest.size)) <= 0;
+        for (size_t j = 0; good && j < i; j++)
+            good = self->tables[j].number != file->number;
+    }
+    return good ? ASSENT_OK
+                : error_set(error, ASSENT_CORRUPT,
+                            "%s at byte 0: its entries contradict each other", self->name);
 }
 
 static int by_level_and_key(const void *a, const void *b)
@@ -257,6 +278,8 @@ int ldb_manifest_read(const char *db, struct ldb_manifest *ret, assent_error *er
     self.file_size = size;
     ldb_log_init(&log, slice_of(data, size));
     code = read_edits(&self, &log, error);
+    if (code == ASSENT_OK)
+        code = check_edits(&self, error);
     ldb_log_free(&log);
     free(data);
     if (code != ASSENT_OK) {

@@ -16,7 +16,7 @@ struct ldb_key {
 struct ldb_table_file {
     unsigned level;
     uint64_t number, size;
-    struct ldb_key smallest;
+    struct ldb_key smallest, largest;
 };
 
 struct ldb_manifest {
@@ -24,9 +24,11 @@ struct ldb_manifest {
     uint64_t file_size;
     struct ldb_table_file *tables; // owned; by level, then in the order of their keys
     size_t count, capacity;
-    uint64_t log_number; // logs from here on are live
-    bool begun;          // it has an entry that makes a database
-    bool cut;            // it ends in what is no record: at `cut_at`, because of `cut_why`
+    uint64_t log_number;    // logs from here on are live
+    uint64_t next_file;     // no file that it names has this number or a higher one
+    uint64_t last_sequence; // no entry of its tables has a higher one
+    bool begun;             // it has an entry that makes a database
+    bool cut;               // it ends in what is no record: at `cut_at`, because of `cut_why`
     uint64_t cut_at;
     const char *cut_why;
 };
