@@ -149,6 +149,18 @@ void oracle_sent(struct oracle *o, const struct fake_log *log, int resource, con
     }
 }
 
+// Commit takes a yes, or a read-only, of every branch; but for what an operator has forced, and for
+// a branch alone, which decides.
+void oracle_writing(struct oracle *o, const struct tx_record *record)
+{
+    if (record->outcome != OUTCOME_COMMITTED || record->mixed ||
+        oracle_alone(o, &record->gtid, record->attempt))
+        return;
+    CHECK(record->branch_count > 0);
+    for (unsigned i = 0; i < record->branch_count; i++)
+        CHECK(record->branches[i].vote == VOTE_YES || record->branches[i].vote == VOTE_READ_ONLY);
+}
+
 void oracle_fence(struct oracle *o, int resource, uint64_t fence)
 {
     if (fence == 0)

@@ -34,6 +34,8 @@ void oracle_init(struct oracle *o);
 void oracle_free(struct oracle *o);
 // A message that leaves. `resource`: of the participant it goes to, or -1.
 void oracle_sent(struct oracle *o, const struct fake_log *log, int resource, const struct msg *msg);
+// A record that is to be written.
+void oracle_writing(struct oracle *o, const struct tx_record *record);
 // The fence of the next frame to the participant that is bound to a resource; 0 where none is.
 void oracle_fence(struct oracle *o, int resource, uint64_t fence);
 // Nothing that was told of this gtid binds any more: its record was collected.

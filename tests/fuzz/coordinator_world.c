@@ -68,7 +68,10 @@ static void apply(struct world *w, const struct effect *effect)
 {
     switch (effect->type) {
     case EFFECT_SEND: sent(w, effect->u.send.peer, &effect->u.send.msg); break;
-    case EFFECT_WRITE: fake_log_write(&w->log, &effect->u.write); break;
+    case EFFECT_WRITE:
+        oracle_writing(&w->oracle, effect->u.write.tx);
+        fake_log_write(&w->log, &effect->u.write);
+        break;
     case EFFECT_LOOKUP:
         CHECK(w->lookup_count < LOOKUPS);
         w->lookups[w->lookup_count++] =
