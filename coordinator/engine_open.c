@@ -72,26 +72,18 @@ static int make_dir(const char *path, assent_error *error)
 static int open_store(struct engine *e, struct store **ret, assent_error *error)
 {
     const char *dir = e->config->data_dir;
-    struct store_options options = {
+    const struct store_options options = {
         .create = true,
         .records_max = e->config->records_max,
         .wall_ms = e->now.wall_ms,
     };
     int code = make_dir(dir, error);
     if (!code)
-        code = random_bytes(&options.id, sizeof options.id, error);
-    // Ids of coordinators have 40 bits, so that they fit into gtids; 0 means "none".
-    options.id = options.id >> (64 - COORDINATOR_BITS) | 1;
-    if (!code)
         code = store_open_leveldb(dir, &options, ret, error);
     if (code)
         return code;
     (*ret)->ops->info(*ret, &e->info);
-    if (e->info.id >> COORDINATOR_BITS == 0)
-        return ASSENT_OK;
-    (*ret)->ops->close(*ret);
-    return error_set(error, ASSENT_CORRUPT,
-                     "%s: this is not a coordinator's log; is it a participant's journal?", dir);
+    return ASSENT_OK;
 }
 
 struct recovery {
@@ -100,6 +92,12 @@ struct recovery {
     int code;
 };
 
+static void unreadable(struct recovery *r, const struct store_record *stored)
+{
+    error_prefix(r->error, "%s: record %llu", r->engine->config->data_dir,
+                 (unsigned long long)stored->seq);
+}
+
 static int recover_record(void *arg, const struct store_record *stored)
 {
     struct recovery *r = arg;
@@ -107,8 +105,7 @@ static int recover_record(void *arg, const struct store_record *stored)
     struct tx_record record;
     r->code = record_decode_tx(stored->value, &e->storage, &record, r->error);
     if (r->code) {
-        error_prefix(r->error, "%s: record %llu", e->config->data_dir,
-                     (unsigned long long)stored->seq);
+        unreadable(r, stored);
         return 1;
     }
     struct event event = {.type = EVENT_RECOVERED, .u.tx = &record};
@@ -117,10 +114,27 @@ static int recover_record(void *arg, const struct store_record *stored)
     return e->stopped;
 }
 
+// The newest record of all says whose log this is.
+static int check_kind(void *arg, const struct store_record *stored)
+{
+    struct recovery *r = arg;
+    struct tx_record record;
+    r->code = record_decode_tx(stored->value, &r->engine->storage, &record, r->error);
+    if (r->code == ASSENT_CORRUPT)
+        error_set(r->error, r->code,
+                  "%s: this is not a coordinator's log; is it a participant's journal?",
+                  r->engine->config->data_dir);
+    else if (r->code)
+        unreadable(r, stored);
+    return 1;
+}
+
 static int recover(struct engine *e, struct store *store, assent_error *error)
 {
     struct recovery r = {.engine = e, .error = error};
-    int code = store->ops->scan(store, true, false, 0, recover_record, &r, error);
+    int code = store->ops->scan(store, false, true, 0, check_kind, &r, error);
+    if (!code && !r.code)
+        code = store->ops->scan(store, true, false, 0, recover_record, &r, error);
     if (r.code)
         return r.code;
     if (e->stopped)

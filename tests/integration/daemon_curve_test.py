@@ -10,7 +10,8 @@ import signal
 import subprocess
 import unittest
 
-from daemon_harness import (BIN, EXIT_CLEAN, EXIT_USAGE, PATIENCE_S, DaemonTest, wait_until)
+from daemon_harness import (BIN, EXIT_CLEAN, EXIT_REFUSED, EXIT_USAGE, PATIENCE_S, DaemonTest,
+                            wait_until)
 
 ASSENT, BANK = str(BIN / "assent"), str(BIN / "assent-bank")
 EXIT_NO_ANSWER, EXIT_NOT_ALLOWED = 2, 4
@@ -114,6 +115,22 @@ class Curve(DaemonTest):
         participants = json.loads(self.run_here([ASSENT, "participants", "--json",
                                                  *self.as_("operator")]))
         self.assertNotIn('"connected": true', json.dumps(participants))
+
+    def test_a_participants_journal_is_no_log(self):
+        self.keygen("bank-a", "--role", "participant", "--resources", "bank-a")
+        ledger = self.directory / "bank-a"
+        self.run_here([BANK, "load", "--name", "bank-a", "--accounts", "10", str(ledger)])
+        daemon = self.secure()
+        self.keygen("teller", "--role", "client")
+        self.reload(daemon)
+        bank = self.bank(ledger, "--journal-votes", *self.as_("bank-a"))
+        daemon.wait_log("connected", name="bank-a")
+        self.run_here([BANK, "run", "--count", "20", "--quiet", *self.as_("teller"), str(ledger)])
+        bank.terminate()
+        self.assertEqual(bank.wait(PATIENCE_S), EXIT_CLEAN)
+        journal = next(ledger.rglob("head")).parent  # the directory with a witness in it
+        other = self.refused(EXIT_REFUSED, "--set", f"data-dir={journal}")
+        self.assertIn("participant's journal", other.log("not_started")[0]["reason"])
 
     def test_what_cannot_start(self):
         self.refused(EXIT_USAGE, "--security-certificate=/nonexistent",

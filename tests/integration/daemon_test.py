@@ -342,6 +342,7 @@ class Signals(DaemonTest):
         file.write_text("limits\n    branches = 3\n")
         daemon = self.start("--config", str(file))
         cases = ["limits\n    branches = 4\n    nonsense = 1\n", "garbage\x01",
+                 "limits\n    branches = 4\nlisten\n    endpoint = udp://x\n",
                  "limits\n    branches = 4\ntimeouts\n    retry-min-ms = 40000\n", None,
                  f"limits\n    branches = 4\nlogging\n    file = {self.directory}/none/log\n"]
         for number, text in enumerate(cases, 1):
