@@ -25,7 +25,7 @@ bool calls_add(assent_participant *p, const struct effect_call *effect)
         .gtid = call->gtid,
         .branch = effect->branch,
         .enlisted = effect->kind == BRANCH_ENLISTED,
-        .payload = effect->payload.size ? call->payload : NULL,
+        .payload = call->payload,
         .size = effect->payload.size,
         .id = call->id,
         .tries = effect->tries,

@@ -219,6 +219,7 @@ static void ask_pause(struct client *c, struct ask *ask, uint32_t first_ms, uint
 static void ask_send(struct client *c, struct ask *ask)
 {
     *client_send(c, ask->msg.type) = ask->msg;
+    ask->coordinator = c->coordinator;
     ask->uncertain |= ask->awaiting;
     ask->awaiting = true;
     ask_pause(c, ask, c->config.resend_ms, ask->sends++);
@@ -238,11 +239,19 @@ static void ask_expire(struct client *c, struct ask *ask)
         ask_fail(c, ask, ASSENT_BUSY, "the coordinator was overloaded: nothing was done");
 }
 
+// What one coordinator was asked to do, another one must not do again: only the first knows whether
+// it has been done. A question may go to anybody.
+static bool ask_may_send(const struct client *c, const struct ask *ask)
+{
+    bool elsewhere = (ask->awaiting || ask->uncertain) && ask->coordinator != c->coordinator;
+    return c->link == LINK_WELCOMED && (!elsewhere || ask->kind == ASK_STATUS);
+}
+
 void ask_timer(struct client *c, struct ask *ask)
 {
     if (ask->deadline_ms <= c->now.mono_ms)
         ask_expire(c, ask);
-    else if (c->link == LINK_WELCOMED)
+    else if (ask_may_send(c, ask))
         ask_send(c, ask);
     else
         ask_arm(c, ask, UINT64_MAX); // sent again by the next welcome

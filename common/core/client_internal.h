@@ -23,6 +23,7 @@ struct ask {
     token_t token;
     enum ask_kind kind;
     uint64_t deadline_ms;
+    uint64_t coordinator;     // that it was sent to
     uint32_t sends, refusals; // for the backoff
     bool awaiting;            // sent, and neither refused nor answered since
     bool uncertain;           // an earlier send may have had an effect that this one's answer hides

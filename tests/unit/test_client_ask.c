@@ -293,6 +293,36 @@ static void a_refusal_does_not_hide_what_an_earlier_send_did(void **state)
     story_end(&s);
 }
 
+// Another coordinator answers at the same place: its log says nothing of what the first one did.
+static void what_one_coordinator_was_asked_another_is_not(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, NULL);
+    story_ready(&s);
+    story_submit(&s, 1, "sent", "1", 20000);
+    story_ask(&s, ASK_STATUS, 2, "question", 20000);
+    story_submit(&s, 3, "refused", "1", 20000);
+    story_refuse(&s, MSG_SUBMIT, "refused", ASSENT_BUSY);
+    story_disconnect(&s);
+    story_submit(&s, 4, "unsent", "1", 20000);
+    story_skip(&s);
+    s.header.coordinator++;
+    story_connect(&s);
+    story_welcome(&s, 1, 100);
+    story_is(&s, "-> HELLO client\n-> STATUS question\n-> SUBMIT refused 0:bank=1\n"
+                 "-> SUBMIT unsent 0:bank=1\n");
+    story_disconnect(&s);
+    s.header.coordinator--;
+    story_connect(&s);
+    story_welcome(&s, 1, 100);
+    story_is(&s, "-> HELLO client\n-> SUBMIT sent 0:bank=1\n-> STATUS question\n");
+    story_disconnect(&s);
+    story_wait(&s, 20000);
+    story_is(&s, "3: TIMEOUT\n4: TIMEOUT\n1: TIMEOUT\n2: TIMEOUT\n");
+    story_end(&s);
+}
+
 static void a_refusal_after_in_progress_is_no_proof_either(void **state)
 {
     (void)state;
@@ -464,6 +494,7 @@ int main(void)
         cmocka_unit_test(busy_is_tried_again_with_backoff),
         cmocka_unit_test(other_refusals_complete),
         cmocka_unit_test(a_refusal_does_not_hide_what_an_earlier_send_did),
+        cmocka_unit_test(what_one_coordinator_was_asked_another_is_not),
         cmocka_unit_test(a_refusal_after_in_progress_is_no_proof_either),
         cmocka_unit_test(a_refused_session_refuses_what_was_never_sent),
         cmocka_unit_test(a_refusal_without_a_gtid_is_for_all_of_its_kind),

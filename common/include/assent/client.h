@@ -89,7 +89,8 @@ ASSENT_API int assent_client_open(const assent_client_options *options, assent_c
 
 // Stops the client and sets *client_p to NULL. Requests in flight complete with ASSENT_CLOSED
 // (their callbacks run here); the transactions themselves go on at the coordinator. Transactions
-// must have been destroyed, or not be used any more other than by assent_tx_destroy.
+// must have been destroyed, or not be used any more other than by assent_tx_destroy. Threads that
+// wait in other functions are woken with ASSENT_CLOSED, but none may be in assent_client_dispatch.
 ASSENT_API void assent_client_close(assent_client **client_p);
 
 // Waits until the coordinator has answered, at most timeout_ms (-1: no limit). ASSENT_OK,

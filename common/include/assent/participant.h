@@ -38,7 +38,7 @@ typedef struct assent_branch {
     const char *gtid;
     uint16_t branch;
     int enlisted;        // 1: the application did the work here itself; there is no payload
-    const void *payload; // of a call
+    const void *payload; // of a call; never NULL
     size_t size;         // in bytes
     const char *id; // printable, at most 128 bytes, unique to this run of this branch: the name
                     // under which a database should hold the prepared work
