@@ -140,6 +140,9 @@ void engine_log_listening(const struct engine *e, uint64_t took_ms)
     char id[COORDINATOR_TEXT_BYTES];
     coordinator_text(e->info.id, id);
     const char *endpoint;
+    if (*e->info.recovered)
+        log_event(LOG_WARN, "log_end_cut", KV("data_dir", e->config->data_dir),
+                  KV("what", e->info.recovered));
     for (unsigned i = 0; (endpoint = net_server_endpoint(e->net, i)); i++)
         log_event(LOG_INFO, "listening", KV("endpoint", endpoint), KV("coordinator", id),
                   KV("incarnation", e->info.incarnation), KV("recovered", e->recovered),

@@ -7,6 +7,7 @@
 
 #include "base/crash_point.h"
 #include "daemon.h"
+#include "net/authority.h"
 
 static int fail(const assent_error *error)
 {
@@ -27,6 +28,9 @@ static int run(const struct options *options, struct config *config, assent_erro
     int code = config_resolve(config, error);
     if (!code)
         code = engine_check(config, error);
+    // A reload does without those that are not valid, a start does not.
+    if (!code && options->what == OPTIONS_CHECK && *config->authorized_dir)
+        code = authority_check(config->authorized_dir, error);
     if (!code && options->what == OPTIONS_CHECK) {
         puts("the configuration is valid");
         return flushed();

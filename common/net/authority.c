@@ -139,6 +139,14 @@ failed:
     return code;
 }
 
+int authority_check(const char *directory, assent_error *error)
+{
+    struct table table = {0};
+    int code = table_read(directory, &table, error);
+    free(table.holders);
+    return code;
+}
+
 // ---- the ZAP handler ----
 
 enum { ZAP_VERSION, ZAP_REQUEST, ZAP_DOMAIN, ZAP_ADDRESS, ZAP_IDENTITY, ZAP_MECHANISM, ZAP_KEY };

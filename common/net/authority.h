@@ -15,6 +15,9 @@ struct authority;
 int authority_open(void *context, const char *directory, struct authority **ret,
                    assent_error *error);
 
+// Would authority_open like the directory? Reads it and forgets it. Errors: those.
+int authority_check(const char *directory, assent_error *error);
+
 // Reads the directory again. ASSENT_CONFIG: a certificate is not valid and was left out, the others
 // apply. Any other code: nothing has changed. When something has, holders returned before can be
 // read until the next reload, and stand no more.

@@ -40,8 +40,10 @@ static int security_check(const struct net_peer_options *options, const struct e
 {
     if (!options->certificate != !options->server_certificate)
         return error_set(error, ASSENT_CONFIG,
-                         "net: a certificate of one's own and the coordinator's public "
-                         "certificate go together");
+                         "net: %s is set without %s: one's own secret certificate and the "
+                         "coordinator's public one go together",
+                         options->certificate ? "a certificate" : "a server certificate",
+                         options->certificate ? "a server certificate" : "a certificate");
     *ret_curve = options->certificate && !endpoint->path;
     if (!endpoint->path && !endpoint->loopback && !*ret_curve)
         return error_set(error, ASSENT_CONFIG,

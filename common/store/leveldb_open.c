@@ -31,9 +31,17 @@ static int sync_dir(const char *path, assent_error *error)
 static int make_dir(const char *dir, bool create, assent_error *error)
 {
     struct stat info;
-    if (stat(dir, &info) == 0)
-        return S_ISDIR(info.st_mode) ? ASSENT_OK
-                                     : error_set(error, ASSENT_IO, "%s: is not a directory", dir);
+    if (stat(dir, &info) == 0) {
+        if (!S_ISDIR(info.st_mode))
+            return error_set(error, ASSENT_IO, "%s: is not a directory", dir);
+        // Whoever may rename files in it may put another log in place of ours.
+        if (info.st_mode & S_IWOTH)
+            return error_set(error, ASSENT_IO,
+                             "%s: other users may write to it: chmod o-w it, or use a directory "
+                             "of its own below it",
+                             dir);
+        return ASSENT_OK;
+    }
     if (errno != ENOENT || !create)
         return error_set(error, ASSENT_IO, "%s: %s", dir, strerror(errno));
     if (mkdir(dir, 0700) != 0)

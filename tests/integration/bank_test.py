@@ -56,7 +56,7 @@ class CommandLine(unittest.TestCase):
     def test_no_coordinator(self):
         done = self.bank("run", "--quiet", "--count", 1, "--patience", 1, self.world.dir / "bank-a")
         self.assertEqual(done.returncode, TROUBLE)
-        self.assertIn("is assentd running?", done.stderr)
+        self.assertIn("gave up after ", done.stderr)
 
 
 class Transfers(unittest.TestCase):

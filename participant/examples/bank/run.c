@@ -294,10 +294,11 @@ static int run_fleet(struct run *r)
         (r->json ? report_json : report_text)(f, seconds, bad);
         if (bad || f->tally.unresolved)
             status = EXIT_FOUND_WRONG;
-        if (f->gave_up)
-            status =
-                complain(EXIT_TROUBLE, "no coordinator answered for %lld s; is assentd running?",
-                         (long long)f->patience_s);
+        if (f->gave_up) {
+            const char *why = assent_client_wait(f->client, 0, &error) ? error.message : "slow";
+            status = complain(EXIT_TROUBLE, "gave up after %lld s: %s",
+                              (long long)f->patience_s, why);
+        }
     } else {
         status = complain(EXIT_TROUBLE, "no thread could be started");
     }

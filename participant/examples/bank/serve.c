@@ -80,6 +80,8 @@ static int serve_options(int argc, char **argv, struct serve *s)
     return -1;
 }
 
+enum { WAITS_BEFORE_SAYING_WHY = 100 }; // about two seconds
+
 // Until a signal, or until the bank cannot go on. SIGTERM and SIGINT are let in only while it
 // waits.
 static int serve_wait(assent_participant *participant, struct ledger *ledger)
@@ -88,11 +90,14 @@ static int serve_wait(assent_participant *participant, struct ledger *ledger)
     sigemptyset(&open);
     int failed = assent_participant_fd(participant);
     bool ready = false;
-    while (!stopping) {
-        if (!ready && assent_participant_wait(participant, 0, NULL) == ASSENT_OK) {
+    assent_error error;
+    for (unsigned waits = 0; !stopping; waits++) {
+        if (!ready && assent_participant_wait(participant, 0, &error) == ASSENT_OK) {
             ready = true;
             printf("ready\n");
             fflush(stdout);
+        } else if (!ready && waits == WAITS_BEFORE_SAYING_WHY) {
+            complain(EXIT_GOOD, "waiting: %s", error.message);
         }
         struct timespec pause = {.tv_nsec = ready ? 500000000 : 20000000};
         fd_set readable;
