@@ -3,11 +3,11 @@
 // after a lost reply by asking again. Not thread-safe.
 //
 // A request is sent again after every reconnection, and after a pause without an answer: the
-// coordinator takes the same request for the same transaction. Only to a coordinator with another
-// log it is not sent again: it waits for the one that may have acted on it. So an ASK completes
-// with
+// coordinator takes the same request for the same transaction. So an ASK completes with
 //   ASSENT_OK           what the coordinator answered
-//   ASSENT_TIMEOUT      its deadline has passed, and it may have had an effect
+//   ASSENT_TIMEOUT      its deadline has passed, or a coordinator with another log answers now, and
+//   it
+//                       may have had an effect
 //   ASSENT_UNAVAILABLE  its deadline has passed, and it was never sent
 //   any other           refused: certainly without effect
 #ifndef CORE_CLIENT_H

@@ -241,20 +241,25 @@ static void ask_expire(struct client *c, struct ask *ask)
 
 // What one coordinator was asked to do, another one must not do again: only the first knows whether
 // it has been done. A question may go to anybody.
-static bool ask_may_send(const struct client *c, const struct ask *ask)
+static bool ask_is_of_another(const struct client *c, const struct ask *ask)
 {
-    bool elsewhere = (ask->awaiting || ask->uncertain) && ask->coordinator != c->coordinator;
-    return c->link == LINK_WELCOMED && (!elsewhere || ask->kind == ASK_STATUS);
+    return (ask->awaiting || ask->uncertain) && ask->coordinator != c->coordinator &&
+           ask->kind != ASK_STATUS;
 }
 
 void ask_timer(struct client *c, struct ask *ask)
 {
     if (ask->deadline_ms <= c->now.mono_ms)
         ask_expire(c, ask);
-    else if (ask_may_send(c, ask))
-        ask_send(c, ask);
-    else
+    else if (c->link != LINK_WELCOMED)
         ask_arm(c, ask, UINT64_MAX); // sent again by the next welcome
+    else if (ask->held && ask_is_of_another(c, ask))
+        ask_succeed(c, ask, ask->held);
+    else if (ask_is_of_another(c, ask))
+        ask_fail(c, ask, ASSENT_TIMEOUT,
+                 "another coordinator answers now: only the one that was asked knows the outcome");
+    else
+        ask_send(c, ask);
 }
 
 // Ticks then send them, oldest first, LIMIT_RESEND_BATCH at a time.
