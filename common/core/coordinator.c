@@ -314,7 +314,7 @@ static void coord_looked_up(struct coordinator *c, const struct event *event)
 static void coord_tx_timeout(struct coordinator *c, struct tx *tx)
 {
     if (tx->state == TX_ACTIVE)
-        decide_abort(c, tx, REASON_TIMEOUT, 0,
+        decide_abort(c, tx, REASON_TIMEOUT, BRANCH_NONE,
                      slice_text("the application did not commit in time"));
     else
         prepare_timeout(c, tx);
@@ -341,7 +341,8 @@ static void coord_begin_drain(struct coordinator *c)
     for (size_t cursor = 0; map_next(&c->txs, &cursor, &value);) {
         struct tx *tx = value;
         if (tx->state == TX_ACTIVE)
-            decide_abort(c, tx, REASON_SHUTDOWN, 0, slice_text("the coordinator is shutting down"));
+            decide_abort(c, tx, REASON_SHUTDOWN, BRANCH_NONE,
+                         slice_text("the coordinator is shutting down"));
     }
 }
 

@@ -182,7 +182,8 @@ static void submit_again(struct coordinator *c, struct session *s, struct tx *tx
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_CONFLICT,
                      "the branches do not match those that were enlisted");
     } else if (!submit_take(c, tx, submit) || !tx_add_waiter(tx, s->id, MSG_SUBMIT)) {
-        decide_abort(c, tx, REASON_SHUTDOWN, 0, slice_text("the coordinator is out of memory"));
+        decide_abort(c, tx, REASON_SHUTDOWN, BRANCH_NONE,
+                     slice_text("the coordinator is out of memory"));
         begin_wait(c, s, tx, MSG_SUBMIT);
     } else {
         prepare_begin(c, tx);
@@ -302,7 +303,8 @@ void begin_cancel(struct coordinator *c, struct session *s, const struct gtid *g
     if (tx->state == TX_LOOKING)
         tx->cancelled = true;
     else if (tx->state == TX_ACTIVE || tx->state == TX_PREPARING)
-        decide_abort(c, tx, REASON_CANCELLED, 0, slice_text("the application rolled back"));
+        decide_abort(c, tx, REASON_CANCELLED, BRANCH_NONE,
+                     slice_text("the application rolled back"));
     else
         coord_answer_waiters(c, tx);
 }
@@ -327,7 +329,8 @@ void begin_go(struct coordinator *c, struct tx *tx)
 {
     c->stats.begun++;
     if (tx->cancelled) {
-        decide_abort(c, tx, REASON_CANCELLED, 0, slice_text("the application rolled back"));
+        decide_abort(c, tx, REASON_CANCELLED, BRANCH_NONE,
+                     slice_text("the application rolled back"));
         return;
     }
     struct waiter *kept = NULL;
@@ -383,7 +386,7 @@ void begin_silent(struct coordinator *c, struct tx *tx, enum outcome outcome)
 {
     if (outcome == OUTCOME_ABORTED) {
         // Work that the application did at enlisted branches may still be there: undo it.
-        decide_abort(c, tx, REASON_PRESUMED, 0,
+        decide_abort(c, tx, REASON_PRESUMED, BRANCH_NONE,
                      slice_text("the coordinator restarted before it was decided"));
         return;
     }

@@ -125,6 +125,8 @@ void drive_one_phase(struct coordinator *c, struct branch *b, enum outcome outco
     tx->owing = 0;
     tx->outcome = (uint8_t)outcome;
     tx->reason = (uint8_t)reason;
+    if (reason != REASON_NONE)
+        tx->reason_branch = b->number;
     tx->reason_text = tx_copy(tx, text);
     tx->decided_ms = tx->ended_ms = c->stamp_ms;
     tx_move(tx, TX_ENDING);

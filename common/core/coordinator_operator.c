@@ -56,7 +56,7 @@ static void order_undecided(struct coordinator *c, struct tx *tx,
         if (!order_heuristic(c, tx, order, OUTCOME_NONE))
             order_refuse(c, order, ASSENT_NOMEM, "out of memory");
         else
-            decide_abort(c, tx, REASON_OPERATOR, 0, tx->heuristic->why);
+            decide_abort(c, tx, REASON_OPERATOR, BRANCH_NONE, tx->heuristic->why);
     } else if (order->verb == OPERATOR_COMMIT) {
         order_refuse(
             c, order, ASSENT_STATE,

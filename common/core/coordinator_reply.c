@@ -43,6 +43,7 @@ struct msg_result *coord_result(struct coordinator *c, peer_t peer, uint8_t abou
     result->gtid = *gtid;
     result->about = about;
     result->outcome = (uint8_t)outcome;
+    result->branch = BRANCH_NONE;
     return result;
 }
 

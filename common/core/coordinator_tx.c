@@ -49,6 +49,7 @@ struct tx *tx_new(struct coordinator *c, const struct gtid *gtid, struct slice o
     tx->gtid = *gtid;
     tx->state = state;
     tx->protocol = PROTOCOL_2PC;
+    tx->reason_branch = BRANCH_NONE;
     tx->deadline.kind = TIMER_TX;
     tx->started_ms = c->stamp_ms;
     struct gtid_parts parts;

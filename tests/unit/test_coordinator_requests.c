@@ -267,6 +267,7 @@ static void test_cancel(void **state)
     desk_expect(d, PEER_A, MSG_ROLLBACK);
     desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
     assert_int_equal(d->msg.u.result.reason, REASON_CANCELLED);
+    assert_int_equal(d->msg.u.result.branch, BRANCH_NONE);
 }
 
 static void test_inquiries(void **state)
