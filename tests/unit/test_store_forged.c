@@ -140,9 +140,41 @@ static void a_forged_log_file(void **state)
     end(&f);
 }
 
+// The newest record, when there is no witness of it: the last that the log file has.
+static void a_forged_newest_record(void **state)
+{
+    struct forgery f;
+    struct shelf *shelf = *state;
+    char path[512];
+    make_log(shelf);
+    shelf_close(shelf);
+    snprintf(path, sizeof path, "%s/head", shelf->dir);
+    unlink(path);
+    begin(&f, shelf, "000003.log");
+    size_t last = 0;
+    for (size_t at = 0; at < f.size;
+         at += LOG_HEADER + (f.good[at + 4] | (size_t)f.good[at + 5] << 8))
+        last = at;
+    forge(&f, last + 6, f.size - last - 6, last);
+    assert_true(f.refused > f.opened);
+    end(&f);
+}
+
 static bool take_handle(struct ldb_input *in, uint64_t *offset, uint64_t *size)
 {
     return ldb_take_varint(in, offset) && ldb_take_varint(in, size);
+}
+
+// The first entry of a block has an uncompressed key: three lengths, the key, here a handle.
+static void first_handle(const struct forgery *f, uint64_t at, uint64_t size, uint64_t *ret_at,
+                         uint64_t *ret_size)
+{
+    struct ldb_input in = {f->good + at, f->good + at + size};
+    uint64_t shared, own, value;
+    struct slice key;
+    assert_true(ldb_take_varint(&in, &shared) && ldb_take_varint(&in, &own) &&
+                ldb_take_varint(&in, &value) && ldb_take_bytes(&in, own, &key) &&
+                take_handle(&in, ret_at, ret_size));
 }
 
 // Every block of a table: data blocks lie one after another from the beginning, then the filter,
@@ -158,15 +190,11 @@ static void a_forged_table(void **state)
     struct ldb_input footer = {f.good + f.size - FOOTER, f.good + f.size};
     assert_true(take_handle(&footer, &meta_at, &meta_size) &&
                 take_handle(&footer, &index_at, &index_size));
-    // The first entry of the index has an uncompressed key: three lengths, the key, the handle.
-    struct ldb_input index = {f.good + index_at, f.good + index_at + index_size};
-    uint64_t shared, own, value;
-    struct slice key;
-    assert_true(ldb_take_varint(&index, &shared) && ldb_take_varint(&index, &own) &&
-                ldb_take_varint(&index, &value) && ldb_take_bytes(&index, own, &key) &&
-                take_handle(&index, &at, &size));
+    first_handle(&f, index_at, index_size, &at, &size);
     assert_int_equal(at, 0);
     forge(&f, 0, size + 1, size + 1);
+    first_handle(&f, meta_at, meta_size, &at, &size);
+    forge(&f, at, size + 1, at + size + 1);
     forge(&f, meta_at, meta_size + 1, meta_at + meta_size + 1);
     forge(&f, index_at, index_size + 1, index_at + index_size + 1);
     end(&f);
@@ -198,6 +226,7 @@ int main(void)
         setenv("TMPDIR", "/dev/shm", 0); // thousands of opens, each with several syncs
     const struct CMUnitTest tests[] = {
         WITH_LEVELDB(a_forged_log_file),
+        WITH_LEVELDB(a_forged_newest_record),
         WITH_LEVELDB(a_forged_table),
         WITH_LEVELDB(a_forged_manifest),
     };

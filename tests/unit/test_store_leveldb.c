@@ -336,6 +336,33 @@ static void a_hole_is_noticed_when_the_witness_is_old(void **state)
     refuses(shelf, ASSENT_CORRUPT, "durable records up to", place);
 }
 
+// Two live log files, as a crash leaves them while LevelDB makes a table of the older one: that one
+// was synced before the other was begun, so that its end cannot be a torn one.
+static void only_the_newest_log_file_may_be_torn(void **state)
+{
+    struct shelf *shelf = *state;
+    fill(shelf, 4, 0);
+    size_t half = size_of(live_log(shelf));
+    fill(shelf, 8, 0);
+    shelf_close(shelf);
+    size_t size = size_of(live_log(shelf));
+    uint8_t *bytes = malloc(size);
+    int fd = open(path_in(shelf, "db/000003.log"), O_RDWR);
+    assert_int_equal(pread(fd, bytes, size, 0), size);
+    assert_int_equal(ftruncate(fd, (off_t)half), 0);
+    int next = open(path_in(shelf, "db/000007.log"), O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(next, bytes + half, size - half), size - half);
+    close(next);
+    assert_int_equal(pwrite(fd, "torn", 4, (off_t)half), 4);
+    refuses(shelf, ASSENT_CORRUPT, "000003.log at byte", "backup");
+    assert_int_equal(ftruncate(fd, (off_t)half), 0);
+    close(fd);
+    free(bytes);
+    shelf_open(shelf);
+    assert_int_equal(shelf_info(shelf).head_seq, 14);
+    assert_string_equal(shelf_value(shelf, "k7"), "value");
+}
+
 static void damage_without_a_witness_is_refused(void **state)
 {
     struct shelf *shelf = *state;
@@ -385,6 +412,7 @@ int main(void)
         WITH_LEVELDB(what_was_not_durable_may_be_cut_and_nothing_else),
         WITH_LEVELDB(garbage_and_zeros_after_what_is_durable_are_cut_off),
         WITH_LEVELDB(a_hole_is_noticed_when_the_witness_is_old),
+        WITH_LEVELDB(only_the_newest_log_file_may_be_torn),
         WITH_LEVELDB(damage_without_a_witness_is_refused),
         WITH_LEVELDB(a_torn_beginning_is_begun_anew),
     };
