@@ -182,7 +182,7 @@ static void first_handle(const struct forgery *f, uint64_t at, uint64_t size, ui
 static void a_forged_table(void **state)
 {
     struct forgery f;
-    uint64_t meta_at, meta_size, index_at, index_size, at = 0, size = 0;
+    uint64_t meta_at = 0, meta_size = 0, index_at = 0, index_size = 0, at = 0, size = 0;
     make_log(*state);
     shelf_reopen(*state);
     shelf_close(*state);
