@@ -21,14 +21,14 @@ struct fake;
 typedef void fake_handler(struct fake *f, peer_t peer, const struct msg *msg);
 
 struct fake {
-    char dir[64];
+    char *dir;
     char endpoint[128];
     fake_handler *handler;
     void *arg; // the handler's own
     uint64_t coordinator, incarnation, fence, log_seq;
     uint32_t lease_count; // of each WELCOME to a client
     uint64_t lease_next;
-    peer_t participant; // the last that greeted as one
+    _Atomic peer_t participant; // the last that greeted as one
     // Under the lock.
     pthread_mutex_t lock;
     pthread_cond_t changed;
