@@ -22,16 +22,11 @@ void engine_wake(assent_participant *p)
 }
 
 // From now on nothing is answered. What was not made durable was promised to nobody.
-void engine_stop(assent_participant *p, int code, const char *format, ...)
+static void stop(assent_participant *p, int code, const char *text)
 {
     if (p->stopped)
         return;
     p->stopped = true;
-    char text[ASSENT_ERROR_MESSAGE_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
     log_event(LOG_ERROR, "participant_stopped", KV("resource", p->resource),
               KV("code", assent_code_name(code)), KV("reason", text));
     pthread_mutex_lock(&p->lock);
@@ -39,6 +34,16 @@ void engine_stop(assent_participant *p, int code, const char *format, ...)
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
     shell_ring(p->stop_bell);
+}
+
+void engine_stop(assent_participant *p, int code, const char *format, ...)
+{
+    char text[ASSENT_ERROR_MESSAGE_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    stop(p, code, text);
 }
 
 // ---- effects ----

@@ -3,13 +3,7 @@
 // that is killed and restarted. However it ends, both participants must have done the same, and the
 // client must not have been told otherwise.
 
-// cmocka.h needs these first.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include <assent/assent.h>
 #include <errno.h>
@@ -40,7 +34,8 @@ struct bank {
 };
 
 static struct {
-    char dir[64], endpoint[128];
+    char *dir;
+    char endpoint[128];
     pid_t coordinator;
     assent_client *client;
     assent_error error;
@@ -163,8 +158,7 @@ static int setup(void **state)
 {
     (void)state;
     memset(&w, 0, sizeof w);
-    strcpy(w.dir, "/tmp/assent-sdk-XXXXXX");
-    assert_non_null(mkdtemp(w.dir));
+    w.dir = unit_dir_make();
     snprintf(w.endpoint, sizeof w.endpoint, "ipc://%s/data/assentd.sock", w.dir);
     start_coordinator();
     for (int i = 0; i < BANKS; i++) {
@@ -187,9 +181,8 @@ static int teardown(void **state)
         pthread_mutex_destroy(&w.banks[i].lock);
     }
     end_coordinator(SIGKILL);
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", w.dir);
-    return system(command);
+    unit_dir_remove(&w.dir);
+    return 0;
 }
 
 // ---- helpers ----

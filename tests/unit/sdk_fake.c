@@ -195,8 +195,7 @@ void fake_init(struct fake *f, fake_handler *handler, void *arg)
         .lease_count = 1000,
         .lease_next = 1,
     };
-    strcpy(f->dir, "/tmp/assent-sdk-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    f->dir = unit_dir_make();
     snprintf(f->endpoint, sizeof f->endpoint, "ipc://%s/c.sock", f->dir);
     pthread_mutex_init(&f->lock, NULL);
     pthread_condattr_t attributes;
@@ -214,9 +213,7 @@ void fake_free(struct fake *f)
     close(f->bell);
     pthread_cond_destroy(&f->changed);
     pthread_mutex_destroy(&f->lock);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
-    assert_int_equal(system(command), 0);
+    unit_dir_remove(&f->dir);
 }
 
 static void handler_order(struct fake *f, void *arg)

@@ -152,7 +152,7 @@ static void outcomes_come_back_as_they_are(void **state)
     assert_int_equal(result.branch, -1);
     assert_true(result.finished);
     struct gtid gtid;
-    struct gtid_parts parts;
+    struct gtid_parts parts = {0};
     assert_true(gtid_from(slice_text(result.gtid), &gtid) && gtid_parse(&gtid, &parts));
     assert_int_equal(parts.coordinator, w.fake.coordinator);
     assert_int_equal(commit_once("mine", "abort", 0, &result), ASSENT_OK);
@@ -276,7 +276,7 @@ static void a_coordinator_that_comes_back_is_asked_again(void **state)
     for (int i = 0; i < 600; i++) {
         assent_tx *tx = begin(NULL, NULL, 0);
         struct gtid gtid;
-        struct gtid_parts parts;
+        struct gtid_parts parts = {0};
         assert_true(gtid_from(slice_text(assent_tx_gtid(tx)), &gtid) && gtid_parse(&gtid, &parts));
         assert_int_equal(parts.incarnation, w.fake.incarnation);
         assent_tx_destroy(&tx);
