@@ -3,7 +3,7 @@
 // kv.cc, which adds what LevelDB leaves out:
 // - a log file that LevelDB leaves behind is synced before the next one is written to, so that a
 //   synced write really makes everything before it durable;
-// - a new log file's directory entry is synced with it, and so is a new CURRENT's;
+// - the name of a new log file is durable before it is used, and so is that of a new CURRENT;
 // - no LOG files, which would grow without bound.
 //
 // One thread at a time.
