@@ -156,10 +156,13 @@ static void ring(struct fake *f)
 void fake_start(struct fake *f)
 {
     const char *endpoints[] = {f->endpoint, NULL};
-    struct net_server_options options = {.endpoints = endpoints};
+    struct net_server_options options = {
+        .endpoints = endpoints, .certificate = f->certificate, .authorized_dir = f->authorized_dir};
     assent_error error;
     if (net_server_open(&options, &f->server, &error) != ASSENT_OK)
         fail_msg("%s", error.message);
+    // The port that stands for "any".
+    snprintf(f->endpoint, sizeof f->endpoint, "%s", net_server_endpoint(f->server, 0));
     f->stop = false;
     assert_int_equal(pthread_create(&f->thread, NULL, fake_run, f), 0);
     f->up = true;

@@ -23,6 +23,7 @@ typedef void fake_handler(struct fake *f, peer_t peer, const struct msg *msg);
 struct fake {
     char *dir;
     char endpoint[128];
+    const char *certificate, *authorized_dir; // borrowed; NULL: none
     fake_handler *handler;
     void *arg; // the handler's own
     uint64_t coordinator, incarnation, fence, log_seq;
