@@ -296,8 +296,8 @@ static int run_fleet(struct run *r)
             status = EXIT_FOUND_WRONG;
         if (f->gave_up) {
             const char *why = assent_client_wait(f->client, 0, &error) ? error.message : "slow";
-            status = complain(EXIT_TROUBLE, "gave up after %lld s: %s",
-                              (long long)f->patience_s, why);
+            status =
+                complain(EXIT_TROUBLE, "gave up after %lld s: %s", (long long)f->patience_s, why);
         }
     } else {
         status = complain(EXIT_TROUBLE, "no thread could be started");
