@@ -88,14 +88,23 @@ static uint8_t done_outcome(const struct branch *b, const struct msg_done *done)
     return same_journal ? b->tx->outcome : OUTCOME_UNKNOWN;
 }
 
+// One branch alone has committed, or has been found not to have.
+static void done_alone(struct coordinator *c, struct branch *b, enum outcome outcome)
+{
+    const struct heuristic *h = b->tx->heuristic;
+    if (outcome == OUTCOME_COMMITTED)
+        drive_one_phase(c, b, outcome, REASON_NONE, slice_of(NULL, 0));
+    else if (h)
+        drive_one_phase(c, b, outcome, REASON_OPERATOR, h->why);
+    else
+        drive_one_phase(c, b, outcome, REASON_NO_VOTE, slice_text("no answer in time"));
+}
+
 void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *done)
 {
     struct tx *tx = b->tx;
     if (tx->state == TX_DELEGATED) {
-        drive_one_phase(c, b, (enum outcome)done->outcome,
-                        done->outcome == OUTCOME_ABORTED ? REASON_NO_VOTE : REASON_NONE,
-                        done->outcome == OUTCOME_ABORTED ? slice_text("no answer in time")
-                                                         : slice_of(NULL, 0));
+        done_alone(c, b, (enum outcome)done->outcome);
         return;
     }
     if (b->state != BRANCH_COMMITTING && b->state != BRANCH_ABORTING) {
@@ -114,11 +123,14 @@ void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *
     drive_check_end(c, tx);
 }
 
-// One branch alone has said what it did.
+// One branch alone has said what it did. While an operator's word is on its way to the disk it is
+// not heard, and will be asked again.
 void drive_one_phase(struct coordinator *c, struct branch *b, enum outcome outcome,
                      enum abort_reason reason, struct slice text)
 {
     struct tx *tx = b->tx;
+    if (tx->writing != WRITING_NONE)
+        return;
     heap_disarm(&c->timers, &tx->deadline.timer);
     branch_move(c, b, BRANCH_DONE);
     b->outcome = (uint8_t)outcome;

@@ -66,18 +66,31 @@ static void order_undecided(struct coordinator *c, struct tx *tx,
     }
 }
 
+// Its one branch decides for itself, so an operator can only have it asked to roll back. That is
+// recorded first: if the branch does, it was the operator's doing.
 static void order_delegated(struct coordinator *c, struct tx *tx,
                             const struct event_operator *order)
 {
-    if (order->verb == OPERATOR_COMMIT) {
+    if (order->verb == OPERATOR_COMMIT)
         order_refuse(c, order, ASSENT_STATE, "its one branch decides for itself");
-        return;
-    }
-    prepare_timeout(c, tx);
-    order_retry(c, tx);
-    order_refuse(
-        c, order, ASSENT_OK,
-        "its one branch decides for itself: asked it to roll back, unless it has committed");
+    else if (tx->writing != WRITING_NONE)
+        order_refuse(c, order, ASSENT_BUSY, "something is being recorded for it: try again");
+    else if (!order_heuristic(c, tx, order, OUTCOME_NONE))
+        order_refuse(c, order, ASSENT_NOMEM, "out of memory");
+    else
+        tx_write(c, tx, WRITING_HEURISTIC, STAGE_DELEGATED, false);
+}
+
+static void delegated_written(struct coordinator *c, struct tx *tx)
+{
+    if (tx->resolving)
+        order_retry(c, tx);
+    else
+        prepare_timeout(c, tx);
+    coord_answer_operator(
+        c, tx->operator_token, ASSENT_OK,
+        "recorded; its one branch was asked to roll back, unless it has committed");
+    tx->operator_token = 0;
 }
 
 // Against the decision: recorded first, then those that have not acknowledged are told.
@@ -293,6 +306,10 @@ void operator_looked_up(struct coordinator *c, struct order *pending, const stru
 // The operator's word is durable: now the branches that have not acknowledged may hear it.
 void operator_written(struct coordinator *c, struct tx *tx)
 {
+    if (tx->state == TX_DELEGATED) {
+        delegated_written(c, tx);
+        return;
+    }
     for (struct branch *b = tx->branches; b; b = b->next) {
         if (order_eligible(b)) {
             enum tx_branch_state goal =

@@ -134,7 +134,7 @@ static void prepare_give_up(struct coordinator *c, struct tx *tx)
 static void prepare_resolve(struct coordinator *c, struct tx *tx)
 {
     struct branch *b = tx->branches;
-    if (tx->resolving)
+    if (tx->resolving || tx->writing != WRITING_NONE)
         return;
     if (!b->prepare_sent) {
         drive_one_phase(c, b, OUTCOME_ABORTED, REASON_NO_VOTE,

@@ -225,19 +225,49 @@ static void test_crash_after_force(void **state)
     assert_true(d->write.open);
 }
 
+// One branch alone decides. An operator can have it asked to roll back, and that is on record
+// first.
+static void test_abort_delegated(void **state)
+{
+    struct desk *d = *state;
+    for (int round = 0; round < 2; round++) {
+        enum outcome outcome = round == 0 ? OUTCOME_ABORTED : OUTCOME_COMMITTED;
+        struct gtid gtid = desk_gtid(d);
+        desk_submit(d, CLIENT, &gtid, "pay", "bank-a", NULL);
+        desk_expect_write(d, STAGE_DELEGATED, OUTCOME_NONE, false);
+        desk_written(d);
+        struct msg_prepare a = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
+        desk_order(d, OPERATOR_COMMIT, &gtid);
+        desk_expect_answer(d, ASSENT_STATE);
+        desk_order(d, OPERATOR_ABORT, &gtid);
+        desk_expect_write(d, STAGE_DELEGATED, OUTCOME_NONE, false);
+        assert_true(slice_equal(d->record.heuristic.who, slice_text("root@night")));
+        desk_vote(d, PEER_A, &a, VOTE_NO); // not heard just now
+        desk_order(d, OPERATOR_ABORT, &gtid);
+        desk_expect_answer(d, ASSENT_BUSY);
+        desk_written(d);
+        struct msg_decide ask = desk_expect(d, PEER_A, MSG_ROLLBACK)->u.decide;
+        assert_int_equal(ask.flags, DECIDE_RESOLVE);
+        desk_expect_answer(d, ASSENT_OK);
+        desk_finish(d, PEER_A, &ask, outcome, 0);
+        desk_expect_write(d, STAGE_ENDED, outcome, false);
+        assert_true(slice_equal(d->record.heuristic.why, slice_text("the disk is gone")));
+        desk_expect_result(d, CLIENT, outcome);
+        assert_int_equal(d->msg.u.result.reason, round == 0 ? REASON_OPERATOR : REASON_NONE);
+        assert_int_equal(d->msg.u.result.mixed, 0);
+        desk_written(d);
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_abort_undecided),
-        T(test_against_the_decision),
-        T(test_conflict_reported_by_participant),
-        T(test_journal_was_replaced),
-        T(test_forget),
-        T(test_forget_after_force),
-        T(test_retry),
-        T(test_foreign_in_doubt),
-        T(test_crash_after_force),
+        T(test_abort_undecided),      T(test_abort_delegated),
+        T(test_against_the_decision), T(test_conflict_reported_by_participant),
+        T(test_journal_was_replaced), T(test_forget),
+        T(test_forget_after_force),   T(test_retry),
+        T(test_foreign_in_doubt),     T(test_crash_after_force),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
