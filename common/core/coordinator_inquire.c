@@ -111,6 +111,9 @@ static void inquire_memory(struct coordinator *c, const struct session *s, struc
         standing_send(c, s->id, inquiry, OUTCOME_NONE);
     else if (inquiry->attempt == 0 || inquiry->attempt == tx->attempt)
         inquire_branch(c, s, tx, inquiry);
+    else if (inquiry->coordinator != c->config.id)
+        // Another coordinator's, and not the run that an operator ended here.
+        standing_send(c, s->id, inquiry, OUTCOME_UNKNOWN);
     else if (inquiry->attempt < tx->attempt || tx->attempt == 0)
         // An earlier run of this gtid: had it committed, there would be no later one.
         decision_send(c, s->id, inquiry, OUTCOME_ABORTED, 0);

@@ -90,10 +90,12 @@ static void check_decide(struct oracle *o, const struct fake_log *log, enum msg_
         CHECK(a->did == (type == MSG_COMMIT ? OUTCOME_COMMITTED : OUTCOME_ABORTED));
         return;
     }
+    // Asked about as another coordinator's, and never as ours: only an operator has a word on it.
+    CHECK(m->attempt == 0 || m->attempt >= 64 || (o->asked_as_ours >> m->attempt & 1));
     if (type == MSG_COMMIT)
         CHECK(record && record->outcome == OUTCOME_COMMITTED);
     else
-        CHECK(!about_it || record->outcome == OUTCOME_ABORTED);
+        CHECK(!about_it || record->outcome == OUTCOME_ABORTED || record->owner.size == 0);
     if (m->attempt == 0 || a->collected)
         return; // an answer about work that was never prepared, or that everybody had finished
     a->commit |= type == MSG_COMMIT;

@@ -27,6 +27,7 @@ struct oracle {
     struct oracle_gtid gtids[ORACLE_GTIDS];
     unsigned attempt_count, gtid_count;
     uint64_t fences[ORACLE_RESOURCES]; // highest that its participants were shown
+    uint64_t asked_as_ours; // small attempts, which nobody has made, that were asked about as ours
     struct buf frame;
 };
 
