@@ -31,16 +31,37 @@ int sm_move(const struct sm_table *table, int from, int to)
     return to;
 }
 
+// Names of states may have spaces; names of nodes may not.
+static void put_node(struct buf *out, const char *name)
+{
+    for (; *name; name++)
+        buf_printf(out, "%c", *name == ' ' ? '_' : *name);
+}
+
+static void put_move(struct buf *out, const char *from, const char *to)
+{
+    buf_printf(out, "    ");
+    put_node(out, from);
+    buf_printf(out, " --> ");
+    put_node(out, to);
+    buf_printf(out, "\n");
+}
+
 bool sm_diagram(const struct sm_table *table, struct buf *out)
 {
-    buf_printf(out, "stateDiagram-v2\n    [*] --> %s\n", sm_name(table, 0));
+    buf_printf(out, "stateDiagram-v2\n");
+    for (int state = 0; state < table->count; state++) {
+        buf_printf(out, "    ");
+        put_node(out, sm_name(table, state));
+        buf_printf(out, ": %s\n", sm_name(table, state));
+    }
+    put_move(out, "[*]", sm_name(table, 0));
     for (int from = 0; from < table->count; from++) {
-        buf_printf(out, "    %s : %s\n", sm_name(table, from), table->states[from].about);
         for (int to = 0; to < table->count; to++)
-            if (to != from && sm_allowed(table, from, to))
-                buf_printf(out, "    %s --> %s\n", sm_name(table, from), sm_name(table, to));
+            if (sm_allowed(table, from, to))
+                put_move(out, sm_name(table, from), sm_name(table, to));
         if ((table->states[from].moves & ~SM_TO(from)) == 0)
-            buf_printf(out, "    %s --> [*]\n", sm_name(table, from));
+            put_move(out, sm_name(table, from), "[*]");
     }
     return !out->failed;
 }

@@ -14,7 +14,7 @@ enum { IDLE, BUSY, DONE };
 
 static const struct sm_state states[] = {
     [IDLE] = {"idle", SM_TO(BUSY) | SM_TO(DONE), "nothing asked yet"},
-    [BUSY] = {"busy", SM_TO(BUSY) | SM_TO(DONE), "at work"},
+    [BUSY] = {"at work", SM_TO(BUSY) | SM_TO(DONE), "busy"},
     [DONE] = {"done", 0, "finished"},
 };
 static const struct sm_table table = {"job", 3, states};
@@ -96,13 +96,14 @@ static void the_diagram_comes_from_the_table(void **state)
     buf_init(&out, 4096);
     assert_true(sm_diagram(&table, &out));
     assert_true(slice_equal(buf_slice(&out), slice_text("stateDiagram-v2\n"
+                                                        "    idle: idle\n"
+                                                        "    at_work: at work\n"
+                                                        "    done: done\n"
                                                         "    [*] --> idle\n"
-                                                        "    idle : nothing asked yet\n"
-                                                        "    idle --> busy\n"
+                                                        "    idle --> at_work\n"
                                                         "    idle --> done\n"
-                                                        "    busy : at work\n"
-                                                        "    busy --> done\n"
-                                                        "    done : finished\n"
+                                                        "    at_work --> at_work\n"
+                                                        "    at_work --> done\n"
                                                         "    done --> [*]\n")));
     buf_free(&out);
     buf_init(&out, 20);

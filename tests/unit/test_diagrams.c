@@ -11,32 +11,10 @@
 #include "core/coordinator.h"
 #include "core/participant.h"
 
-// Names of states may have spaces; names of nodes may not.
-static void node(struct buf *out, const char *name)
-{
-    for (; *name; name++)
-        buf_printf(out, "%c", *name == ' ' ? '_' : *name);
-}
-
 static void diagram(struct buf *out, const struct sm_table *table)
 {
-    buf_printf(out, "```mermaid\nstateDiagram-v2\n");
-    for (int from = 0; from < table->count; from++) {
-        buf_printf(out, "    ");
-        node(out, table->states[from].name);
-        buf_printf(out, ": %s\n", table->states[from].name);
-    }
-    for (int from = 0; from < table->count; from++) {
-        for (int to = 0; to < table->count; to++) {
-            if (!sm_allowed(table, from, to))
-                continue;
-            buf_printf(out, "    ");
-            node(out, table->states[from].name);
-            buf_printf(out, " --> ");
-            node(out, table->states[to].name);
-            buf_printf(out, "\n");
-        }
-    }
+    buf_printf(out, "```mermaid\n");
+    sm_diagram(table, out);
     buf_printf(out, "```\n\n| state | meaning |\n|---|---|\n");
     for (int state = 0; state < table->count; state++)
         buf_printf(out, "| %s | %s |\n", table->states[state].name, table->states[state].about);
