@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 import unittest
 
 from cli_harness import (DAMAGED, FAILED, NOT_CONFIRMED, NOT_FOUND, OK, REFUSED, UNREACHABLE, USAGE,
@@ -134,6 +135,9 @@ class Looking(CliTest):
         bank = Bank(self, daemon)
         bank.commit("ended")
         bank.prepare("voting")
+        began_ms = self.row(daemon, "voting")["started_at_ms"]
+        while time.time() * 1000 < began_ms + 1:  # ages are told apart by the millisecond
+            pass
         bank.stick("stuck")
 
         def gtids(*args):
