@@ -206,6 +206,14 @@ struct rm_said rm_await(enum msg_type type, const char *gtid, unsigned n)
     }
 }
 
+struct msg_hello rm_last_hello(void)
+{
+    pthread_mutex_lock(&rm.lock);
+    struct msg_hello hello = rm.hello;
+    pthread_mutex_unlock(&rm.lock);
+    return hello;
+}
+
 unsigned rm_count_said(enum msg_type type, const char *gtid)
 {
     unsigned found = 0;

@@ -65,6 +65,7 @@ void rm_fence(uint64_t fence); // rises with the next frame
 
 // Waits for the n-th (from 1) message of the type about the gtid.
 struct rm_said rm_await(enum msg_type type, const char *gtid, unsigned n);
+struct msg_hello rm_last_hello(void);
 unsigned rm_count_said(enum msg_type type, const char *gtid);
 void rm_await_vote(const char *gtid, enum vote vote);
 void rm_await_done(const char *gtid, enum outcome outcome);

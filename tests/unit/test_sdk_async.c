@@ -45,6 +45,18 @@ static void let_go(struct fake *f, void *arg)
     w.held_count = 0;
 }
 
+static void drop_held(struct fake *f, void *arg)
+{
+    (void)f;
+    (void)arg;
+    w.held_count = 0;
+}
+
+static void lease_less(struct fake *f, void *arg)
+{
+    f->lease_count = *(uint32_t *)arg;
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -234,15 +246,15 @@ static void closing_completes_what_is_in_flight(void **state)
 
 struct waiter {
     pthread_t thread;
+    assent_tx *tx;
     int code;
 };
 
 static void *commit_held(void *arg)
 {
     struct waiter *waiter = arg;
-    assent_tx *tx = begin("hold");
-    waiter->code = assent_commit(tx, NULL, NULL);
-    assent_tx_destroy(&tx);
+    waiter->code = assent_commit(waiter->tx, NULL, NULL);
+    assent_tx_destroy(&waiter->tx);
     return NULL;
 }
 
@@ -252,8 +264,10 @@ static void closing_wakes_those_who_wait(void **state)
     enum { WAITERS = 4 };
     struct waiter waiters[WAITERS];
     join(0);
-    for (int i = 0; i < WAITERS; i++)
+    for (int i = 0; i < WAITERS; i++) {
+        waiters[i].tx = begin("hold");
         assert_int_equal(pthread_create(&waiters[i].thread, NULL, commit_held, &waiters[i]), 0);
+    }
     fake_wait_seen(&w.fake, MSG_SUBMIT, WAITERS);
     assent_client_close(&w.client);
     for (int i = 0; i < WAITERS; i++) {
@@ -284,7 +298,8 @@ static void many_threads_share_a_client(void **state)
     (void)state;
     pthread_t threads[THREADS];
     atomic_int committed = 0;
-    w.fake.lease_count = 300; // so that leases run out, and are fetched, all the time
+    uint32_t few = 300; // so that leases run out, and are fetched, all the time
+    fake_do(&w.fake, lease_less, &few);
     join(0);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, commit_many, &committed), 0);
@@ -321,7 +336,8 @@ static void no_gtid_is_handed_out_twice(void **state)
     (void)state;
     pthread_t threads[THREADS];
     static struct gtid gtids[THREADS * EACH];
-    w.fake.lease_count = 64;
+    uint32_t few = 64;
+    fake_do(&w.fake, lease_less, &few);
     join(0);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, begin_many, &gtids[i * EACH]), 0);
@@ -341,7 +357,7 @@ static void a_restart_under_load_loses_nothing(void **state)
         assert_int_equal(commit_async(i % 3 ? "go" : "hold"), ASSENT_OK);
         if (i % 500 == 499) {
             fake_restart(&w.fake);
-            w.held_count = 0;
+            fake_do(&w.fake, drop_held, NULL);
         }
     }
     // The last run of the coordinator hears of everything that is not answered.

@@ -381,6 +381,7 @@ static void calls_and_enlisted_branches_go_together(void **state)
     assert_int_equal(branch, 2);
     assert_int_equal(assent_commit(tx, &result, &w.error), ASSENT_OK);
     assent_tx_destroy(&tx);
+    fake_wait_seen(&w.fake, MSG_SUBMIT, 1);
     assert_int_equal(last.count, 3);
     assert_string_equal(last.resources[0], "one");
     assert_string_equal(last.resources[1], "two");

@@ -283,10 +283,10 @@ static void each_run_says_which_journal_and_which_run_it_is(void **state)
 {
     (void)state;
     rm_open(false, false);
-    struct msg_hello first = rm.hello;
+    struct msg_hello first = rm_last_hello();
     rm_close();
     rm_open(false, false);
-    struct msg_hello second = rm.hello;
+    struct msg_hello second = rm_last_hello();
     rm_close();
     assert_int_not_equal(first.journal, 0);
     assert_int_equal(first.journal, second.journal);
