@@ -108,6 +108,22 @@ static void ask_fail(struct client *c, struct ask *ask, int code, const char *te
     ask_end(c, ask);
 }
 
+// A question has no effect that could be missed.
+static uint64_t *abandoned_place(struct client *c, const struct ask *ask, uint64_t *ret_hash)
+{
+    *ret_hash = map_hash(c->by_key.seed, slice_of(ask->key, ask->key_size));
+    return ask->kind == ASK_STATUS ? NULL : &c->abandoned[*ret_hash % ABANDONED_PLACES];
+}
+
+static void ask_abandon(struct client *c, struct ask *ask, int code, const char *text)
+{
+    uint64_t hash;
+    uint64_t *place = abandoned_place(c, ask, &hash);
+    if (place && (ask->awaiting || ask->uncertain))
+        *place = hash;
+    ask_fail(c, ask, code, text);
+}
+
 static void ask_succeed(struct client *c, struct ask *ask, const struct msg_result *result)
 {
     struct msg_result copy = *result;
@@ -196,6 +212,10 @@ static struct ask *ask_new(struct client *c, const struct event_ask *what)
     ask->deadline_ms = what->deadline_ms;
     ask->key_size = (uint8_t)key_of(what->kind, ask_gtid(what), ask->key);
     ask_fill(ask, what);
+    uint64_t hash;
+    const uint64_t *place = abandoned_place(c, ask, &hash);
+    ask->uncertain = place && *place == hash;
+    ask->coordinator = c->coordinator;
     return ask;
 }
 
@@ -231,7 +251,7 @@ static void ask_expire(struct client *c, struct ask *ask)
     if (ask->held)
         ask_succeed(c, ask, ask->held);
     else if (ask->awaiting || ask->uncertain)
-        ask_fail(c, ask, ASSENT_TIMEOUT, "no answer in time: the outcome is not known here");
+        ask_abandon(c, ask, ASSENT_TIMEOUT, "no answer in time: the outcome is not known here");
     else if (ask->sends == 0)
         ask_fail(c, ask, ASSENT_UNAVAILABLE,
                  "no coordinator was reached in time: the request was not sent");
@@ -256,8 +276,9 @@ void ask_timer(struct client *c, struct ask *ask)
     else if (ask->held && ask_is_of_another(c, ask))
         ask_succeed(c, ask, ask->held);
     else if (ask_is_of_another(c, ask))
-        ask_fail(c, ask, ASSENT_TIMEOUT,
-                 "another coordinator answers now: only the one that was asked knows the outcome");
+        ask_abandon(
+            c, ask, ASSENT_TIMEOUT,
+            "another coordinator answers now: only the one that was asked knows the outcome");
     else
         ask_send(c, ask);
 }
@@ -328,7 +349,7 @@ void ask_give_up(struct client *c, token_t token)
     for (struct list *at = c->asks.next; at != &c->asks; at = at->next) {
         struct ask *ask = container_of(at, struct ask, link);
         if (ask->token == token) {
-            ask_fail(c, ask, ASSENT_CLOSED, "given up: the outcome is not known here");
+            ask_abandon(c, ask, ASSENT_CLOSED, "given up: the outcome is not known here");
             return;
         }
     }

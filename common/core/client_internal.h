@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "core/client.h"
 
-enum { ASK_KEY_BYTES = 1 + LIMIT_GTID_BYTES };
+enum { ASK_KEY_BYTES = 1 + LIMIT_GTID_BYTES, ABANDONED_PLACES = 4096 };
 
 // A request in flight. Those with the same kind and gtid stand in one chain under that key, and an
 // answer is for all of them.
@@ -59,6 +59,10 @@ struct client {
     struct list asks;
     size_t ask_count;
     struct ask *dead; // freed at the next step: effects still point into them
+    // Hashes of the keys of requests that were sent and ended without their answer, each at its
+    // place, where a later one may take over. Asked again, such a request is uncertain from the
+    // start: what answers it may be meant for the one before.
+    uint64_t abandoned[ABANDONED_PLACES];
     struct effects *fx;
 };
 
