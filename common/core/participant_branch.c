@@ -106,11 +106,19 @@ static enum rm_op op_of(enum part_state state)
     return state == PART_COMMITTING ? RM_COMMIT : RM_ROLLBACK;
 }
 
+// From here on the branch waits for one answer, to what is asked now: an answer that comes twice,
+// or late, is to an earlier token.
+static void await(struct participant *self, struct part *b, enum part_busy what)
+{
+    CHECK(b->busy == PART_IDLE);
+    b->busy = what;
+    b->token = slots_renew(&self->slots, b->token);
+}
+
 // Asks of the resource manager what the state says.
 void part_call(struct participant *self, struct part *b)
 {
-    CHECK(b->busy == PART_IDLE);
-    b->busy = PART_CALLING;
+    await(self, b, PART_CALLING);
     effects_add(self->fx, EFFECT_CALL)->u.call = (struct effect_call){
         .token = b->token,
         .op = op_of(b->state),
@@ -175,9 +183,8 @@ static struct effect_write *write(struct participant *self, const struct part *b
 
 void part_write(struct participant *self, struct part *b, enum journal_stage stage)
 {
-    CHECK(b->busy == PART_IDLE);
+    await(self, b, PART_WRITING);
     bool open = record_open(self, b, stage);
-    b->busy = PART_WRITING;
     b->pinned = open && stage == JOURNAL_FINISHED && !b->heuristic;
     if (!open) {
         b->number = self->number_next++;

@@ -140,11 +140,11 @@ static void asked_to_roll_back(struct part *b, const struct msg_decide *d)
 
 // Nothing is known of the branch, but the application may have worked here, or the resource manager
 // may be preparing it for a run of ours that has died: it is asked to roll back, which is
-// idempotent.
+// idempotent. That needs no room: how much can be asked for is bounded by what the coordinator
+// holds, and until it is answered the fence stands still, so that room would never be made.
 static void rollback_unknown(struct participant *self, const struct msg_decide *d)
 {
-    struct part *b =
-        part_room(self) ? part_new(self, &d->gtid, d->branch, PART_ROLLING_BACK) : NULL;
+    struct part *b = part_new(self, &d->gtid, d->branch, PART_ROLLING_BACK);
     if (!b)
         return; // the coordinator will send it again
     b->attempt = d->attempt;

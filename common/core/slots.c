@@ -61,13 +61,26 @@ void *slots_get(const struct slots *s, uint64_t token)
     return slot ? slot->value : NULL;
 }
 
+// The top bit of a token is the shell's (core/step.h).
+static uint32_t generation_after(uint32_t generation)
+{
+    return generation == UINT32_MAX >> 1 ? 1 : generation + 1;
+}
+
+uint64_t slots_renew(struct slots *s, uint64_t token)
+{
+    struct slot *slot = slots_find(s, token);
+    CHECK(slot);
+    slot->generation = generation_after(slot->generation);
+    return (uint64_t)slot->generation << 32 | (uint32_t)token;
+}
+
 void slots_release(struct slots *s, uint64_t token)
 {
     struct slot *slot = slots_find(s, token);
     CHECK(slot);
     slot->value = NULL;
-    // The top bit of a token is the shell's (core/step.h).
-    slot->generation = slot->generation == UINT32_MAX >> 1 ? 1 : slot->generation + 1;
+    slot->generation = generation_after(slot->generation);
     slot->next_free = s->free;
     s->free = (uint32_t)(slot - s->items) + 1;
     s->used--;

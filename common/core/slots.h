@@ -25,6 +25,8 @@ void slots_init(struct slots *s);
 void slots_free(struct slots *s);
 uint64_t slots_add(struct slots *s, void *value);       // 0: out of memory
 void *slots_get(const struct slots *s, uint64_t token); // NULL: released or never given
+// Another token for the same value; the old one is nobody's from then on.
+uint64_t slots_renew(struct slots *s, uint64_t token);
 void slots_release(struct slots *s, uint64_t token);
 
 #endif

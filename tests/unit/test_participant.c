@@ -16,8 +16,9 @@ static void as_many_as_it_can_hold(void **state)
     assert_non_null(strstr(msg->u.vote.text.data, "busy"));
     bench_prepare(&b, 9, PREPARE_ONE_PHASE); // there a no would be a promise, which needs room
     assert_int_equal(b.fx.count, 0);
-    bench_decide(&b, MSG_ROLLBACK, 9, 0); // it will come again
-    assert_int_equal(b.fx.count, 0);
+    bench_decide(&b, MSG_ROLLBACK, 9, 0); // needs no room
+    bench_called(&b, RM_DONE);
+    assert_int_equal(bench_expect_send(&b, MSG_DONE)->u.done.outcome, OUTCOME_ABORTED);
     struct branch_record record = {.gtid = bench_gtid_of(9)};
     struct event working = {.type = EVENT_WORKING, .u.branch = &record};
     struct part_view view;
@@ -348,6 +349,57 @@ static void a_fenced_journal_stops_it(void **state)
     bench_close(&b);
 }
 
+// An answer that comes twice is not taken for the answer to the next call.
+static void each_call_is_answered_once(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_ready(&b);
+    bench_prepare(&b, 1, 0);
+    struct event answer = {.type = EVENT_CALLED};
+    answer.u.called.token = bench_expect(&b, EFFECT_CALL)->u.call.token;
+    bench_step(&b, &answer);
+    struct event written = {.type = EVENT_WRITTEN};
+    written.u.written.token = bench_expect(&b, EFFECT_WRITE)->u.write.token;
+    bench_step(&b, &written);
+    bench_expect_send(&b, MSG_VOTE);
+    bench_decide(&b, MSG_COMMIT, 1, 0);
+    token_t commit = bench_expect(&b, EFFECT_CALL)->u.call.token;
+    bench_step(&b, &answer);
+    bench_step(&b, &written);
+    assert_int_equal(b.fx.count, 0);
+    answer.u.called.token = commit;
+    bench_step(&b, &answer);
+    written.u.written.token = bench_expect(&b, EFFECT_WRITE)->u.write.token;
+    bench_step(&b, &answer);
+    assert_int_equal(b.fx.count, 0);
+    bench_step(&b, &written);
+    bench_expect_send(&b, MSG_DONE);
+    bench_close(&b);
+}
+
+// What the coordinator wants rolled back is answered even where there is no room for anything new:
+// the fence stands still until it is, and so nothing that is remembered could ever be let go of.
+static void a_rollback_needs_no_room(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b);
+    b.config.finished_max = 1;
+    bench_start(&b);
+    bench_go(&b);
+    bench_vote_yes(&b, 2);
+    bench_commit(&b, 2);
+    bench_decide(&b, MSG_ROLLBACK, 1, DECIDE_RESOLVE);
+    bench_called(&b, RM_DONE);
+    bench_written(&b);
+    assert_int_equal(bench_expect_send(&b, MSG_DONE)->u.done.outcome, OUTCOME_ABORTED);
+    bench_decide(&b, MSG_ROLLBACK, 3, 0);
+    bench_called(&b, RM_DONE);
+    bench_expect_send(&b, MSG_DONE);
+    bench_close(&b);
+}
+
 // A resource manager that claims to be durable is believed only if it was configured to be: else
 // nobody would ask it what it holds after a crash.
 static void a_vote_is_durable_somewhere(void **state)
@@ -439,6 +491,8 @@ int main(void)
         cmocka_unit_test(another_protocol_is_refused),
         cmocka_unit_test(a_journal_that_makes_no_sense_stops_it),
         cmocka_unit_test(a_fenced_journal_stops_it),
+        cmocka_unit_test(each_call_is_answered_once),
+        cmocka_unit_test(a_rollback_needs_no_room),
         cmocka_unit_test(a_vote_is_durable_somewhere),
         cmocka_unit_test(the_manager_is_believed),
         cmocka_unit_test(the_call_says_what_it_is_about),
