@@ -236,11 +236,23 @@ static void ask_pause(struct client *c, struct ask *ask, uint32_t first_ms, uint
     ask_arm(c, ask, c->now.mono_ms + client_backoff(c, first_ms, tries));
 }
 
+// Requests of one kind about one gtid are one request to the coordinator: what refuses the last
+// that was sent says nothing of those before.
+static void ask_doubt_all(struct client *c, const struct ask *ask)
+{
+    struct ask *head = map_get(&c->by_key, slice_of(ask->key, ask->key_size));
+    bool sent = false;
+    for (struct ask *other = head; other; other = other->next)
+        sent |= other->awaiting || other->uncertain;
+    for (struct ask *other = head; other && sent; other = other->next)
+        other->uncertain = true;
+}
+
 static void ask_send(struct client *c, struct ask *ask)
 {
     *client_send(c, ask->msg.type) = ask->msg;
     ask->coordinator = c->coordinator;
-    ask->uncertain |= ask->awaiting;
+    ask_doubt_all(c, ask);
     ask->awaiting = true;
     ask_pause(c, ask, c->config.resend_ms, ask->sends++);
 }

@@ -87,9 +87,11 @@ static void delegated_written(struct coordinator *c, struct tx *tx)
         order_retry(c, tx);
     else
         prepare_timeout(c, tx);
-    coord_answer_operator(
-        c, tx->operator_token, ASSENT_OK,
-        "recorded; its one branch was asked to roll back, unless it has committed");
+    // Where it was never asked to prepare it has been aborted by now, and the order answered.
+    if (tx->operator_token)
+        coord_answer_operator(
+            c, tx->operator_token, ASSENT_OK,
+            "recorded; its one branch was asked to roll back, unless it has committed");
     tx->operator_token = 0;
 }
 

@@ -61,11 +61,14 @@ void part_free(struct participant *self, struct part *b)
     free(b);
 }
 
-bool part_room(const struct participant *self)
+bool part_room(const struct participant *self, uint64_t attempt)
 {
     size_t finished = self->states[PART_FINISHED];
-    return self->parts.count - finished < self->config.branches_max &&
-           finished < self->config.finished_max;
+    if (self->parts.count - finished >= self->config.branches_max)
+        return false;
+    // The oldest attempt is always let in: until it has ended the fence stands still, and nothing
+    // that is remembered can be let go of.
+    return finished < self->config.finished_max || (attempt && attempt == self->heard.fence);
 }
 
 bool part_keep(struct part *b, struct slice bytes)

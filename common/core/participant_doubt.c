@@ -4,7 +4,7 @@
 
 void part_working(struct participant *self, const struct gtid *gtid, unsigned branch)
 {
-    if (part_find(self, gtid, branch) || !part_room(self))
+    if (part_find(self, gtid, branch) || !part_room(self, 0))
         return;
     struct part *b = part_new(self, gtid, branch, PART_WORKING);
     if (!b)

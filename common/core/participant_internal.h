@@ -111,7 +111,8 @@ struct part *part_find(const struct participant *self, const struct gtid *gtid, 
 struct part *part_new(struct participant *self, const struct gtid *gtid, unsigned branch,
                       enum part_state state);
 void part_free(struct participant *self, struct part *b);
-bool part_room(const struct participant *self);     // for one more unfinished branch
+// For one more unfinished branch, of that attempt (0: work that was never prepared).
+bool part_room(const struct participant *self, uint64_t attempt);
 bool part_keep(struct part *b, struct slice bytes); // copies the payload; false: out of memory
 void part_move(struct participant *self, struct part *b, enum part_state state);
 bool part_ours(const struct participant *self, const struct part *b);

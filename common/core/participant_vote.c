@@ -50,7 +50,7 @@ static void take_up(struct participant *self, struct part *b, const struct msg_p
 
 static void admit(struct participant *self, const struct msg_prepare *p)
 {
-    if (!part_room(self)) {
+    if (!part_room(self, p->attempt)) {
         refuse(self, p, "busy: this participant has as many branches as it can hold");
         return;
     }

@@ -293,6 +293,24 @@ static void a_refusal_does_not_hide_what_an_earlier_send_did(void **state)
     story_end(&s);
 }
 
+// The same request twice is one transaction: what refuses the second send says nothing of the
+// first, whoever of the two asked it.
+static void nor_what_another_of_the_same_did(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, NULL);
+    story_ready(&s);
+    story_submit(&s, 1, "g", "1", 20000);
+    story_submit(&s, 2, "g", "1", 20000);
+    story_skip(&s);
+    story_refuse(&s, MSG_SUBMIT, "g", ASSENT_CLOSED);
+    story_is(&s, "");
+    story_result(&s, MSG_SUBMIT, "g", OUTCOME_COMMITTED);
+    story_is(&s, "1: OK committed\n2: OK committed\n");
+    story_end(&s);
+}
+
 // Another coordinator answers at the same place: its log says nothing of what the first one did.
 static void what_one_coordinator_was_asked_another_is_not(void **state)
 {
@@ -503,6 +521,7 @@ int main(void)
         cmocka_unit_test(busy_is_tried_again_with_backoff),
         cmocka_unit_test(other_refusals_complete),
         cmocka_unit_test(a_refusal_does_not_hide_what_an_earlier_send_did),
+        cmocka_unit_test(nor_what_another_of_the_same_did),
         cmocka_unit_test(what_one_coordinator_was_asked_another_is_not),
         cmocka_unit_test(a_refusal_after_in_progress_is_no_proof_either),
         cmocka_unit_test(a_refused_session_refuses_what_was_never_sent),

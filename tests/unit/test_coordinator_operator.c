@@ -259,15 +259,40 @@ static void test_abort_delegated(void **state)
     }
 }
 
+// The branch that was to decide was never asked to, as its participant is gone: it is aborted at
+// once, and the order is answered once.
+static void test_abort_delegated_unasked(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    desk_submit(d, CLIENT, &gtid, "pay", "bank-a", NULL);
+    desk_expect_write(d, STAGE_DELEGATED, OUTCOME_NONE, false);
+    desk_gone(d, PEER_A);
+    desk_written(d);
+    desk_order(d, OPERATOR_ABORT, &gtid);
+    desk_expect_write(d, STAGE_DELEGATED, OUTCOME_NONE, false);
+    desk_written(d);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_ABORTED, false);
+    desk_expect_answer(d, ASSENT_OK);
+    desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
+    desk_quiet(d);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_abort_undecided),      T(test_abort_delegated),
-        T(test_against_the_decision), T(test_conflict_reported_by_participant),
-        T(test_journal_was_replaced), T(test_forget),
-        T(test_forget_after_force),   T(test_retry),
-        T(test_foreign_in_doubt),     T(test_crash_after_force),
+        T(test_abort_undecided),
+        T(test_abort_delegated),
+        T(test_abort_delegated_unasked),
+        T(test_against_the_decision),
+        T(test_conflict_reported_by_participant),
+        T(test_journal_was_replaced),
+        T(test_forget),
+        T(test_forget_after_force),
+        T(test_retry),
+        T(test_foreign_in_doubt),
+        T(test_crash_after_force),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -400,6 +400,28 @@ static void a_rollback_needs_no_room(void **state)
     bench_close(&b);
 }
 
+// Nor does the oldest attempt that may still be prepared: room is made only when that has ended.
+static void the_oldest_attempt_needs_no_room(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b);
+    b.config.finished_max = 1;
+    bench_start(&b);
+    bench_go(&b);
+    bench_vote_yes(&b, 3);
+    bench_commit(&b, 3);
+    bench_prepare(&b, 2, PREPARE_ONE_PHASE);
+    assert_int_equal(b.fx.count, 0);
+    bench_prepare(&b, 1, PREPARE_ONE_PHASE); // the fence stands at 1
+    bench_called(&b, RM_DONE);
+    bench_written(&b);
+    bench_called(&b, RM_DONE);
+    bench_written(&b);
+    assert_int_equal(bench_expect_send(&b, MSG_DONE)->u.done.outcome, OUTCOME_COMMITTED);
+    bench_close(&b);
+}
+
 // A resource manager that claims to be durable is believed only if it was configured to be: else
 // nobody would ask it what it holds after a crash.
 static void a_vote_is_durable_somewhere(void **state)
@@ -493,6 +515,7 @@ int main(void)
         cmocka_unit_test(a_fenced_journal_stops_it),
         cmocka_unit_test(each_call_is_answered_once),
         cmocka_unit_test(a_rollback_needs_no_room),
+        cmocka_unit_test(the_oldest_attempt_needs_no_room),
         cmocka_unit_test(a_vote_is_durable_somewhere),
         cmocka_unit_test(the_manager_is_believed),
         cmocka_unit_test(the_call_says_what_it_is_about),
