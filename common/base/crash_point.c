@@ -52,6 +52,11 @@ int crash_point_arm(assent_error *error)
     return ASSENT_OK;
 }
 
+const char *crash_point_name(enum crash_point point)
+{
+    return points[point].name;
+}
+
 void crash_point_list(FILE *out)
 {
     for (int i = 0; i < CRASH_POINT_COUNT; i++)

@@ -47,6 +47,7 @@ enum crash_point {
 // Reads ASSENT_CRASH_POINT. ASSENT_INVALID for a name that does not exist. Call before threads.
 int crash_point_arm(assent_error *error);
 void crash_point_list(FILE *out); // "name  side  where", a line each
+const char *crash_point_name(enum crash_point point);
 
 extern int crash_point_armed; // -1: none
 void crash_point_passed(enum crash_point point);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "store/tail_rule.h"
@@ -15,6 +16,7 @@ struct memory_record {
     struct slice key; // both lie behind the structure; no key: the log's own
     struct slice value;
     uint64_t stamp;
+    uint32_t sum; // of all of it, and of the record before
     bool open, decided, forget;
 };
 
@@ -38,6 +40,9 @@ struct memory_disk {
     struct memory_record **records; // owned
     size_t count, capacity;
     uint64_t first_seq;
+    uint32_t first_sum; // of the record before the first
+    size_t torn;        // records of an incomplete batch behind the last
+    uint64_t witness;   // the newest durable record, known outside of the log
     struct extent now;
     struct extent *unsynced; // owned: before each unsynced batch
     size_t unsynced_count, unsynced_capacity;
@@ -105,6 +110,8 @@ static bool stand(struct memory_disk *self, struct memory_record *record)
 static void drop_before(struct memory_disk *self, uint64_t seq)
 {
     size_t gone = (size_t)(seq - self->first_seq);
+    if (gone > 0)
+        self->first_sum = self->records[gone - 1]->sum;
     for (size_t i = 0; i < gone; i++)
         free(self->records[i]);
     memmove(self->records, self->records + gone, (self->count - gone) * sizeof *self->records);
@@ -115,9 +122,16 @@ static void drop_before(struct memory_disk *self, uint64_t seq)
 static void settle(struct memory_disk *self)
 {
     self->unsynced_count = 0;
+    self->witness = self->now.head_seq;
     // Moving the array costs its length: once for as many records as remain.
     if (self->now.base_seq - self->first_seq > self->count / 2)
         drop_before(self, self->now.base_seq);
+}
+
+static void cut(struct memory_disk *self, uint64_t head_seq)
+{
+    while (self->first_seq + self->count > head_seq + 1)
+        free(self->records[--self->count]);
 }
 
 // Goes back to an extent and builds the index anew from it.
@@ -126,8 +140,7 @@ static void return_to(struct memory_disk *self, struct extent extent)
     map_free(&self->newest);
     map_init(&self->newest, 1);
     self->open = 0;
-    while (self->first_seq + self->count > extent.head_seq + 1)
-        free(self->records[--self->count]);
+    cut(self, extent.head_seq + self->torn);
     self->now = extent;
     for (uint64_t seq = extent.base_seq; seq <= extent.head_seq; seq++) {
         struct memory_record *record = record_at(self, seq);
@@ -145,17 +158,70 @@ void memory_disk_crash(struct memory_disk *self, uint64_t keep)
     settle(self);
 }
 
-void memory_disk_roll_back(struct memory_disk *self, uint64_t records)
+void memory_disk_tear(struct memory_disk *self, uint64_t keep)
+{
+    if (keep < self->unsynced_count) {
+        const struct extent *next =
+            keep + 1 < self->unsynced_count ? &self->unsynced[keep + 1] : &self->now;
+        self->torn = (size_t)(next->head_seq - self->unsynced[keep].head_seq) / 2;
+    }
+    memory_disk_crash(self, keep);
+}
+
+static void shorten(struct memory_disk *self, uint64_t records)
 {
     struct extent extent = self->now;
     uint64_t length = extent.head_seq + 1 - extent.base_seq;
     CHECK(!self->opened);
+    self->torn = 0;
     extent.head_seq -= records < length ? records : length;
     return_to(self, extent);
+}
+
+void memory_disk_roll_back(struct memory_disk *self, uint64_t records)
+{
+    shorten(self, records);
     settle(self);
 }
 
+bool memory_disk_lose(struct memory_disk *self, uint64_t records)
+{
+    uint64_t witness = self->witness;
+    memory_disk_roll_back(self, records);
+    self->witness = witness;
+    return self->now.head_seq < witness;
+}
+
+bool memory_disk_flip(struct memory_disk *self, uint64_t which)
+{
+    CHECK(!self->opened);
+    for (size_t i = 0; i < self->count; i++) {
+        struct memory_record *record = self->records[(which + i) % self->count];
+        if (record->value.size == 0 || record->seq < self->now.base_seq ||
+            record->seq > self->now.head_seq)
+            continue;
+        uint8_t *bytes = (uint8_t *)(record + 1) + record->key.size;
+        bytes[which / 8 % record->value.size] ^= (uint8_t)(1u << which % 8);
+        return true;
+    }
+    return false;
+}
+
 // ---- writing ----
+
+static uint32_t sum_of(const struct memory_record *record, uint32_t before)
+{
+    const uint64_t fields[] = {record->seq, record->stamp, record->key.size,
+                               record->open | record->decided << 1 | record->forget << 2};
+    uint32_t sum = crc32c(before, fields, sizeof fields);
+    // Both lie behind the structure, one after the other.
+    return crc32c(sum, record + 1, record->key.size + record->value.size);
+}
+
+static uint32_t last_sum(const struct memory_disk *self)
+{
+    return self->count ? self->records[self->count - 1]->sum : self->first_sum;
+}
 
 static struct memory_record *append(struct memory_disk *self, const struct memory_record *record)
 {
@@ -179,8 +245,32 @@ static struct memory_record *append(struct memory_disk *self, const struct memor
         memcpy(room + record->key.size, record->value.data, record->value.size);
     made->key.data = room;
     made->value.data = room + record->key.size;
+    made->sum = sum_of(made, last_sum(self));
     self->records[self->count++] = made;
     return made;
+}
+
+struct memory_disk *memory_disk_copy(const struct memory_disk *self)
+{
+    struct memory_disk *copy = memory_disk_new();
+    const struct extent *durable = self->unsynced_count ? self->unsynced : &self->now;
+    if (!copy)
+        return NULL;
+    copy->id = self->id;
+    copy->incarnation = self->incarnation;
+    copy->opened_ms = self->opened_ms;
+    copy->first_seq = self->first_seq;
+    copy->first_sum = self->first_sum;
+    copy->now.head_seq = self->first_seq - 1;
+    for (size_t i = 0; i < self->count && self->records[i]->seq <= durable->head_seq; i++) {
+        if (!append(copy, self->records[i])) {
+            memory_disk_destroy(&copy);
+            return NULL;
+        }
+    }
+    return_to(copy, *durable);
+    settle(copy);
+    return copy;
 }
 
 static int no_memory(assent_error *error)
@@ -468,10 +558,31 @@ static const struct store_ops memory_ops = {
     .close = memory_close,
 };
 
+static int check_disk(struct memory_disk *disk, assent_error *error)
+{
+    uint32_t sum = disk->first_sum;
+    cut(disk, disk->now.head_seq);
+    for (size_t i = 0; i < disk->count; i++) {
+        const struct memory_record *record = disk->records[i];
+        if (record->seq != disk->first_seq + i || record->sum != sum_of(record, sum))
+            return error_set(error, ASSENT_CORRUPT,
+                             "the log in memory: record %" PRIu64 " is not what was written",
+                             disk->first_seq + i);
+        sum = record->sum;
+    }
+    if (disk->now.head_seq < disk->witness)
+        return error_set(error, ASSENT_BEHIND,
+                         "the log in memory ends at record %" PRIu64
+                         ", the witness has seen record %" PRIu64,
+                         disk->now.head_seq, disk->witness);
+    return ASSENT_OK;
+}
+
 static int begin_incarnation(struct memory_disk *disk, const struct store_options *options,
                              assent_error *error)
 {
     struct memory_record own = {0};
+    disk->torn = 0;
     if (!disk->id)
         disk->id = options->id ? options->id : 1;
     if (!append(disk, &own))
@@ -492,7 +603,9 @@ int store_open_memory(struct memory_disk *disk, const struct store_options *opti
     struct memory_store *self = calloc(1, sizeof *self);
     if (!self)
         return no_memory(error);
-    int code = begin_incarnation(disk, options, error);
+    int code = check_disk(disk, error);
+    if (code == ASSENT_OK)
+        code = begin_incarnation(disk, options, error);
     if (code != ASSENT_OK) {
         free(self);
         return code;

@@ -28,11 +28,23 @@ uint64_t memory_disk_unsynced(const struct memory_disk *self);
 // The process that had it open dies, and with it the machine: of the unsynced batches the first
 // `keep` survive (0: none; UINT64_MAX: all). Releases the store that was open, if any.
 void memory_disk_crash(struct memory_disk *self, uint64_t keep);
+// Likewise, and half of the next batch's records are there, too: the next open cuts them off.
+void memory_disk_tear(struct memory_disk *self, uint64_t keep);
+
+// What befalls a disk that nobody has open.
 // Forgets the newest `records` records, durable or not: an older copy was put in its place.
 void memory_disk_roll_back(struct memory_disk *self, uint64_t records);
+// The newest `records` records are missing, though the witness knows of them. False: there are
+// none.
+bool memory_disk_lose(struct memory_disk *self, uint64_t records);
+// Flips a bit of a record, chosen by `which`. False: there is none.
+bool memory_disk_flip(struct memory_disk *self, uint64_t which);
+// A copy of all that is durable on it. NULL: out of memory.
+struct memory_disk *memory_disk_copy(const struct memory_disk *self);
 
 // ASSENT_LOCKED while another store is open on the disk; ASSENT_IO when it is empty and may not be
-// made. options->id 0: 1.
+// made; ASSENT_CORRUPT where a record is not what was written; ASSENT_BEHIND where the log ends
+// before the witness. options->id 0: 1.
 int store_open_memory(struct memory_disk *disk, const struct store_options *options,
                       struct store **ret, assent_error *error);
 
