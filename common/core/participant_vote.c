@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Phase one: the coordinator asks, the resource manager prepares, a yes is made durable and sent.
+#include "base/mutant.h"
 #include "core/participant_internal.h"
 
 void part_vote(struct participant *self, const struct part *b, enum vote vote, struct slice text)
@@ -170,6 +171,8 @@ static void prepared_yes(struct participant *self, struct part *b, bool durable)
         // A crash before the record is durable leaves a branch that never voted: recovery rolls
         // it back, and the coordinator, which heard no vote, aborts or asks again.
         part_move(self, b, PART_VOTING);
+        if (MUTANT(VOTE_EARLY))
+            part_vote(self, b, VOTE_YES, slice_of(NULL, 0));
         part_write(self, b, JOURNAL_PREPARED);
     }
 }

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+// Applications: transfers between accounts, with calls or with work of their own, and everything
+// that applications do besides: ask again, ask with another content, roll back, die.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "sim.h"
+
+enum {
+    MILLION = 1000000,
+    THINK_US = 3000,
+    PATIENCE_MS = 60000,
+    BEGIN_TRIES = 600,
+    BEGIN_AGAIN_US = 100000,
+    TOKEN_STEP_BITS = 4,
+    TOKEN_TX_BITS = 12,
+};
+
+static void later(struct world *w, struct sim_tx *tx, enum app_step step, uint64_t delay_us)
+{
+    struct item *item = queue_item(&w->queue, ITEM_APP);
+    item->tx = tx;
+    item->what = (uint8_t)step;
+    queue_add(&w->queue, item, w->now_us + delay_us);
+}
+
+// ---- plans ----
+
+static uint8_t draw_account(struct world *w)
+{
+    bool hot = rng_below(&w->rng_app, MILLION) < w->setup.hot_rate;
+    return (uint8_t)(hot ? 0 : rng_below(&w->rng_app, SIM_ACCOUNTS));
+}
+
+// One branch moves money within a bank; of several the first pays, the others receive.
+static void plan_branches(struct world *w, struct sim_tx *tx)
+{
+    struct rng *rng = &w->rng_app;
+    const struct actor *home = &w->actors[tx->coordinator];
+    int32_t amount = 1 + (int32_t)rng_below(rng, 300), left = amount;
+    for (unsigned i = 0; i < tx->branch_count; i++) {
+        struct plan_branch *b = &tx->branches[i];
+        b->bank = (uint8_t)world_any(w, rng, ACTOR_PARTICIPANT, home)->index;
+        b->account = draw_account(w);
+        b->account_to = NO_ACCOUNT;
+        b->amount = -amount;
+        if (tx->branch_count == 1) {
+            b->account_to = (uint8_t)((b->account + 1) % SIM_ACCOUNTS);
+            b->amount = amount;
+        } else if (i > 0) {
+            b->amount = i + 1 == tx->branch_count ? left : left / 2;
+            left -= b->amount;
+        }
+    }
+}
+
+static void plan_reads(struct world *w, struct sim_tx *tx)
+{
+    struct rng *rng = &w->rng_app;
+    bool all = rng_below(rng, 3) == 0;
+    if (!all && tx->branch_count > 2) { // the last one only looks, so the one before gets its part
+        tx->branches[tx->branch_count - 2].amount += tx->branches[tx->branch_count - 1].amount;
+        tx->branches[tx->branch_count - 1].amount = 0;
+    }
+    for (unsigned i = 0; i < tx->branch_count; i++)
+        tx->branches[i].read_only |= all || tx->branches[i].amount == 0;
+}
+
+static void plan_mischief(struct world *w, struct sim_tx *tx, uint64_t start_us)
+{
+    static const struct {
+        enum fault fault;
+        enum app_step step;
+    } mischief[] = {
+        {FAULT_REPEAT, APP_REPEAT},
+        {FAULT_OTHER, APP_OTHER},
+        {FAULT_CANCEL, APP_CANCEL},
+    };
+    for (unsigned i = 0; i < sizeof mischief / sizeof mischief[0]; i++) {
+        if (faults_strike(&w->faults, mischief[i].fault)) {
+            bool soon = faults_below(&w->faults, mischief[i].fault, 2);
+            uint64_t after_us =
+                faults_below(&w->faults, mischief[i].fault, soon ? 20000 : 20000000);
+            later(w, tx, mischief[i].step, start_us + after_us);
+        }
+    }
+    if (faults_strike(&w->faults, FAULT_OPERATOR)) {
+        bool soon = faults_below(&w->faults, FAULT_OPERATOR, 2);
+        struct item *item = queue_item(&w->queue, ITEM_OPERATOR);
+        item->tx = tx;
+        queue_add(&w->queue, item,
+                  w->now_us + start_us +
+                      faults_below(&w->faults, FAULT_OPERATOR, soon ? 20000 : 10000000));
+    }
+    tx->vanishes = faults_strike(&w->faults, FAULT_VANISH);
+}
+
+static struct sim_tx *plan_tx(struct world *w, struct actor *client)
+{
+    struct rng *rng = &w->rng_app;
+    const struct sim_setup *setup = &w->setup;
+    unsigned index = w->tx_count++;
+    struct sim_tx *tx = &w->txs[index];
+    *tx = (struct sim_tx){
+        .index = index,
+        .client = client->index,
+        .coordinator = client->home->index,
+        .branch_count = 1 + (unsigned)rng_below(rng, setup->branches_max),
+        .enlisted = rng_below(rng, MILLION) < setup->enlist_rate,
+        .own = rng_below(rng, MILLION) < setup->own_rate,
+        .wait_done = rng_below(rng, 5) == 0,
+    };
+    plan_branches(w, tx);
+    if (rng_below(rng, MILLION) < setup->read_only_rate)
+        plan_reads(w, tx);
+    return tx;
+}
+
+void app_plan(struct world *w)
+{
+    const struct sim_setup *setup = &w->setup;
+    unsigned room = setup->transactions + setup->coordinators * setup->clients;
+    w->txs = calloc(room, sizeof *w->txs);
+    CHECK(w->txs && room < 1u << TOKEN_TX_BITS);
+    for (unsigned i = 0; i < setup->transactions; i++) {
+        struct sim_tx *tx = plan_tx(w, world_any(w, &w->rng_app, ACTOR_CLIENT, NULL));
+        uint64_t start_us = 1000000 + rng_below(&w->rng_app, setup->span_ms * UINT64_C(1000));
+        if (setup->dropped && setup->dropped[i])
+            continue;
+        later(w, tx, APP_BEGIN, start_us);
+        plan_mischief(w, tx, start_us);
+    }
+}
+
+// ---- asking ----
+
+static void ask(struct actor *a, struct sim_tx *tx, enum app_step step, struct event_ask *ask)
+{
+    ask->token = a->ask_next++ << (TOKEN_STEP_BITS + TOKEN_TX_BITS) |
+                 (token_t)tx->index << TOKEN_STEP_BITS | step;
+    a->ask_began_us[(ask->token >> (TOKEN_STEP_BITS + TOKEN_TX_BITS)) % SIM_ASKS] =
+        a->world->now_us;
+    ask->deadline_ms = shell_now(a).mono_ms + PATIENCE_MS;
+    shell_step(a, &(struct event){.type = EVENT_ASK, .u.ask = *ask});
+}
+
+static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
+{
+    struct world *w = a->world;
+    struct msg_branch branches[SIM_BRANCHES_MAX];
+    uint8_t bytes[SIM_BRANCHES_MAX * 8];
+    struct buf payloads = {.data = bytes, .capacity = sizeof bytes, .cap = sizeof bytes};
+    for (unsigned i = 0; i < tx->branch_count; i++) {
+        branches[i] = (struct msg_branch){
+            .branch = (uint16_t)i,
+            .kind = tx->enlisted ? BRANCH_ENLISTED : BRANCH_CALL,
+            .resource = slice_text(w->actors[tx->branches[i].bank].name),
+        };
+        if (!tx->enlisted)
+            branches[i].payload = bank_payload(&payloads, tx, i, step == APP_OTHER);
+    }
+    struct event_ask event = {.kind = ASK_SUBMIT};
+    event.u.submit = (struct msg_submit){
+        .gtid = tx->gtid,
+        .protocol = PROTOCOL_2PC,
+        .flags = tx->wait_done ? SUBMIT_WAIT_DONE : 0,
+        .timeout_ms = 12000,
+        .branch_count = (uint16_t)tx->branch_count,
+        .branches = branches,
+    };
+    tx->submits++;
+    ask(a, tx, step, &event);
+}
+
+static void begin(struct world *w, struct sim_tx *tx)
+{
+    struct actor *a = &w->actors[tx->client];
+    struct gtid gtid;
+    char text[LIMIT_GTID_BYTES];
+    bool given = false;
+    if (a->alive && tx->own) {
+        int size = snprintf(text, sizeof text, "order-%u", tx->index);
+        given = gtid_from(slice_of(text, (size_t)size), &gtid);
+    } else if (a->alive) {
+        given = client_gtid(a->client, &gtid);
+        shell_arm(a);
+    }
+    if (!given) { // not connected, or no lease yet
+        REQUIRE(w, !tx->probe || tx->tries < BEGIN_TRIES, "AC5, all decide",
+                "%s gets no gtid although all is repaired", a->name);
+        if (tx->tries++ < BEGIN_TRIES)
+            later(w, tx, APP_BEGIN, BEGIN_AGAIN_US);
+        return;
+    }
+    truth_begin(w, tx, &gtid);
+    later(w, tx, tx->enlisted ? APP_ENLIST : APP_SUBMIT, rng_below(&w->rng_app, THINK_US));
+}
+
+static void vanish(struct actor *a)
+{
+    if (a->alive && !a->world->repaired)
+        life_crash(a, "before it has committed");
+}
+
+static void enlist(struct world *w, struct sim_tx *tx)
+{
+    struct actor *a = &w->actors[tx->client];
+    unsigned i = tx->enlisted_count;
+    if (!a->alive || a->life != tx->client_life)
+        return; // the application that knew of it is gone
+    if (tx->vanishes && i == tx->branch_count - 1) {
+        vanish(a);
+        return;
+    }
+    struct event_ask event = {.kind = ASK_ENLIST};
+    event.u.enlist = (struct msg_enlist){
+        .gtid = tx->gtid,
+        .protocol = PROTOCOL_2PC,
+        .timeout_ms = 12000,
+        .branch = (uint16_t)i,
+        .resource = slice_text(w->actors[tx->branches[i].bank].name),
+    };
+    ask(a, tx, APP_ENLIST, &event);
+}
+
+static void ask_about(struct world *w, struct sim_tx *tx, struct actor *a, enum app_step step)
+{
+    struct event_ask event = {.kind = step == APP_CANCEL ? ASK_CANCEL : ASK_STATUS};
+    event.u.gtid.gtid = tx->gtid;
+    (void)w;
+    if (a->alive)
+        ask(a, tx, step, &event);
+}
+
+// Who does what its application did not do itself: any client, mostly of the same coordinator.
+static struct actor *somebody(struct world *w, const struct sim_tx *tx, bool anywhere)
+{
+    const struct actor *home = anywhere ? NULL : &w->actors[tx->coordinator];
+    return world_any(w, &w->rng_app, ACTOR_CLIENT, home);
+}
+
+void app_turn(struct world *w, struct sim_tx *tx, enum app_step step)
+{
+    struct actor *a = &w->actors[tx->client];
+    if (step == APP_BEGIN) {
+        tx->client_life = a->life;
+        begin(w, tx);
+        return;
+    }
+    if (tx->gtid.size == 0)
+        return;
+    switch (step) {
+    case APP_BEGIN: break;
+    case APP_ENLIST: enlist(w, tx); break;
+    case APP_SUBMIT:
+        if (!a->alive || a->life != tx->client_life)
+            break;
+        if (tx->vanishes && !tx->enlisted && rng_below(&w->rng_app, 2)) {
+            vanish(a);
+            break;
+        }
+        submit(a, tx, step);
+        if (tx->vanishes && a->alive)
+            later(w, tx, APP_VANISH, rng_below(&w->rng_app, 4000));
+        break;
+    case APP_VANISH: vanish(a); break;
+    case APP_REPEAT:
+    case APP_OTHER:
+        a = somebody(w, tx, false);
+        if (a->alive && (step == APP_REPEAT || !tx->enlisted))
+            submit(a, tx, step);
+        later(w, tx, APP_STATUS, rng_below(&w->rng_app, 500000));
+        break;
+    case APP_CANCEL:
+        tx->cancelled = true;
+        ask_about(w, tx, somebody(w, tx, false), step);
+        break;
+    case APP_STATUS: ask_about(w, tx, somebody(w, tx, rng_below(&w->rng_app, 4) == 0), step); break;
+    }
+}
+
+// ---- being answered ----
+
+static void enlisted(struct actor *a, struct sim_tx *tx, const struct effect_complete *complete)
+{
+    struct world *w = a->world;
+    if (complete->code != ASSENT_OK) {
+        later(w, tx, APP_CANCEL, rng_below(&w->rng_app, THINK_US));
+        return;
+    }
+    bank_work(&w->actors[tx->branches[tx->enlisted_count].bank], tx, tx->enlisted_count);
+    tx->enlisted_count++;
+    later(w, tx, tx->enlisted_count < tx->branch_count ? APP_ENLIST : APP_SUBMIT,
+          rng_below(&w->rng_app, THINK_US));
+}
+
+void app_complete(struct actor *a, const struct effect_complete *complete)
+{
+    struct world *w = a->world;
+    unsigned index = (unsigned)(complete->token >> TOKEN_STEP_BITS) & ((1u << TOKEN_TX_BITS) - 1);
+    enum app_step step = (enum app_step)(complete->token & ((1u << TOKEN_STEP_BITS) - 1));
+    token_t serial = complete->token >> (TOKEN_STEP_BITS + TOKEN_TX_BITS);
+    CHECK(index < w->tx_count);
+    struct sim_tx *tx = &w->txs[index];
+    story_complete(a, tx, step, complete);
+    check_complete(a, tx, step, a->ask_began_us[serial % SIM_ASKS], complete);
+    if (step == APP_ENLIST)
+        enlisted(a, tx, complete);
+    else if (step == APP_SUBMIT && rng_below(&w->rng_app, 4) == 0)
+        later(w, tx, APP_STATUS, rng_below(&w->rng_app, 2000000));
+}
+
+// ---- after the repair ----
+
+void app_probe(struct world *w)
+{
+    for (unsigned i = 0; i < w->actor_count; i++) {
+        if (w->actors[i].kind != ACTOR_CLIENT)
+            continue;
+        struct sim_tx *tx = plan_tx(w, &w->actors[i]);
+        tx->probe = true;
+        tx->own = false;
+        app_turn(w, tx, APP_BEGIN);
+    }
+}
+
+void app_status(struct world *w)
+{
+    for (unsigned i = 0; i < w->tx_count; i++) {
+        struct sim_tx *tx = &w->txs[i];
+        if (tx->gtid.size)
+            ask_about(w, tx, world_any(w, &w->rng_app, ACTOR_CLIENT, &w->actors[tx->coordinator]),
+                      APP_STATUS);
+    }
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+// Resource managers: banks whose accounts survive every crash of the process in front of them, as
+// a database's do. A branch moves an amount; what is prepared is reserved.
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/crash_point.h"
+#include "sim.h"
+
+enum {
+    BEFORE_US = 30,
+    AFTER_US = 30,
+    SPREAD_US = 400,
+    SLOW_MAX_US = 20000000,
+    PAYLOAD_BYTES = 8,
+};
+
+// ---- what a branch is to do ----
+
+struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned branch, bool other)
+{
+    const struct plan_branch *plan = &tx->branches[branch];
+    uint32_t amount = (uint32_t)plan->amount;
+    uint8_t bytes[PAYLOAD_BYTES] = {
+        plan->account,           plan->account_to,        (uint8_t)amount, (uint8_t)(amount >> 8),
+        (uint8_t)(amount >> 16), (uint8_t)(amount >> 24), other,           plan->read_only,
+    };
+    size_t at = out->size;
+    CHECK(buf_append(out, bytes, sizeof bytes));
+    return slice_of(out->data + at, sizeof bytes);
+}
+
+static void take_payload(struct held *held, struct slice payload)
+{
+    const uint8_t *bytes = payload.data;
+    CHECK(payload.size == PAYLOAD_BYTES);
+    held->account = bytes[0];
+    held->account_to = bytes[1];
+    held->amount = (int32_t)((uint32_t)bytes[2] | (uint32_t)bytes[3] << 8 |
+                             (uint32_t)bytes[4] << 16 | (uint32_t)bytes[5] << 24);
+    held->variant = bytes[6];
+    if (bytes[7])
+        held->account = NO_ACCOUNT;
+}
+
+bool bank_work(struct actor *a, struct sim_tx *tx, unsigned branch)
+{
+    struct attempt *attempt = truth_attempt(a->world, tx, 0);
+    struct held *held = &attempt->branches[branch];
+    const struct plan_branch *plan = &tx->branches[branch];
+    struct branch_record record = {.gtid = tx->gtid, .branch = (uint16_t)branch};
+    struct event event = {.type = EVENT_WORKING, .u.branch = &record};
+    struct part_view view;
+    if (!a->alive || held->state != HELD_NONE)
+        return false;
+    shell_step(a, &event);
+    if (!a->alive || !participant_find(a->participant, &tx->gtid, record.branch, &view) ||
+        view.state != PART_WORKING)
+        return false;
+    *held = (struct held){
+        .state = HELD_WORKING,
+        .bank = (uint8_t)a->index,
+        .account = plan->read_only ? NO_ACCOUNT : plan->account,
+        .account_to = plan->account_to,
+        .amount = plan->amount,
+    };
+    return true;
+}
+
+// ---- what a bank does ----
+
+static int32_t debit_of(const struct held *held)
+{
+    return held->amount < 0 ? -held->amount : held->account_to != NO_ACCOUNT ? held->amount : 0;
+}
+
+static bool reserve(struct bank *bank, const struct held *held)
+{
+    struct account *account = &bank->accounts[held->account];
+    int32_t debit = debit_of(held);
+    if (account->balance - account->reserved < debit)
+        return false;
+    account->reserved += debit;
+    return true;
+}
+
+static void release(struct bank *bank, const struct held *held)
+{
+    bank->accounts[held->account].reserved -= debit_of(held);
+}
+
+static void apply(struct bank *bank, const struct held *held)
+{
+    release(bank, held);
+    if (held->account_to != NO_ACCOUNT) {
+        bank->accounts[held->account].balance -= held->amount;
+        bank->accounts[held->account_to].balance += held->amount;
+    } else {
+        bank->accounts[held->account].balance += held->amount;
+    }
+}
+
+static enum rm_result refuse(struct bank *bank, struct held *held)
+{
+    if (held->state == HELD_PREPARED)
+        release(bank, held);
+    held->state = HELD_ROLLED_BACK;
+    return RM_NO;
+}
+
+// What it is asked to prepare: the payload of the call, or the work that the application did here.
+static bool take_work(struct actor *a, const struct effect_call *call, struct held *held)
+{
+    if (call->kind == BRANCH_CALL) {
+        take_payload(held, call->payload);
+        return true;
+    }
+    struct held *work = truth_held(a->world, &call->gtid, 0, call->branch);
+    if (!work || work->state != HELD_WORKING)
+        return false;
+    *held = *work;
+    work->state = HELD_NONE;
+    return true;
+}
+
+static enum rm_result prepare(struct actor *a, const struct effect_call *call, struct held *held)
+{
+    struct world *w = a->world;
+    if (held->state == HELD_PREPARED) // asked once more
+        return faults_strike(&w->faults, FAULT_RM_MIND) ? refuse(&a->bank, held) : RM_DONE;
+    uint8_t forced = held->forced;
+    if (!take_work(a, call, held))
+        return refuse(&a->bank, held);
+    held->forced = forced;
+    held->bank = (uint8_t)a->index;
+    held->state = HELD_NONE;
+    if (held->account == NO_ACCOUNT)
+        return RM_READ_ONLY;
+    if (rng_below(&w->rng_rm, 1000000) < w->setup.no_rate || !reserve(&a->bank, held))
+        return refuse(&a->bank, held);
+    held->state = HELD_PREPARED;
+    return RM_DONE;
+}
+
+static void finish(struct actor *a, const struct effect_call *call, struct held *held)
+{
+    if (held->state == HELD_PREPARED) {
+        if (call->op == RM_COMMIT)
+            apply(&a->bank, held);
+        else
+            release(&a->bank, held);
+        held->state = call->op == RM_COMMIT ? HELD_COMMITTED : HELD_ROLLED_BACK;
+        return;
+    }
+    struct held *work = truth_held(a->world, &call->gtid, 0, call->branch);
+    if (call->op == RM_ROLLBACK && work && work->state == HELD_WORKING)
+        work->state = HELD_NONE;
+}
+
+static enum rm_result obey(struct actor *a, const struct effect_call *call, struct held *held)
+{
+    struct world *w = a->world;
+    enum rm_result result = RM_DONE;
+    if (faults_strike(&w->faults, FAULT_RM_RETRY))
+        return RM_RETRY;
+    check_call(a, call, held);
+    if (call->op == RM_PREPARE)
+        result = prepare(a, call, held);
+    else
+        finish(a, call, held);
+    if (call->op == RM_PREPARE)
+        held->result_plus = (uint8_t)(result + 1);
+    return faults_strike(&w->faults, FAULT_RM_UNSURE) && result == RM_DONE ? RM_RETRY : result;
+}
+
+// ---- calls ----
+
+static void later(struct actor *a, enum item_kind kind, uint64_t number, uint8_t what)
+{
+    struct world *w = a->world;
+    struct item *item = queue_item(&w->queue, kind);
+    uint64_t us = (kind == ITEM_CALL ? BEFORE_US : AFTER_US) + rng_below(&w->rng_rm, SPREAD_US);
+    item->actor = a;
+    item->life = a->life;
+    item->number = number;
+    item->what = what;
+    if (faults_strike(&w->faults, FAULT_SLOW_RM))
+        us += faults_below(&w->faults, FAULT_SLOW_RM, SLOW_MAX_US);
+    queue_add(&w->queue, item, w->now_us + us);
+}
+
+void bank_call(struct actor *a, const struct effect_call *call)
+{
+    struct call *place = a->calls;
+    while (place->open)
+        CHECK(++place < a->calls + SIM_CALLS_MAX);
+    uint8_t *copy = malloc(call->payload.size + 1);
+    CHECK(copy);
+    if (call->payload.size)
+        memcpy(copy, call->payload.data, call->payload.size);
+    *place = (struct call){.effect = *call, .serial = ++a->call_serial, .open = true};
+    place->effect.payload = slice_of(copy, call->payload.size);
+    later(a, ITEM_CALL, place->serial, 0);
+}
+
+static enum crash_point point_of(enum rm_op op, bool after)
+{
+    switch (op) {
+    case RM_PREPARE: return after ? CRASH_part_after_prepare : CRASH_part_before_prepare;
+    case RM_COMMIT: return after ? CRASH_part_after_commit : CRASH_part_before_commit;
+    case RM_ROLLBACK: break;
+    }
+    return after ? CRASH_part_after_rollback : CRASH_part_before_rollback;
+}
+
+static enum rm_result call_happens(struct actor *a, struct call *call)
+{
+    struct held *held =
+        truth_held(a->world, &call->effect.gtid, call->effect.attempt, call->effect.branch);
+    CHECK(held);
+    enum rm_result result = obey(a, &call->effect, held);
+    story_called(a, &call->effect, result);
+    return result;
+}
+
+static void close_call(struct call *call)
+{
+    free((void *)call->effect.payload.data);
+    *call = (struct call){0};
+}
+
+void bank_do(struct actor *a, uint64_t serial)
+{
+    struct call *call = a->calls;
+    while (!call->open || call->serial != serial)
+        CHECK(++call < a->calls + SIM_CALLS_MAX);
+    enum rm_op op = call->effect.op;
+    token_t token = call->effect.token;
+    if (shell_dies(a, point_of(op, false)))
+        return;
+    enum rm_result result = call_happens(a, call);
+    close_call(call);
+    if (shell_dies(a, point_of(op, true)))
+        return;
+    later(a, ITEM_ANSWER, token, (uint8_t)result);
+    if (faults_strike(&a->world->faults, FAULT_RM_TWICE))
+        later(a, ITEM_ANSWER, token, (uint8_t)result);
+}
+
+void bank_answer(struct actor *a, const struct item *item)
+{
+    struct event event = {.type = EVENT_CALLED};
+    event.u.called = (struct event_called){
+        .token = item->number,
+        .result = (enum rm_result)item->what,
+        .durable = a->rm_durable,
+        .text = slice_text(item->what == RM_NO ? "no such account" : ""),
+    };
+    shell_step(a, &event);
+}
+
+// Is what became of it still in the journal? Whoever forgets what he has promised to keep can only
+// be helped as long as somebody remembers.
+static bool is_remembered(struct actor *a, const struct sim_tx *tx, unsigned branch,
+                          uint64_t attempt)
+{
+    char storage[RECORD_KEY_BYTES];
+    uint8_t *value;
+    size_t size;
+    assent_error error;
+    struct branch_record record;
+    struct slice key = record_key_branch(&tx->gtid, branch, storage);
+    if (a->disk.store->ops->lookup(a->disk.store, key, &value, &size, &error) != ASSENT_OK)
+        return false;
+    int code = record_decode_branch(slice_of(value, size), &record, &error);
+    bool is = code == ASSENT_OK && record.attempt == attempt && record.stage == JOURNAL_FINISHED;
+    free(value);
+    return is;
+}
+
+// A database that had not synced what it said was done.
+static void lose(struct actor *a, const struct sim_tx *tx, unsigned branch, uint64_t attempt,
+                 struct held *held)
+{
+    struct bank *bank = &a->bank;
+    bool committed = held->state == HELD_COMMITTED;
+    if ((!committed && held->state != HELD_ROLLED_BACK) || !held->voted_yes ||
+        held->journal_stage != JOURNAL_FINISHED || !is_remembered(a, tx, branch, attempt) ||
+        !faults_strike(&a->world->faults, FAULT_RM_LOSES))
+        return;
+    if (committed) {
+        int32_t back = held->account_to != NO_ACCOUNT ? -held->amount : held->amount;
+        bank->accounts[held->account].balance -= back;
+        if (held->account_to != NO_ACCOUNT)
+            bank->accounts[held->account_to].balance -= held->amount;
+    }
+    bank->accounts[held->account].reserved += debit_of(held);
+    held->state = HELD_PREPARED;
+    held->lost = true;
+    story_say(a, "its resource manager has %.*s/%u prepared again", tx->gtid.size, tx->gtid.text,
+              branch);
+}
+
+static void crash_branch(struct actor *a, const struct sim_tx *tx, unsigned branch,
+                         uint64_t attempt, struct held *held)
+{
+    if (held->bank != a->index)
+        return;
+    if (held->state == HELD_WORKING)
+        held->state = HELD_NONE;
+    else if (a->world->faults.rate[FAULT_RM_LOSES])
+        lose(a, tx, branch, attempt, held);
+}
+
+// The process is gone. Statements that were under way take effect, or do not; what was not
+// prepared is undone.
+void bank_crash(struct actor *a)
+{
+    struct world *w = a->world;
+    for (unsigned i = 0; i < SIM_CALLS_MAX; i++) {
+        struct call *call = &a->calls[i];
+        if (call->open && rng_below(&w->rng_rm, 2))
+            call_happens(a, call);
+        if (call->open)
+            close_call(call);
+    }
+    for (unsigned i = 0; i < w->tx_count; i++) {
+        struct sim_tx *tx = &w->txs[i];
+        for (unsigned n = 0; n < tx->attempt_count * SIM_BRANCHES_MAX; n++) {
+            struct attempt *attempt = &tx->attempts[n / SIM_BRANCHES_MAX];
+            unsigned branch = n % SIM_BRANCHES_MAX;
+            crash_branch(a, tx, branch, attempt->number, &attempt->branches[branch]);
+        }
+    }
+}
+
+void bank_free(struct actor *a)
+{
+    for (unsigned i = 0; i < SIM_CALLS_MAX; i++)
+        close_call(&a->calls[i]);
+}
+
+void bank_found(struct actor *a)
+{
+    struct world *w = a->world;
+    for (unsigned i = 0; i < w->tx_count && a->alive; i++) {
+        const struct sim_tx *tx = &w->txs[i];
+        for (unsigned n = 0; n < tx->attempt_count * SIM_BRANCHES_MAX && a->alive; n++) {
+            const struct attempt *attempt = &tx->attempts[n / SIM_BRANCHES_MAX];
+            const struct held *held = &attempt->branches[n % SIM_BRANCHES_MAX];
+            if (held->state != HELD_PREPARED || held->bank != a->index)
+                continue;
+            struct branch_record record = {
+                .gtid = tx->gtid,
+                .attempt = attempt->number,
+                .coordinator = w->actors[tx->coordinator].id,
+                .branch = (uint16_t)(n % SIM_BRANCHES_MAX),
+                .protocol = PROTOCOL_2PC,
+            };
+            shell_step(a, &(struct event){.type = EVENT_FOUND, .u.branch = &record});
+        }
+    }
+}
+
+int64_t bank_total(const struct world *w)
+{
+    int64_t total = 0;
+    for (unsigned i = 0; i < w->actor_count; i++) {
+        for (unsigned n = 0; w->actors[i].kind == ACTOR_PARTICIPANT && n < SIM_ACCOUNTS; n++)
+            total += w->actors[i].bank.accounts[n].balance;
+    }
+    return total;
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a coordinator may say and write, judged by what is durable and by what its participants
+// really did.
+#include "sim.h"
+
+#define TEXT(tx) (tx)->gtid.size, (tx)->gtid.text
+
+static bool register_committed(const struct sim_tx *tx, uint64_t attempt)
+{
+    const struct register_view *r = &tx->reg;
+    return r->stands && r->stage != STAGE_DELEGATED && r->outcome == OUTCOME_COMMITTED &&
+           (attempt == 0 || r->attempt == attempt);
+}
+
+// One branch alone decides: what it did is the outcome.
+static const struct held *delegate_of(struct sim_tx *tx)
+{
+    static const struct held never_asked;
+    const struct register_view *r = &tx->reg;
+    if (!r->stands || (r->stage != STAGE_DELEGATED && r->outcome != OUTCOME_UNKNOWN))
+        return NULL;
+    struct attempt *attempt = truth_peek(tx, r->attempt);
+    return attempt ? &attempt->branches[0] : &never_asked;
+}
+
+static bool in_memory(struct actor *a, const struct gtid *gtid)
+{
+    static struct tx_view view;
+    return coordinator_view(a->coordinator, gtid, &view);
+}
+
+// A transaction that is not in memory is spoken of only with the register read in the same step.
+static void require_look(struct actor *a, const struct sim_tx *tx, const char *what)
+{
+    REQUIRE(a->world, in_memory(a, &tx->gtid) || slice_equal(a->looked_up, gtid_slice(&tx->gtid)),
+            "presumed abort only after the register was read", "%s says %s of %.*s unread", a->name,
+            what, TEXT(tx));
+}
+
+static void sent_prepare(struct actor *a, struct sim_tx *tx, const struct msg_prepare *m)
+{
+    const struct register_view *r = &tx->reg;
+    truth_attempt(a->world, tx, m->attempt);
+    if (m->flags & PREPARE_ONE_PHASE)
+        REQUIRE(a->world, r->stands && r->stage == STAGE_DELEGATED && r->attempt == m->attempt,
+                "durable before visible", "%.*s is delegated before that is on disk", TEXT(tx));
+}
+
+static void sent_commit(struct actor *a, struct sim_tx *tx, const struct msg_decide *m)
+{
+    const struct register_view *r = &tx->reg;
+    struct held *held = truth_held(a->world, &m->gtid, m->attempt, m->branch);
+    if (m->flags & DECIDE_HEURISTIC) {
+        REQUIRE(a->world, r->stands && r->forced == OUTCOME_COMMITTED, "heuristics are recorded",
+                "%.*s is forced to commit and no record says so", TEXT(tx));
+        held->forced = true;
+        return;
+    }
+    const struct held *delegate = delegate_of(tx);
+    REQUIRE(a->world,
+            register_committed(tx, m->attempt) || (delegate && delegate->state == HELD_COMMITTED),
+            "durable before visible", "%s tells %.*s/%u to commit, which is not decided on disk",
+            a->name, TEXT(tx), m->branch);
+}
+
+static void sent_rollback(struct actor *a, struct sim_tx *tx, const struct msg_decide *m)
+{
+    const struct register_view *r = &tx->reg;
+    struct held *held = truth_held(a->world, &m->gtid, m->attempt, m->branch);
+    if (m->flags & DECIDE_HEURISTIC) {
+        REQUIRE(a->world, r->stands && r->forced == OUTCOME_ABORTED, "heuristics are recorded",
+                "%.*s is forced to roll back and no record says so", TEXT(tx));
+        held->forced = true;
+        return;
+    }
+    REQUIRE(a->world, !register_committed(tx, m->attempt), "AC2, irrevocable",
+            "%s tells %.*s/%u to roll back, which is decided to commit", a->name, TEXT(tx),
+            m->branch);
+    require_look(a, tx, "rollback");
+    if (m->flags & DECIDE_RESOLVE)
+        REQUIRE(a->world, r->stands, "durable before visible",
+                "%.*s is resolved, and no record says that it was delegated", TEXT(tx));
+}
+
+static void sent_final(struct actor *a, struct sim_tx *tx, const struct msg_result *m)
+{
+    struct world *w = a->world;
+    const struct register_view *r = &tx->reg;
+    const struct held *delegate = delegate_of(tx);
+    if (m->outcome == OUTCOME_COMMITTED) {
+        REQUIRE(w, register_committed(tx, 0) || (delegate && delegate->state == HELD_COMMITTED),
+                "durable before visible", "%.*s is told committed, which is not on disk", TEXT(tx));
+        return;
+    }
+    REQUIRE(w, !register_committed(tx, 0), "honest answers",
+            "%.*s is told aborted, and is committed on disk", TEXT(tx));
+    REQUIRE(w, !delegate || delegate->state != HELD_COMMITTED || tx->heuristic, "honest answers",
+            "%.*s is told aborted, and its one branch has committed", TEXT(tx));
+    // The same gtid may come again after a crash, and must be answered alike.
+    if (tx->own && !delegate)
+        REQUIRE(w, r->stands && r->outcome == OUTCOME_ABORTED, "durable before visible",
+                "%.*s, a client's own, is told aborted, which is not on disk", TEXT(tx));
+    if (m->reason == REASON_PRESUMED && !r->stands)
+        require_look(a, tx, "aborted");
+}
+
+static void sent_result(struct actor *a, struct sim_tx *tx, const struct msg_result *m)
+{
+    const struct register_view *r = &tx->reg;
+    if (m->outcome == OUTCOME_COMMITTED || m->outcome == OUTCOME_ABORTED) {
+        sent_final(a, tx, m);
+        return;
+    }
+    bool here = a->index == tx->coordinator && in_memory(a, &tx->gtid);
+    if (m->outcome == OUTCOME_NONE)
+        REQUIRE(a->world, here, "honest answers", "%.*s is told in progress, and nobody drives it",
+                TEXT(tx));
+    else if (a->index == tx->coordinator)
+        REQUIRE(a->world, !r->stands || r->outcome == OUTCOME_UNKNOWN, "honest answers",
+                "%.*s is told unknown, and is on disk", TEXT(tx));
+}
+
+void check_coordinator_send(struct actor *a, const struct msg *msg)
+{
+    const struct gtid *gtid = msg->type == MSG_PREPARE  ? &msg->u.prepare.gtid
+                              : msg->type == MSG_RESULT ? &msg->u.result.gtid
+                                                        : &msg->u.decide.gtid;
+    if (msg->type != MSG_PREPARE && msg->type != MSG_RESULT && msg->type != MSG_COMMIT &&
+        msg->type != MSG_ROLLBACK)
+        return;
+    struct sim_tx *tx = truth_find(a->world, gtid);
+    REQUIRE(a->world, tx, "honest answers", "%s speaks of %.*s, which nobody began", a->name,
+            gtid->size, gtid->text);
+    if (msg->type == MSG_RESULT) {
+        sent_result(a, tx, &msg->u.result);
+        return;
+    }
+    REQUIRE(a->world, tx->coordinator == a->index, "closed", "%s drives %.*s, which is another's",
+            a->name, TEXT(tx));
+    if (msg->type == MSG_PREPARE)
+        sent_prepare(a, tx, &msg->u.prepare);
+    else if (msg->type == MSG_COMMIT)
+        sent_commit(a, tx, &msg->u.decide);
+    else
+        sent_rollback(a, tx, &msg->u.decide);
+}
+
+// ---- records ----
+
+// AC3: commit only if every branch has voted yes, or had nothing to commit.
+static void writes_commit(struct actor *a, struct sim_tx *tx, const struct tx_record *record)
+{
+    struct attempt *attempt = truth_attempt(a->world, tx, record->attempt);
+    for (unsigned i = 0; i < record->branch_count; i++) {
+        const struct held *held = &attempt->branches[record->branches[i].branch];
+        REQUIRE(a->world, held->voted_yes || held->voted_read_only,
+                "AC3, commit only if all voted yes",
+                "%.*s is to be committed, branch %u has not "
+                "voted yes",
+                TEXT(tx), record->branches[i].branch);
+    }
+}
+
+// No end before all have acknowledged: by then each has really done it.
+static void writes_end(struct actor *a, struct sim_tx *tx, const struct tx_record *record)
+{
+    struct attempt *attempt = truth_attempt(a->world, tx, record->attempt);
+    uint8_t goal = record->outcome == OUTCOME_COMMITTED ? HELD_COMMITTED : HELD_ROLLED_BACK;
+    for (unsigned i = 0; i < record->branch_count; i++) {
+        const struct held *held = &attempt->branches[record->branches[i].branch];
+        if (record->branches[i].vote != VOTE_YES || record->mixed || tx->heuristic)
+            continue;
+        REQUIRE(a->world, held->state == goal || held->lost, "no end before all acknowledged",
+                "%.*s is to be ended, branch %u has not finished", TEXT(tx),
+                record->branches[i].branch);
+    }
+}
+
+void check_coordinator_write(struct actor *a, const struct effect_write *write)
+{
+    const struct tx_record *record = write->tx;
+    struct sim_tx *tx = truth_find(a->world, &record->gtid);
+    REQUIRE(a->world, tx, "honest answers", "a record of %.*s, which nobody began",
+            record->gtid.size, record->gtid.text);
+    const struct register_view *r = &tx->reg;
+    if (r->stands && r->stage != STAGE_DELEGATED && r->outcome != record->outcome &&
+        r->attempt == record->attempt)
+        REQUIRE(a->world, write->decide, "one decision", "%.*s was %s on disk, and becomes %s",
+                TEXT(tx), outcome_name(r->outcome), outcome_name(record->outcome));
+    if (r->stands && r->forced)
+        REQUIRE(a->world, record->heuristic.forced == r->forced && record->mixed,
+                "heuristics are recorded", "an operator's word on %.*s is written over", TEXT(tx));
+    bool delegated = record->stage == STAGE_DELEGATED || (r->stands && r->stage == STAGE_DELEGATED);
+    if (write->decide && record->outcome == OUTCOME_COMMITTED && !delegated)
+        writes_commit(a, tx, record);
+    if (record->stage == STAGE_ENDED && !delegated)
+        writes_end(a, tx, record);
+}
+
+void check_coordinator_durable(struct actor *a, const struct tx_record *record)
+{
+    struct sim_tx *tx = truth_find(a->world, &record->gtid);
+    struct register_view *r = &tx->reg;
+    *r = (struct register_view){
+        .stands = true,
+        .stage = record->stage,
+        .outcome = record->outcome,
+        .forced = record->heuristic.forced,
+        .mixed = record->mixed,
+        .attempt = record->attempt,
+    };
+    tx->heuristic |= r->forced != OUTCOME_NONE || r->mixed;
+}
+
+// An order that was carried out is on disk before the operator hears of it.
+void check_ordered(struct actor *a, struct sim_tx *tx, int code, struct slice text)
+{
+    static const char recorded[] = "recorded;";
+    const struct register_view *r = &tx->reg;
+    bool says = code == ASSENT_OK && text.size > sizeof recorded &&
+                memcmp(text.data, recorded, sizeof recorded - 1) == 0;
+    if (says && !delegate_of(tx))
+        REQUIRE(a->world, r->stands && r->forced, "heuristics are recorded",
+                "an order about %.*s is said to be recorded, and is not", TEXT(tx));
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a participant may say, and what it may ask of its resource manager.
+#include "sim.h"
+
+#define TEXT(gtid) (gtid)->size, (gtid)->text
+
+static void sent_vote(struct actor *a, const struct msg_vote *m)
+{
+    struct held *held = truth_held(a->world, &m->gtid, m->attempt, m->branch);
+    REQUIRE(a->world, held, "honest answers", "%s votes on %.*s/%u, which nobody began", a->name,
+            TEXT(&m->gtid), m->branch);
+    if (m->vote == VOTE_YES) {
+        REQUIRE(a->world, held->state == HELD_PREPARED || held->state == HELD_COMMITTED,
+                "honest answers", "%s votes yes for %.*s/%u, which is not prepared", a->name,
+                TEXT(&m->gtid), m->branch);
+        REQUIRE(a->world, a->rm_durable || held->journal_stage >= JOURNAL_PREPARED,
+                "durable before visible", "%s votes yes for %.*s/%u, which is not in its journal",
+                a->name, TEXT(&m->gtid), m->branch);
+        held->voted_yes = true;
+    } else {
+        // A no that comes of there being no room says nothing of the resource manager.
+        REQUIRE(a->world, !held->voted_yes || held->state != HELD_PREPARED, "AC2, irrevocable",
+                "%s takes back its yes for %.*s/%u", a->name, TEXT(&m->gtid), m->branch);
+        held->voted_read_only |= m->vote == VOTE_READ_ONLY && held->result_plus == RM_READ_ONLY + 1;
+        truth_find(a->world, &m->gtid)->said_no |= m->vote == VOTE_NO;
+    }
+}
+
+static void sent_done(struct actor *a, const struct msg_done *m)
+{
+    struct world *w = a->world;
+    struct held *held = truth_held(w, &m->gtid, m->attempt, m->branch);
+    REQUIRE(w, held, "honest answers", "%s ends %.*s/%u, which nobody began", a->name,
+            TEXT(&m->gtid), m->branch);
+    bool committed = m->outcome == OUTCOME_COMMITTED;
+    if (held->forced || (m->flags & DONE_HEURISTIC))
+        return;
+    if (committed)
+        REQUIRE(w, held->state == HELD_COMMITTED || held->voted_read_only || m->attempt == 0,
+                "honest answers", "%s says that %.*s/%u committed, and it did not", a->name,
+                TEXT(&m->gtid), m->branch);
+    else
+        REQUIRE(w, held->state != HELD_COMMITTED && held->state != HELD_PREPARED, "honest answers",
+                "%s says that %.*s/%u rolled back, and it did not", a->name, TEXT(&m->gtid),
+                m->branch);
+    if (committed && !(m->flags & DONE_FORGOTTEN) && held->state == HELD_COMMITTED)
+        REQUIRE(w, held->journal_stage == JOURNAL_FINISHED, "durable before visible",
+                "%s acknowledges %.*s/%u, which is not in its journal", a->name, TEXT(&m->gtid),
+                m->branch);
+}
+
+void check_participant_send(struct actor *a, const struct msg *msg)
+{
+    if (msg->type == MSG_VOTE)
+        sent_vote(a, &msg->u.vote);
+    else if (msg->type == MSG_DONE)
+        sent_done(a, &msg->u.done);
+}
+
+void check_participant_durable(struct actor *a, const struct branch_record *record)
+{
+    struct held *held = truth_held(a->world, &record->gtid, record->attempt, record->branch);
+    if (!held)
+        return;
+    held->journal_stage = record->stage;
+    held->journal_outcome = record->outcome;
+}
+
+// ---- the resource manager is called ----
+
+// AC1, AC2: of one run, no branch ends otherwise than another, and none twice.
+static void check_agree(struct actor *a, const struct effect_call *call, uint8_t opposite)
+{
+    struct world *w = a->world;
+    struct sim_tx *tx = truth_find(w, &call->gtid);
+    struct attempt *attempt = truth_attempt(w, tx, call->attempt);
+    if (tx->heuristic || tx->ordered)
+        return;
+    for (unsigned i = 0; i < SIM_BRANCHES_MAX; i++) {
+        const struct held *other = &attempt->branches[i];
+        if (other->state != opposite || !other->voted_yes)
+            continue;
+        REQUIRE(w, false, "AC1, no two branches differ", "%.*s/%u is to be %s, branch %u was %s",
+                TEXT(&call->gtid), call->branch,
+                opposite == HELD_COMMITTED ? "rolled back" : "committed", i,
+                opposite == HELD_COMMITTED ? "committed" : "rolled back");
+    }
+}
+
+static void called_commit(struct actor *a, const struct effect_call *call, struct held *held)
+{
+    struct world *w = a->world;
+    struct sim_tx *tx = truth_find(w, &call->gtid);
+    const struct register_view *r = &tx->reg;
+    REQUIRE(w,
+            held->state == HELD_PREPARED || held->state == HELD_COMMITTED || held->forced ||
+                held->voted_read_only,
+            "AC3, commit only if all voted yes", "%.*s/%u is to be committed, and is not prepared",
+            TEXT(&call->gtid), call->branch);
+    if (held->state != HELD_PREPARED || held->forced || held->lost)
+        return;
+    bool decided = r->stands && r->outcome == OUTCOME_COMMITTED && r->attempt == call->attempt;
+    // One branch alone decides by its journal; its register may be gone when an operator gave up.
+    bool delegated = r->stands ? r->attempt == call->attempt : tx->forgotten;
+    bool alone = delegated && held->journal_stage == JOURNAL_DECIDED &&
+                 held->journal_outcome == OUTCOME_COMMITTED;
+    REQUIRE(w, decided || alone, "durable before visible",
+            "%.*s/%u is to be committed, and nothing on disk says so", TEXT(&call->gtid),
+            call->branch);
+    check_agree(a, call, HELD_ROLLED_BACK);
+    // Two runs of one gtid are one transaction: only one of them may commit.
+    for (unsigned i = 0; i < tx->attempt_count; i++) {
+        const struct attempt *other = &tx->attempts[i];
+        for (unsigned n = 0; n < SIM_BRANCHES_MAX && other->number != call->attempt; n++)
+            REQUIRE(w, other->branches[n].state != HELD_COMMITTED || tx->heuristic,
+                    "AC2, irrevocable", "a second run of %.*s commits", TEXT(&call->gtid));
+    }
+}
+
+static void called_rollback(struct actor *a, const struct effect_call *call, struct held *held)
+{
+    struct world *w = a->world;
+    struct sim_tx *tx = truth_find(w, &call->gtid);
+    const struct register_view *r = &tx->reg;
+    if (held->forced)
+        return;
+    REQUIRE(w, held->state != HELD_COMMITTED, "AC2, irrevocable",
+            "%.*s/%u is to be rolled back, and is committed", TEXT(&call->gtid), call->branch);
+    if (held->state != HELD_PREPARED)
+        return;
+    if (held->voted_yes) {
+        REQUIRE(w, !r->stands || r->outcome != OUTCOME_COMMITTED || r->attempt != call->attempt,
+                "AC2, irrevocable", "%.*s/%u is to be rolled back, and is decided to commit",
+                TEXT(&call->gtid), call->branch);
+        check_agree(a, call, HELD_COMMITTED);
+    }
+}
+
+void check_call(struct actor *a, const struct effect_call *call, struct held *held)
+{
+    switch (call->op) {
+    case RM_PREPARE:
+        // After a rollback it may come again, late: it is in doubt then, and rolled back once more.
+        REQUIRE(a->world, held->state != HELD_COMMITTED, "AC2, irrevocable",
+                "%.*s/%u is to be prepared, and has committed", TEXT(&call->gtid), call->branch);
+        break;
+    case RM_COMMIT: called_commit(a, call, held); break;
+    case RM_ROLLBACK: called_rollback(a, call, held); break;
+    }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coverage.h"
+
+#include <string.h>
+
+#include "sim.h"
+
+static const struct sm_table *const tables[COVERAGE_TABLES] = {&tx_table, &tx_branch_table,
+                                                               &part_table};
+
+// Moves that the tables allow and no run can make, each with its reason.
+static const struct {
+    const struct sm_table *table;
+    int from, to;
+    const char *why;
+} unreachable[] = {
+    {&tx_table, TX_DELEGATING, TX_COMMITTING,
+     "another coordinator decided first: only a replicated register store can answer so"},
+    {&tx_table, TX_DELEGATING, TX_ABORTING,
+     "another coordinator decided first: only a replicated register store can answer so"},
+};
+
+static struct coverage *current;
+
+// Takes the place of sm_move: the core is not changed for it.
+int __wrap_sm_move(const struct sm_table *table, int from, int to);
+int __real_sm_move(const struct sm_table *table, int from, int to);
+int __wrap_sm_move(const struct sm_table *table, int from, int to)
+{
+    for (unsigned i = 0; current && i < COVERAGE_TABLES; i++) {
+        if (tables[i] == table && from < SM_STATES_MAX && to < SM_STATES_MAX)
+            current->moves[i][from][to]++;
+    }
+    return __real_sm_move(table, from, to);
+}
+
+static const struct gtid *gtid_of(const struct msg *msg, unsigned *ret_branch)
+{
+    switch (msg->type) {
+    case MSG_SUBMIT: return &msg->u.submit.gtid;
+    case MSG_ENLIST: return &msg->u.enlist.gtid;
+    case MSG_CANCEL:
+    case MSG_STATUS: return &msg->u.gtid.gtid;
+    case MSG_VOTE: return &msg->u.vote.gtid;
+    case MSG_DONE: return &msg->u.done.gtid;
+    case MSG_INQUIRE: return &msg->u.inquire.gtid;
+    case MSG_PREPARE: *ret_branch = msg->u.prepare.branch; return &msg->u.prepare.gtid;
+    case MSG_COMMIT:
+    case MSG_ROLLBACK: *ret_branch = msg->u.decide.branch; return &msg->u.decide.gtid;
+    case MSG_STANDING: *ret_branch = msg->u.standing.branch; return &msg->u.standing.gtid;
+    default: return NULL;
+    }
+}
+
+static void message(struct coverage *self, const struct actor *a, const struct msg *msg)
+{
+    static struct tx_view tx;
+    struct part_view part;
+    unsigned branch = 0;
+    const struct gtid *gtid = gtid_of(msg, &branch);
+    unsigned state = SM_STATES_MAX;
+    if (!gtid)
+        return;
+    if (a->kind == ACTOR_COORDINATOR && coordinator_view(a->coordinator, gtid, &tx))
+        state = tx.state;
+    if (a->kind == ACTOR_PARTICIPANT &&
+        participant_find(a->participant, gtid, (uint16_t)branch, &part))
+        state = part.state;
+    self->met[a->kind == ACTOR_PARTICIPANT][msg->type][state]++;
+}
+
+void coverage_event(struct coverage *self, const struct actor *a, const struct event *event)
+{
+    current = self;
+    if (self && event->type == EVENT_RECEIVED && a->kind != ACTOR_CLIENT)
+        message(self, a, event->u.received.msg);
+}
+
+void coverage_add(struct coverage *to, const struct coverage *from)
+{
+    const uint64_t *source = (const uint64_t *)from;
+    uint64_t *target = (uint64_t *)to;
+    for (size_t i = 0; i < sizeof *to / sizeof *target; i++)
+        target[i] += source[i];
+}
+
+// ---- the report ----
+
+static const char *excuse(const struct sm_table *table, int from, int to)
+{
+    for (size_t i = 0; i < sizeof unreachable / sizeof unreachable[0]; i++) {
+        if (unreachable[i].table == table && unreachable[i].from == from && unreachable[i].to == to)
+            return unreachable[i].why;
+    }
+    return NULL;
+}
+
+static bool report_move(const struct coverage *self, unsigned table, int from, int to, FILE *out,
+                        bool verbose)
+{
+    uint64_t count = self->moves[table][from][to];
+    const char *why = excuse(tables[table], from, to);
+    bool good = (count > 0) != (why != NULL);
+    if (good && !verbose)
+        return true;
+    fprintf(out, "  %-12s %-14s -> %-14s %12llu%s%s\n", tables[table]->name,
+            sm_name(tables[table], from), sm_name(tables[table], to), (unsigned long long)count,
+            why     ? "  cannot be: "
+            : count ? ""
+                    : "  NEVER",
+            why ? why : "");
+    return good;
+}
+
+static bool report_moves(const struct coverage *self, FILE *out, bool verbose)
+{
+    unsigned allowed = 0, good = 0;
+    for (unsigned i = 0; i < COVERAGE_TABLES; i++) {
+        for (int from = 0; from < tables[i]->count; from++) {
+            for (int to = 0; to < tables[i]->count; to++) {
+                if (!sm_allowed(tables[i], from, to))
+                    continue;
+                allowed++;
+                good += report_move(self, i, from, to, out, verbose);
+            }
+        }
+    }
+    fprintf(out, "moves: %u of %u allowed ones seen or explained\n", good, allowed);
+    return good == allowed;
+}
+
+static bool report_points(const struct coverage *self, FILE *out, bool verbose)
+{
+    unsigned died = 0;
+    for (int i = 0; i < CRASH_POINT_COUNT; i++) {
+        died += self->points_died[i] > 0;
+        if (verbose || self->points_died[i] == 0)
+            fprintf(
+                out, "  crash point  %-22s passed %12llu  died %10llu%s\n",
+                crash_point_name((enum crash_point)i), (unsigned long long)self->points_passed[i],
+                (unsigned long long)self->points_died[i], self->points_died[i] ? "" : "  NEVER");
+    }
+    fprintf(out, "crash points: died at %u of %d\n", died, (int)CRASH_POINT_COUNT);
+    return died == CRASH_POINT_COUNT;
+}
+
+static void report_messages(const struct coverage *self, FILE *out, bool verbose)
+{
+    const struct sm_table *const of[2] = {&tx_table, &part_table};
+    unsigned pairs = 0;
+    for (unsigned side = 0; side < 2; side++) {
+        for (int type = 0; type < COVERAGE_MESSAGES; type++) {
+            for (int state = 0; state <= SM_STATES_MAX; state++) {
+                uint64_t count = self->met[side][type][state];
+                pairs += count > 0;
+                if (count && verbose)
+                    fprintf(out, "  %-12s %-10s %-14s %12llu\n", of[side]->name,
+                            msg_name((enum msg_type)type),
+                            state == SM_STATES_MAX ? "(not in memory)" : sm_name(of[side], state),
+                            (unsigned long long)count);
+            }
+        }
+    }
+    fprintf(out, "messages met in states: %u pairs\n", pairs);
+}
+
+static bool report_faults(const struct coverage *self, FILE *out, bool verbose)
+{
+    unsigned struck = 0;
+    for (int i = 0; i < FAULT_COUNT; i++) {
+        struck += self->strikes[i] > 0;
+        if (verbose || self->strikes[i] == 0)
+            fprintf(out, "  fault        %-22s struck %12llu%s\n", fault_name((enum fault)i),
+                    (unsigned long long)self->strikes[i], self->strikes[i] ? "" : "  NEVER");
+    }
+    fprintf(out, "faults: %u of %d kinds struck\n", struck, (int)FAULT_COUNT);
+    return struck == FAULT_COUNT;
+}
+
+bool coverage_report(const struct coverage *self, FILE *out, bool verbose)
+{
+    bool moves = report_moves(self, out, verbose);
+    bool points = report_points(self, out, verbose);
+    bool faults = report_faults(self, out, verbose);
+    report_messages(self, out, verbose);
+    return moves && points && faults;
+}

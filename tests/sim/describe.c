@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "describe.h"
+
+#include <stdio.h>
+
+#include "assent/error.h"
+
+#define TELL(...) buf_printf(d->out, __VA_ARGS__)
+
+static const char *gtid_text(const struct describe *d, const struct gtid *gtid)
+{
+    static char text[LIMIT_GTID_BYTES + 1];
+    if (d->gtid)
+        return d->gtid(d->arg, gtid);
+    snprintf(text, sizeof text, "%.*s", gtid->size, gtid->text);
+    return text;
+}
+
+static void tell_branch(const struct describe *d, const struct gtid *gtid, unsigned branch,
+                        uint64_t attempt)
+{
+    const uint64_t counter = attempt & ((UINT64_C(1) << ATTEMPT_COUNTER_BITS) - 1);
+    TELL("%s/%u", gtid_text(d, gtid), branch);
+    if (attempt)
+        TELL(" attempt %llu.%llu", (unsigned long long)(attempt >> ATTEMPT_COUNTER_BITS),
+             (unsigned long long)counter);
+}
+
+static void tell_text(const struct describe *d, struct slice text)
+{
+    if (text.size)
+        TELL(": %.*s", (int)text.size, (const char *)text.data);
+}
+
+static void tell_submit(const struct describe *d, const struct msg_submit *submit)
+{
+    TELL(" %s:", gtid_text(d, &submit->gtid));
+    for (unsigned i = 0; i < submit->branch_count; i++) {
+        const struct msg_branch *b = &submit->branches[i];
+        TELL("%s %.*s%s", i ? "," : "", (int)b->resource.size, (const char *)b->resource.data,
+             b->kind == BRANCH_ENLISTED ? " (enlisted)" : "");
+    }
+}
+
+static void tell_result(const struct describe *d, const struct msg_result *result)
+{
+    TELL(" %s %s", gtid_text(d, &result->gtid), outcome_name(result->outcome));
+    if (result->reason)
+        TELL(" (%s)", reason_text(result->reason));
+    if (result->mixed)
+        TELL(", mixed");
+    if (result->finished)
+        TELL(", finished");
+    tell_text(d, result->text);
+}
+
+static void tell_prepare(const struct describe *d, const struct msg_prepare *prepare)
+{
+    TELL(" ");
+    tell_branch(d, &prepare->gtid, prepare->branch, prepare->attempt);
+    TELL("%s%s", prepare->kind == BRANCH_ENLISTED ? ", enlisted" : "",
+         prepare->flags & PREPARE_ONE_PHASE ? ", one phase" : "");
+}
+
+static void tell_decide(const struct describe *d, const struct msg_decide *decide)
+{
+    TELL(" ");
+    tell_branch(d, &decide->gtid, decide->branch, decide->attempt);
+    TELL("%s%s", decide->flags & DECIDE_HEURISTIC ? ", an operator's word" : "",
+         decide->flags & DECIDE_RESOLVE ? ", unless committed already" : "");
+}
+
+static void tell_done(const struct describe *d, const struct msg_done *done)
+{
+    TELL(" ");
+    tell_branch(d, &done->gtid, done->branch, done->attempt);
+    TELL(" %s%s%s", outcome_name(done->outcome),
+         done->flags & DONE_HEURISTIC ? ", by an operator's word" : "",
+         done->flags & DONE_FORGOTTEN ? ", forgotten" : "");
+}
+
+static void tell_inquire(const struct describe *d, const struct msg_inquire *inquire)
+{
+    TELL(" ");
+    tell_branch(d, &inquire->gtid, inquire->branch, inquire->attempt);
+    TELL("%s", inquire->prepared ? ", in doubt" : ", not prepared");
+}
+
+void describe_message(const struct describe *d, const struct msg *msg)
+{
+    TELL("%s", msg_name(msg->type));
+    switch (msg->type) {
+    case MSG_HELLO:
+        TELL(" %.*s, run %llu", (int)msg->u.hello.name.size, (const char *)msg->u.hello.name.data,
+             (unsigned long long)msg->u.hello.peer_incarnation);
+        break;
+    case MSG_REFUSED:
+        TELL(" %s (%s)", msg_name(msg->u.refused.about), assent_code_name(msg->u.refused.code));
+        tell_text(d, msg->u.refused.text);
+        break;
+    case MSG_ENLIST:
+        TELL(" %s/%u at %.*s", gtid_text(d, &msg->u.enlist.gtid), msg->u.enlist.branch,
+             (int)msg->u.enlist.resource.size, (const char *)msg->u.enlist.resource.data);
+        break;
+    case MSG_ENLISTED:
+        TELL(" %s/%u", gtid_text(d, &msg->u.enlisted.gtid), msg->u.enlisted.branch);
+        break;
+    case MSG_SUBMIT: tell_submit(d, &msg->u.submit); break;
+    case MSG_CANCEL:
+    case MSG_STATUS: TELL(" %s", gtid_text(d, &msg->u.gtid.gtid)); break;
+    case MSG_RESULT: tell_result(d, &msg->u.result); break;
+    case MSG_PREPARE: tell_prepare(d, &msg->u.prepare); break;
+    case MSG_VOTE:
+        TELL(" %s ", vote_name(msg->u.vote.vote));
+        tell_branch(d, &msg->u.vote.gtid, msg->u.vote.branch, msg->u.vote.attempt);
+        tell_text(d, msg->u.vote.text);
+        break;
+    case MSG_COMMIT:
+    case MSG_ROLLBACK: tell_decide(d, &msg->u.decide); break;
+    case MSG_DONE: tell_done(d, &msg->u.done); break;
+    case MSG_INQUIRE: tell_inquire(d, &msg->u.inquire); break;
+    case MSG_STANDING:
+        TELL(" ");
+        tell_branch(d, &msg->u.standing.gtid, msg->u.standing.branch, msg->u.standing.attempt);
+        TELL(" %s", outcome_name(msg->u.standing.outcome));
+        break;
+    case MSG_WELCOME:
+    case MSG_PING:
+    case MSG_PONG:
+    case MSG_LEASE:
+    case MSG_ADMIN:
+    case MSG_ADMIN_REPLY: break;
+    }
+}
+
+void describe_tx_record(const struct describe *d, const struct tx_record *record)
+{
+    TELL("%s ", gtid_text(d, &record->gtid));
+    if (record->stage == STAGE_DELEGATED)
+        TELL("delegated");
+    else
+        TELL("%s%s", record->stage == STAGE_ENDED ? "ended, " : "", outcome_name(record->outcome));
+    if (record->mixed)
+        TELL(", mixed");
+    if (record->heuristic.when_ms)
+        TELL(", by %.*s", (int)record->heuristic.who.size,
+             (const char *)record->heuristic.who.data);
+}
+
+void describe_branch_record(const struct describe *d, const struct branch_record *record)
+{
+    static const char *const stages[] = {"?", "prepared", "decided", "finished"};
+    TELL("%s/%u %s", gtid_text(d, &record->gtid), record->branch, stages[record->stage]);
+    if (record->outcome)
+        TELL(", %s", outcome_name(record->outcome));
+    if (record->heuristic)
+        TELL(", by an operator's word");
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages and records in words, for stories and traces.
+#ifndef SIM_DESCRIBE_H
+#define SIM_DESCRIBE_H
+
+#include "base/buf.h"
+#include "core/record.h"
+
+struct describe {
+    struct buf *out;
+    // How a gtid is told; NULL: as it is. The text is used before the next call.
+    const char *(*gtid)(void *arg, const struct gtid *gtid);
+    void *arg;
+};
+
+void describe_message(const struct describe *d, const struct msg *msg);
+void describe_tx_record(const struct describe *d, const struct tx_record *record);
+void describe_branch_record(const struct describe *d, const struct branch_record *record);
+
+#endif

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// What befalls whole processes, machines and networks; the operators who come to look; and the
+// repair of it all.
+#include <stdio.h>
+
+#include "base/check.h"
+#include "sim.h"
+
+enum {
+    EVERY_US = 250000,
+    PARTITION_MAX_US = 15000000,
+    JUMP_MAX_MS = 3600000,
+    DRAIN_US = 8000000,
+};
+
+static struct actor *victim(struct world *w, enum fault fault)
+{
+    return &w->actors[faults_below(&w->faults, fault, w->actor_count)];
+}
+
+static void block(struct world *w, struct actor *a, enum fault fault, bool up, bool down)
+{
+    uint64_t until_us = w->now_us + 1 + faults_below(&w->faults, fault, PARTITION_MAX_US);
+    if (a->kind == ACTOR_COORDINATOR)
+        return;
+    if (up && until_us > a->link.blocked_us[UP])
+        a->link.blocked_us[UP] = until_us;
+    if (down && until_us > a->link.blocked_us[DOWN])
+        a->link.blocked_us[DOWN] = until_us;
+    story_say(a, "is cut off %s",
+              up && down ? "both ways"
+              : up       ? "on the way up"
+                         : "on the way down");
+}
+
+static void strike_network(struct world *w)
+{
+    if (faults_strike(&w->faults, FAULT_CUT)) {
+        struct actor *a = victim(w, FAULT_CUT);
+        if (a->kind != ACTOR_COORDINATOR)
+            link_cut(a, true);
+    }
+    if (faults_strike(&w->faults, FAULT_PARTITION))
+        block(w, victim(w, FAULT_PARTITION), FAULT_PARTITION, true, true);
+    if (faults_strike(&w->faults, FAULT_ONE_WAY)) {
+        bool up = faults_below(&w->faults, FAULT_ONE_WAY, 2);
+        block(w, victim(w, FAULT_ONE_WAY), FAULT_ONE_WAY, up, !up);
+    }
+}
+
+static void strike_machines(struct world *w)
+{
+    struct actor *a;
+    if (faults_strike(&w->faults, FAULT_CRASH_IDLE) && (a = victim(w, FAULT_CRASH_IDLE))->alive)
+        life_crash(a, "of a sudden");
+    if (faults_strike(&w->faults, FAULT_CLOCK_JUMP)) {
+        a = victim(w, FAULT_CLOCK_JUMP);
+        a->wall_offset_ms +=
+            (int64_t)faults_below(&w->faults, FAULT_CLOCK_JUMP, 2 * JUMP_MAX_MS) - JUMP_MAX_MS;
+        story_say(a, "has its clock set");
+    }
+    if (faults_strike(&w->faults, FAULT_DRAIN)) {
+        a = victim(w, FAULT_DRAIN);
+        if (a->kind == ACTOR_COORDINATOR && a->alive && !a->draining) {
+            story_say(a, "is told to stop");
+            a->draining = true;
+            a->drain_until_us = w->now_us + DRAIN_US;
+            coordinator_drain(a->coordinator);
+            shell_step(a, &(struct event){.type = EVENT_TICK});
+        }
+    }
+}
+
+void disaster_turn(struct world *w)
+{
+    strike_network(w);
+    strike_machines(w);
+    for (unsigned i = 0; i < w->actor_count; i++) {
+        struct actor *a = &w->actors[i];
+        if (a->alive && a->draining && w->now_us > a->drain_until_us)
+            life_crash(a, "because it took too long to stop");
+    }
+    if (!w->repaired)
+        queue_add(&w->queue, queue_item(&w->queue, ITEM_DISASTER), w->now_us + EVERY_US);
+}
+
+// ---- operators ----
+
+// The worst moment: something is decided, and not done.
+static struct sim_tx *worst(struct world *w, const struct actor *a, struct sim_tx *fallback)
+{
+    static struct tx_view view;
+    struct gtid gtid;
+    for (size_t cursor = 0; coordinator_next(a->coordinator, &cursor, &gtid);) {
+        if (coordinator_view(a->coordinator, &gtid, &view) &&
+            (view.state == TX_COMMITTING || view.state == TX_ABORTING ||
+             view.state == TX_DELEGATED) &&
+            faults_below(&w->faults, FAULT_OPERATOR, 2))
+            return truth_find(w, &gtid);
+    }
+    return fallback;
+}
+
+void disaster_operator(struct world *w, struct sim_tx *tx)
+{
+    static const char *const verbs[] = {"?", "commit", "abort", "forget", "retry"};
+    struct actor *a = &w->actors[tx->coordinator];
+    enum operator_verb verb =
+        (enum operator_verb)(OPERATOR_COMMIT + faults_below(&w->faults, FAULT_OPERATOR, 4));
+    if (a->alive && faults_below(&w->faults, FAULT_OPERATOR, 2))
+        tx = worst(w, a, tx);
+    if (!a->alive || tx->gtid.size == 0)
+        return;
+    story_say(a, "an operator orders: %s %.*s", verbs[verb], tx->gtid.size, tx->gtid.text);
+    tx->ordered = true;
+    tx->forgotten |= verb == OPERATOR_FORGET;
+    struct event event = {.type = EVENT_OPERATOR};
+    event.u.op.token = tx->index + 1;
+    event.u.op.verb = verb;
+    event.u.op.gtid = tx->gtid;
+    event.u.op.who = slice_text("ann");
+    event.u.op.why = slice_text("it had to end");
+    shell_step(a, &event);
+}
+
+void disaster_answer(struct actor *a, token_t token, int code, struct slice text)
+{
+    CHECK(token >= 1 && token <= a->world->tx_count);
+    story_say(a, "answers the operator: %s: %.*s", assent_code_name(code), (int)text.size,
+              (const char *)text.data);
+    check_ordered(a, &a->world->txs[token - 1], code, text);
+}
+
+// ---- an older copy of a log ----
+
+void disaster_stopped(struct actor *a, int code, struct slice text)
+{
+    struct world *w = a->world;
+    REQUIRE(w,
+            a->kind == ACTOR_COORDINATOR && code == ASSENT_BEHIND && a->disk.damage == DAMAGE_OLDER,
+            "honest log", "%s stops: %.*s", a->name, (int)text.size, (const char *)text.data);
+    life_crash(a, "because a peer has seen more of its log");
+}
+
+struct actor *disaster_knows(const struct actor *coordinator, uint64_t log_seq)
+{
+    struct world *w = coordinator->world;
+    for (unsigned i = 0; i < w->actor_count; i++) {
+        struct actor *a = &w->actors[i];
+        struct frame_header header;
+        if (a->kind != ACTOR_PARTICIPANT || !a->alive || a->home != coordinator)
+            continue;
+        participant_header(a->participant, &header);
+        if (header.coordinator == coordinator->id && header.log_seq > log_seq)
+            return a;
+    }
+    return NULL;
+}
+
+// The first that is heard is one who has seen more. That it must be is an assumption: a coordinator
+// that is put back cannot know what nobody tells it.
+void disaster_show_more(struct actor *a)
+{
+    struct world *w = a->world;
+    struct actor *knows = disaster_knows(a, a->disk.head_seq);
+    if (!knows) { // whoever knew has died meanwhile: the operator finds out by himself
+        life_crash(a, "because an operator finds its log too short");
+        disk_repair(a);
+        return;
+    }
+    struct frame_header header;
+    struct msg msg = {.type = MSG_HELLO};
+    participant_header(knows->participant, &header);
+    msg.u.hello = (struct msg_hello){
+        .role = ROLE_PARTICIPANT,
+        .version_min = WIRE_VERSION,
+        .version_max = WIRE_VERSION,
+        .peer_incarnation = knows->incarnation,
+        .journal = knows->id,
+        .name = slice_text(knows->name),
+    };
+    struct event event = {.type = EVENT_RECEIVED};
+    event.u.received.peer = ++w->peer_next;
+    event.u.received.principal = slice_text("app");
+    event.u.received.header = &header;
+    event.u.received.msg = &msg;
+    shell_step(a, &event);
+    REQUIRE(w, !a->alive, "honest log",
+            "%s serves from an older copy of its log, of %llu records, "
+            "though %s has seen record %llu",
+            a->name, (unsigned long long)a->disk.head_seq, knows->name,
+            (unsigned long long)header.log_seq);
+    disk_repair(a);
+}
+
+// ---- the repair ----
+
+void disaster_repair(struct world *w)
+{
+    w->faults.over = true;
+    w->repaired = true;
+    for (unsigned i = 0; i < w->actor_count; i++) {
+        struct actor *a = &w->actors[i];
+        story_say(a, "is repaired");
+        a->link.blocked_us[UP] = a->link.blocked_us[DOWN] = 0;
+        life_start(a); // where it is down
+    }
+    for (unsigned i = 0; i < w->actor_count; i++) {
+        if (w->actors[i].alive &&
+            w->actors[i].draining) // one that was told to stop is started anew
+            life_crash(&w->actors[i], "to be started anew");
+    }
+}

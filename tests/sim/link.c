@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections, and the frames that travel on them. Like TCP, a connection keeps the order of what
+// is sent one way, unless a fault says otherwise; what was sent on an earlier connection never
+// arrives on a later one.
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/crash_point.h"
+#include "sim.h"
+
+enum {
+    LATENCY_US = 60,
+    LATENCY_SPREAD_US = 300,
+    DELAY_MAX_US = 10000000,
+    CONNECT_US = 50000,
+    CONNECT_SPREAD_US = 400000,
+};
+
+static struct actor *owner_of(struct actor *from, struct actor *to)
+{
+    return from->kind == ACTOR_COORDINATOR ? to : from;
+}
+
+// ---- frames ----
+
+static uint64_t latency(struct world *w)
+{
+    uint64_t us = LATENCY_US + rng_below(&w->rng_net, LATENCY_SPREAD_US);
+    if (faults_strike(&w->faults, FAULT_DELAY))
+        us += faults_below(&w->faults, FAULT_DELAY, DELAY_MAX_US);
+    return us;
+}
+
+static void travel(struct world *w, struct actor *from, struct actor *to, peer_t peer,
+                   struct slice frame)
+{
+    struct link *link = &owner_of(from, to)->link;
+    enum direction direction = from->kind == ACTOR_COORDINATOR ? DOWN : UP;
+    uint64_t due_us = w->now_us + latency(w);
+    if (due_us < link->blocked_us[direction])
+        due_us = link->blocked_us[direction] + latency(w);
+    if (due_us <= link->last_us[direction] && !faults_strike(&w->faults, FAULT_DISORDER))
+        due_us = link->last_us[direction] + 1;
+    if (due_us > link->last_us[direction])
+        link->last_us[direction] = due_us;
+    struct item *item = queue_item(&w->queue, ITEM_FRAME);
+    uint8_t *copy = malloc(frame.size);
+    CHECK(copy);
+    memcpy(copy, frame.data, frame.size);
+    item->bytes = slice_of(copy, frame.size);
+    item->actor = to;
+    item->life = to->life;
+    item->peer = peer;
+    item->what = (uint8_t)direction;
+    queue_add(&w->queue, item, due_us);
+}
+
+void link_send(struct actor *from, struct actor *to, peer_t peer, struct slice frame)
+{
+    struct world *w = from->world;
+    w->frames++;
+    story_mix_bytes(w, frame);
+    if (owner_of(from, to)->link.peer != peer || !to->alive)
+        return; // nobody is at the other end any more
+    if (faults_strike(&w->faults, FAULT_LOSS)) {
+        story_say(from, "(a frame to %s is lost)", to->name);
+        return;
+    }
+    travel(w, from, to, peer, frame);
+    if (faults_strike(&w->faults, FAULT_TWICE))
+        travel(w, from, to, peer, frame);
+}
+
+static void receive(struct world *w, struct actor *to, peer_t peer, struct slice frame)
+{
+    struct frame_header header;
+    struct msg msg;
+    assent_error error = {0};
+    int code = wire_open(&w->reader, frame, &header, &error);
+    uint64_t life = to->life;
+    while (code == ASSENT_OK && to->alive && to->life == life &&
+           wire_next(&w->reader, &msg, &code, &error)) {
+        story_message(to, peer, &msg);
+        if (to->kind == ACTOR_PARTICIPANT &&
+            (msg.type == MSG_PREPARE || msg.type == MSG_COMMIT || msg.type == MSG_ROLLBACK) &&
+            shell_dies(to, CRASH_part_after_receive))
+            return;
+        struct event event = {.type = EVENT_RECEIVED};
+        event.u.received.peer = to->kind == ACTOR_COORDINATOR ? peer : 0;
+        event.u.received.principal = slice_text("app");
+        event.u.received.header = &header;
+        event.u.received.msg = &msg;
+        shell_step(to, &event);
+    }
+    REQUIRE(w, code == ASSENT_OK, "codec", "a frame cannot be decoded: %s", error.message);
+}
+
+void link_deliver(struct world *w, struct item *item)
+{
+    struct actor *to = item->actor;
+    if (!to->alive || to->life != item->life)
+        return;
+    if (to->kind != ACTOR_COORDINATOR && to->link.peer != item->peer)
+        return;
+    if (to->kind == ACTOR_COORDINATOR && shell_dies(to, CRASH_coord_after_receive))
+        return;
+    receive(w, to, item->peer, item->bytes);
+}
+
+// ---- connections ----
+
+static void connect_later(struct actor *a)
+{
+    struct world *w = a->world;
+    struct item *item = queue_item(&w->queue, ITEM_CONNECT);
+    item->actor = a;
+    item->life = a->life;
+    queue_add(&w->queue, item, w->now_us + CONNECT_US + rng_below(&w->rng_net, CONNECT_SPREAD_US));
+}
+
+static bool passable(const struct world *w, const struct link *link)
+{
+    return link->blocked_us[UP] <= w->now_us && link->blocked_us[DOWN] <= w->now_us;
+}
+
+void link_connect(struct actor *a)
+{
+    struct world *w = a->world;
+    if (a->link.peer)
+        return;
+    if (!a->home->alive || !passable(w, &a->link)) {
+        connect_later(a);
+        return;
+    }
+    a->link.peer = ++w->peer_next;
+    a->link.last_us[UP] = a->link.last_us[DOWN] = w->now_us;
+    story_say(a, "is connected");
+    shell_step(a, &(struct event){.type = EVENT_CONNECTED});
+}
+
+// The coordinator may learn of it now, later, or only from silence.
+static void tell_coordinator(struct actor *a, peer_t peer)
+{
+    struct world *w = a->world;
+    if (!a->home->alive || rng_below(&w->rng_net, 2) == 0)
+        return;
+    struct item *item = queue_item(&w->queue, ITEM_GONE);
+    item->actor = a->home;
+    item->life = a->home->life;
+    item->peer = peer;
+    queue_add(&w->queue, item, w->now_us + latency(w));
+}
+
+void link_gone(struct world *w, struct item *item)
+{
+    struct event event = {.type = EVENT_DISCONNECTED, .u.disconnected = item->peer};
+    (void)w;
+    shell_step(item->actor, &event);
+}
+
+void link_cut(struct actor *a, bool lose_frames)
+{
+    struct world *w = a->world;
+    peer_t peer = a->link.peer;
+    if (!peer)
+        return;
+    a->link.peer = 0;
+    if (lose_frames)
+        queue_drop_frames(&w->queue, peer);
+    tell_coordinator(a, peer);
+    if (!a->alive)
+        return;
+    story_say(a, "is disconnected");
+    shell_step(a, &(struct event){.type = EVENT_DISCONNECTED});
+    if (a->alive)
+        connect_later(a);
+}
+
+void link_down(struct actor *coordinator)
+{
+    struct world *w = coordinator->world;
+    for (unsigned i = 0; i < w->actor_count; i++) {
+        if (w->actors[i].home == coordinator)
+            link_cut(&w->actors[i], false);
+    }
+}

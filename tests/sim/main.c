@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// assent-sim: plays clusters from seeds, and says what broke.
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "campaign.h"
+#include "minimize.h"
+#include "mutants.h"
+#include "options.h"
+
+enum { STORY_BYTES_MAX = 1 << 30 };
+
+// ---- one run ----
+
+static int tell_run(uint64_t seed, const struct overrides *overrides)
+{
+    struct sim_setup setup;
+    struct sim_result result;
+    struct buf story;
+    struct sim_extras extras = {.story = &story};
+    buf_init(&story, STORY_BYTES_MAX);
+    setup_draw(&setup, seed);
+    overrides_apply(overrides, &setup);
+    sim_run(&setup, &extras, &result);
+    fwrite(story.data, 1, story.size, stdout);
+    printf("%s%s\n", result.failed ? "BROKEN: " : "all held; trace ",
+           result.failed ? result.verdict : "");
+    printf("trace hash %016llx, %.1f s of virtual time, %llu messages, %llu crashes, %llu faults\n",
+           (unsigned long long)result.hash, (double)result.virtual_us / 1e6,
+           (unsigned long long)result.messages, (unsigned long long)result.crashes,
+           (unsigned long long)result.strikes);
+    buf_free(&story);
+    return result.failed ? 1 : 0;
+}
+
+static void print_count(const char *option, unsigned count)
+{
+    if (count)
+        printf(" --%s %u", option, count);
+}
+
+static void print_replay(uint64_t seed, const char *mutant, const struct minimized *run)
+{
+    const struct overrides *o = &run->overrides;
+    printf("assent-sim --seed %llu", (unsigned long long)seed);
+    if (mutant)
+        printf(" --mutant %s", mutant);
+    print_count("coordinators", o->coordinators);
+    print_count("participants", o->participants);
+    print_count("clients", o->clients);
+    print_count("transactions", o->transactions);
+    print_count("branches", o->branches);
+    for (size_t i = 0; i < run->strikes.count; i++)
+        printf("%s%s:%u", i ? "," : " --only ", fault_name((enum fault)run->strikes.items[i].fault),
+               run->strikes.items[i].number);
+    if (run->strikes.count == 0)
+        printf(" --only ''");
+    bool first = true;
+    for (unsigned i = 0; i < SIM_TXS_MAX; i++) {
+        if (run->dropped[i])
+            printf("%s%u", first ? " --without " : ",", i);
+        first = first && !run->dropped[i];
+    }
+    printf(" --trace\n");
+}
+
+static int shrink_run(const struct options *options)
+{
+    static struct minimized run;
+    bool progress = !options->quiet && isatty(STDERR_FILENO);
+    if (!minimize(options->first, &options->overrides, progress, &run)) {
+        printf("seed %llu breaks nothing\n", (unsigned long long)options->first);
+        minimized_free(&run);
+        return 0;
+    }
+    tell_run(options->first, &run.overrides);
+    printf("\nafter %u trials: %zu faults and %u transactions are enough\n", run.trials,
+           run.strikes.count, run.transactions_left);
+    print_replay(options->first, options->mutant, &run);
+    minimized_free(&run);
+    return 1;
+}
+
+// ---- campaigns ----
+
+static json_t *json_of(const struct options *options, const struct campaign_result *result,
+                       bool covered)
+{
+    const struct totals *t = &result->totals;
+    json_t *failures = json_array();
+    for (unsigned i = 0; i < result->failure_count; i++)
+        json_array_append_new(failures,
+                              json_pack("{sI ss ss}", "seed", (json_int_t)result->failures[i].seed,
+                                        "invariant", verdict_invariant(result->failures[i].verdict),
+                                        "details", result->failures[i].verdict));
+    json_t *all = json_pack(
+        "{ss so sI sI sI sI sI sI sI sI sf sf sf sf so sb}", "program", "assent-sim", "mutant",
+        options->mutant ? json_string(options->mutant) : json_null(), "seeds", (json_int_t)t->seeds,
+        "transactions", (json_int_t)t->transactions, "committed", (json_int_t)t->committed,
+        "aborted", (json_int_t)t->aborted, "messages", (json_int_t)t->messages, "steps",
+        (json_int_t)t->steps, "crashes", (json_int_t)t->crashes, "faults", (json_int_t)t->strikes,
+        "simulated_s", (double)t->virtual_us / 1e6, "seconds", result->seconds, "seeds_per_s",
+        (double)t->seeds / result->seconds, "transactions_per_s",
+        (double)t->transactions / result->seconds, "failures", failures, "covered", covered);
+    return all;
+}
+
+static void print_totals(const struct campaign_result *result)
+{
+    const struct totals *t = &result->totals;
+    double seconds = result->seconds > 0 ? result->seconds : 1e-9;
+    printf("%llu seeds, %llu transactions (%llu committed, %llu aborted), %llu messages,\n"
+           "%llu crashes, %llu faults, %.0f s of virtual time in %.1f s:\n"
+           "%.0f seeds, %.0f transactions, %.0f simulated seconds a second\n",
+           (unsigned long long)t->seeds, (unsigned long long)t->transactions,
+           (unsigned long long)t->committed, (unsigned long long)t->aborted,
+           (unsigned long long)t->messages, (unsigned long long)t->crashes,
+           (unsigned long long)t->strikes, (double)t->virtual_us / 1e6, result->seconds,
+           (double)t->seeds / seconds, (double)t->transactions / seconds,
+           (double)t->virtual_us / 1e6 / seconds);
+}
+
+static void print_failures(const struct options *options, const struct campaign_result *result)
+{
+    for (unsigned i = 0; i < result->failure_count; i++) {
+        const struct failure *failure = &result->failures[i];
+        printf("seed %llu: BROKEN: %s\n", (unsigned long long)failure->seed, failure->verdict);
+    }
+    if (result->failure_count == 0)
+        return;
+    const char *mutant = options->mutant ? " --mutant " : "";
+    printf("to read it: assent-sim --seed %llu%s%s --minimize\n",
+           (unsigned long long)result->failures[0].seed, mutant,
+           options->mutant ? options->mutant : "");
+}
+
+static int run_campaign(const struct options *options)
+{
+    static struct campaign_result result;
+    struct campaign_options campaign = {
+        .first = options->first,
+        .last = options->last,
+        .jobs = options->jobs,
+        .failures_max = options->mutant ? 1 : options->failures_max,
+        .seconds = options->seconds,
+        .progress = !options->quiet && isatty(STDERR_FILENO),
+        .overrides = &options->overrides,
+    };
+    if (!campaign_run(&campaign, &result)) {
+        fputs("assent-sim: no process could be started\n", stderr);
+        return 1;
+    }
+    bool covered = true;
+    if (options->coverage)
+        covered = coverage_report(&result.totals.coverage, options->json ? stderr : stdout, true);
+    if (options->json) {
+        json_t *json = json_of(options, &result, covered);
+        json_dumpf(json, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(json);
+    } else {
+        print_totals(&result);
+        print_failures(options, &result);
+    }
+    return result.failure_count > 0 || !covered;
+}
+
+int main(int argc, char **argv)
+{
+    static struct options options;
+    int status = options_read(argc, argv, &options);
+    if (status < 0 && options.mutant)
+        status = mutant_choose(options.mutant, argv);
+    if (status >= 0)
+        goto done;
+    if (options.minimize)
+        status = shrink_run(&options);
+    else if (options.trace)
+        status = tell_run(options.first, &options.overrides);
+    else
+        status = run_campaign(&options);
+done:
+    options_free(&options);
+    return status;
+}

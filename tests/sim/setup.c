@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every seed has weather of its own: what is rare in one is common in another, and most kinds of
+// faults are absent from most runs, so that each is met alone, in company, and in crowds.
+#include "sim.h"
+
+enum { MILLION = 1000000 };
+
+// Highest rates; a run draws below it, mostly far below.
+static const uint32_t rate_max[FAULT_COUNT] = {
+    [FAULT_LOSS] = 100000,       [FAULT_TWICE] = 100000,        [FAULT_DISORDER] = 200000,
+    [FAULT_DELAY] = 30000,       [FAULT_CUT] = 200000,          [FAULT_PARTITION] = 100000,
+    [FAULT_ONE_WAY] = 100000,    [FAULT_CRASH] = 20000,         [FAULT_CRASH_EFFECT] = 8000,
+    [FAULT_CRASH_IDLE] = 100000, [FAULT_POWER] = MILLION,       [FAULT_TORN] = MILLION,
+    [FAULT_SLOW_DISK] = 30000,   [FAULT_FAIL_WRITE] = 10000,    [FAULT_FAIL_SYNC] = 10000,
+    [FAULT_SHORTER] = 300000,    [FAULT_FLIPPED] = 300000,      [FAULT_OLDER] = 300000,
+    [FAULT_CLOCK_JUMP] = 40000,  [FAULT_CLOCK_DRIFT] = MILLION, [FAULT_DRAIN] = 60000,
+    [FAULT_VANISH] = 150000,     [FAULT_REPEAT] = 300000,       [FAULT_OTHER] = 200000,
+    [FAULT_CANCEL] = 200000,     [FAULT_SLOW_RM] = 30000,       [FAULT_RM_RETRY] = 150000,
+    [FAULT_RM_UNSURE] = 100000,  [FAULT_RM_TWICE] = 100000,     [FAULT_RM_MIND] = 300000,
+    [FAULT_RM_LOSES] = 300000,   [FAULT_OPERATOR] = 300000,
+};
+
+static unsigned percent(struct rng *rng, unsigned chance)
+{
+    return rng_below(rng, 100) < chance;
+}
+
+static uint32_t up_to(struct rng *rng, uint32_t bound)
+{
+    uint64_t part = rng_below(rng, bound + UINT64_C(1));
+    return (uint32_t)(percent(rng, 60) ? part / 8 : part);
+}
+
+static void draw_rates(struct sim_setup *setup, struct rng *rng)
+{
+    bool calm = percent(rng, 5);
+    unsigned crowd = 10 + 20 * (unsigned)rng_below(rng, 4); // percent of kinds that are there
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        uint32_t rate = up_to(rng, rate_max[i]);
+        bool there = percent(rng, i == FAULT_OPERATOR ? crowd / 3 : crowd);
+        setup->rate[i] = there && !calm ? rate : 0;
+    }
+}
+
+void setup_draw(struct sim_setup *ret, uint64_t seed)
+{
+    struct rng rng;
+    rng_seed(&rng, seed);
+    *ret = (struct sim_setup){
+        .seed = seed,
+        .coordinators = percent(&rng, 12) ? 2 : 1,
+        .participants = 1 + (unsigned)rng_below(&rng, 3),
+        .clients = 1 + (unsigned)rng_below(&rng, 2),
+        .transactions = 30 + (unsigned)rng_below(&rng, 8),
+        .branches_max = 1 + (unsigned)rng_below(&rng, SIM_BRANCHES_MAX),
+        .no_rate = up_to(&rng, 200000),
+        .read_only_rate = up_to(&rng, 400000),
+        .enlist_rate = percent(&rng, 60) ? up_to(&rng, MILLION) : 0,
+        .own_rate = percent(&rng, 60) ? up_to(&rng, MILLION) : 0,
+        .hot_rate = up_to(&rng, MILLION),
+        .span_ms = percent(&rng, 50)   ? 2000
+                   : percent(&rng, 50) ? 20000
+                                       : 90000,
+        .retention_ms = percent(&rng, 25) ? (uint32_t)rng_below(&rng, 20000) : 86400000,
+        .rm_durable = percent(&rng, 40),
+        .tight = percent(&rng, 15),
+    };
+    draw_rates(ret, &rng);
+    if (ret->tight) // what an operator did is remembered for ever, and would fill the little room
+        ret->rate[FAULT_OPERATOR] = 0;
+    // A record that is gone answers no more: whoever brings a gtid of his own again after that
+    // begins another transaction.
+    if (ret->retention_ms < 86400000)
+        ret->own_rate = 0;
+}
+
+bool setup_is_calm(const struct sim_setup *setup)
+{
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        if (setup->rate[i])
+            return false;
+    }
+    return !setup->tight;
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+// The simulator: the cores that ship, their wire codec and stored records, in one process and in
+// virtual time, from a seed. What a real shell has around a core (sockets, a log thread, workers, a
+// clock) is played here by one queue of things that are to happen.
+//
+//   world.c        the queue, and what becomes of what is taken from it
+//   shell.c        step, apply effects, flush: a process's turn
+//   link.c         connections and frames
+//   disk.c         the log thread, and what a crash leaves of its work
+//   life.c         processes start, die and come back
+//   bank.c         resource managers
+//   app.c          applications
+//   disaster.c     what happens to whole machines; operators
+//   setup.c        what a seed draws
+//   truth.c        what really happened to each transaction
+//   check_*.c      what must hold, judged by the truth and by what is durable
+//   story.c        the trace, in words and as a hash
+//   coverage.c     what has been exercised
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include "base/map.h"
+#include "core/client.h"
+#include "core/coordinator.h"
+#include "core/participant.h"
+#include "coverage.h"
+#include "faults.h"
+#include "queue.h"
+#include "store/memory.h"
+#include "wire/record_codec.h"
+#include "wire/wire.h"
+
+enum {
+    SIM_COORDINATORS_MAX = 2,
+    SIM_PARTICIPANTS_MAX = 6,
+    SIM_CLIENTS_MAX = 4,
+    SIM_ACTORS_MAX = SIM_COORDINATORS_MAX + SIM_PARTICIPANTS_MAX + SIM_CLIENTS_MAX,
+    SIM_TXS_MAX = 1000,
+    SIM_BRANCHES_MAX = 4,
+    SIM_ATTEMPTS_MAX = 24, // runs of one gtid
+    SIM_ACCOUNTS = 8,      // of one bank
+    SIM_BALANCE = 1000,    // that each begins with
+    SIM_ASKS = 4096,       // of one client, that may be open at a time
+    SIM_VERDICT_BYTES = 400,
+};
+
+// Of all that a seed decides, what the command line can override.
+struct sim_setup {
+    uint64_t seed;
+    unsigned coordinators, participants, clients; // clients and participants: of each coordinator
+    unsigned transactions;
+    unsigned branches_max;
+    uint32_t rate[FAULT_COUNT];
+    uint32_t no_rate, read_only_rate, enlist_rate, own_rate; // workload, in a million
+    uint32_t hot_rate;     // that a transfer is from the first account
+    uint32_t span_ms;      // in which the transactions begin
+    uint32_t retention_ms; // of the coordinators' logs
+    bool rm_durable;       // every second resource manager keeps what it has prepared by itself
+    bool tight;            // small limits, so that they are met
+    const struct strikes *only; // borrowed; NULL: all strikes happen
+    const bool *dropped;        // borrowed, by transaction; NULL: all of them are begun
+};
+void setup_draw(struct sim_setup *ret, uint64_t seed);
+bool setup_is_calm(const struct sim_setup *setup); // nothing can go wrong in it
+
+// ---- the truth about transactions ----
+
+enum held_state { HELD_NONE, HELD_WORKING, HELD_PREPARED, HELD_COMMITTED, HELD_ROLLED_BACK };
+
+// What a resource manager holds of one branch of one run, and what its participant said of it.
+struct held {
+    uint8_t state;       // enum held_state
+    uint8_t result_plus; // of the last prepare: enum rm_result + 1; 0: never asked
+    bool voted_yes, voted_read_only;
+    bool forced;                            // an operator's word reached it
+    bool lost;                              // it was finished, and prepared again
+    uint8_t journal_stage, journal_outcome; // durable in its participant's journal
+    uint8_t bank;                           // index of the actor
+    uint8_t account, account_to;            // NO_ACCOUNT: none
+    uint8_t variant;                        // content of the request
+    int32_t amount;
+};
+enum { NO_ACCOUNT = 0xff };
+
+struct attempt {
+    uint64_t number; // 0: work that the application started, never prepared
+    struct held branches[SIM_BRANCHES_MAX];
+};
+
+// The register as it is on the coordinator's disk, durably.
+struct register_view {
+    bool stands;
+    uint8_t stage, outcome, forced, mixed;
+    uint64_t attempt;
+};
+
+struct plan_branch {
+    uint8_t bank; // index of the actor
+    uint8_t account, account_to;
+    int32_t amount;
+    bool read_only;
+};
+
+struct sim_tx {
+    struct gtid gtid;                    // size 0: not begun yet
+    unsigned index, coordinator, client; // actors
+    // plan
+    unsigned branch_count;
+    struct plan_branch branches[SIM_BRANCHES_MAX];
+    bool enlisted, own, wait_done, vanishes, probe;
+    // progress of its application
+    unsigned enlisted_count;
+    unsigned tries;       // to begin
+    uint64_t client_life; // of the application that began it
+    bool cancelled;
+    // truth
+    uint8_t told; // enum outcome, the first final one that any client heard
+    uint64_t told_us;
+    unsigned submits, refused; // requests, and those certainly without effect
+    bool ordered;              // by an operator
+    bool forgotten;            // ordered to be
+    bool heuristic;            // a record of that was durable: its branches may differ
+    bool said_no;              // a resource manager refused, or a participant did
+    bool mixed_told;
+    bool collected; // a record of it was let go of
+    struct register_view reg;
+    struct attempt *attempts; // owned
+    unsigned attempt_count;
+};
+
+// ---- processes ----
+
+enum actor_kind { ACTOR_COORDINATOR, ACTOR_PARTICIPANT, ACTOR_CLIENT };
+
+struct actor;
+
+// What waits for the log thread.
+struct log_op {
+    token_t token; // 0: nobody waits for it
+    bool lookup, lazy, decide, decided, forget, open, ends;
+    uint64_t stamp;
+    char key[RECORD_KEY_BYTES];
+    uint8_t key_size;
+    struct slice value;  // owned
+    struct slice answer; // owned: what stands, or was found
+    bool found, other;
+};
+
+struct disk {
+    struct memory_disk *memory; // survives crashes
+    struct memory_disk *copy;   // of an earlier moment; may be NULL
+    struct store *store;        // NULL while nobody has it open
+    struct log_op *ops;         // owned; the first `batch` are being written
+    size_t count, capacity, batch;
+    bool busy;          // a batch is under way
+    bool applied;       // it is written,
+    bool syncing;       // and being synced
+    bool lazy_waits;    // an item in the queue will begin a batch of lazy records
+    struct slice *late; // owned: written without a sync, in order; the next one makes them durable
+    size_t late_count, late_capacity;
+    uint64_t horizon;
+    uint64_t head_seq;
+    unsigned since_collect;
+    // what an operator will find at the next start
+    uint8_t damage; // enum damage
+};
+
+enum damage { DAMAGE_NONE, DAMAGE_SHORTER, DAMAGE_FLIPPED, DAMAGE_OLDER };
+
+// A participant's or client's connection to its coordinator.
+struct link {
+    peer_t peer;            // 0: none
+    uint64_t last_us[2];    // when the last frame of each direction arrives
+    uint64_t blocked_us[2]; // nothing arrives before that
+};
+enum direction { UP = 0, DOWN = 1 }; // to the coordinator, from it
+
+struct account {
+    int32_t balance, reserved;
+};
+
+struct bank {
+    struct account accounts[SIM_ACCOUNTS];
+};
+
+struct call { // under way at a resource manager
+    struct effect_call effect;
+    struct slice payload; // owned
+    uint64_t serial;
+    bool open;
+};
+enum { SIM_CALLS_MAX = 256 };
+
+struct actor {
+    struct world *world;
+    enum actor_kind kind;
+    unsigned index;
+    char name[24];
+    struct actor *home; // participants, clients: their coordinator
+    bool alive;
+    uint64_t life; // counts starts; what was meant for an earlier life is dropped
+    struct coordinator *coordinator;
+    struct participant *participant;
+    struct client *client;
+    struct effects fx;
+    const struct event *event; // of the step that runs
+    struct slice looked_up;    // key of the record that is being answered
+    // the machine's clock
+    uint32_t speed; // in a million
+    int64_t wall_offset_ms;
+    // its turn
+    struct buf out[SIM_ACTORS_MAX];  // frames that are being filled, by receiver
+    peer_t out_peer[SIM_ACTORS_MAX]; // and for which of its connections
+    bool flushing;                   // an item in the queue will send them
+    uint64_t tick_us;                // when the next tick is queued for; UINT64_MAX: none is
+    bool sent_prepare, sent_decide, sent_vote, sent_done;
+    struct link link;
+    struct disk disk;
+    // participants
+    bool rm_durable;
+    struct bank bank;
+    struct call calls[SIM_CALLS_MAX];
+    uint64_t call_serial;
+    // coordinators
+    uint64_t id, incarnation;
+    uint64_t shown_seq; // highest log position that any frame of it carried
+    bool draining;
+    uint64_t drain_until_us;
+    // clients
+    token_t ask_next;
+    uint64_t ask_began_us[SIM_ASKS]; // by token
+};
+
+struct world {
+    struct sim_setup setup;
+    struct faults faults;
+    struct rng rng_app, rng_net, rng_disk, rng_rm, rng_time;
+    uint64_t now_us;
+    struct queue queue;
+    struct actor actors[SIM_ACTORS_MAX];
+    unsigned actor_count;
+    peer_t peer_next;
+    struct wire_reader reader;
+    struct buf scratch;
+    struct sim_tx *txs; // owned
+    unsigned tx_count, tx_begun;
+    struct map by_gtid; // to sim_tx
+    bool repaired;      // no more faults: everything must come to its end
+    uint64_t repair_us;
+    bool failed;
+    char verdict[SIM_VERDICT_BYTES]; // what broke: "invariant: details"
+    // the trace
+    uint64_t hash;
+    struct buf *story; // borrowed; NULL: not wanted
+    // counts
+    uint64_t steps, frames, messages, syncs, crashes;
+    struct coverage *coverage; // borrowed
+};
+
+struct sim_result {
+    bool failed;
+    char verdict[SIM_VERDICT_BYTES];
+    uint64_t hash;
+    uint64_t virtual_us, steps, messages, crashes, strikes;
+    unsigned transactions, committed, aborted;
+};
+
+struct sim_extras {
+    struct buf *story;         // may be NULL
+    struct coverage *coverage; // may be NULL
+    struct strikes *log;       // may be NULL
+};
+
+// Plays one run from beginning to end.
+void sim_run(const struct sim_setup *setup, struct sim_extras *extras, struct sim_result *ret);
+
+// ---- world.c ----
+// Something broke: the run ends here. Does not return.
+_Noreturn void sim_fail(struct world *w, const char *invariant, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define REQUIRE(w, condition, invariant, ...)                                                      \
+    ((condition) ? (void)0 : sim_fail((w), (invariant), __VA_ARGS__))
+struct actor *world_actor_of_peer(struct world *w, peer_t peer);
+// A client or participant of that coordinator, any one.
+struct actor *world_any(struct world *w, struct rng *rng, enum actor_kind kind,
+                        const struct actor *home);
+
+// ---- shell.c ----
+struct now shell_now(const struct actor *a);
+void shell_step(struct actor *a, struct event *event); // the time is filled in
+void shell_flush(struct actor *a);
+void shell_arm(struct actor *a); // queues the next tick
+void shell_tick(struct actor *a, uint64_t due_us);
+// Does the process die at this point? Then it is dead already.
+bool shell_dies(struct actor *a, enum crash_point point);
+
+// ---- link.c ----
+void link_send(struct actor *from, struct actor *to, peer_t peer, struct slice frame);
+void link_deliver(struct world *w, struct item *item);
+void link_gone(struct world *w, struct item *item);
+void link_connect(struct actor *a);               // tries to, and goes on trying
+void link_cut(struct actor *a, bool lose_frames); // with all that travels, or what is to arrive
+void link_down(struct actor *coordinator);        // it died
+
+// ---- disk.c ----
+void disk_put(struct actor *a, const struct effect_write *write);
+void disk_lookup(struct actor *a, token_t token, const struct gtid *gtid);
+void disk_flush(struct actor *a);
+void disk_turn(struct actor *a); // the log thread goes on
+// 0, or why the log was refused.
+int disk_open(struct actor *a, assent_error *error);
+void disk_crash(struct actor *a, bool power);
+void disk_repair(struct actor *a); // puts the true log back
+void disk_free(struct disk *disk);
+
+// ---- life.c ----
+void life_start(struct actor *a);
+void life_crash(struct actor *a, const char *how);
+void life_end(struct actor *a); // memory is released; nothing is said
+
+// ---- bank.c ----
+void bank_call(struct actor *a, const struct effect_call *call);
+void bank_do(struct actor *a, uint64_t serial);
+void bank_answer(struct actor *a, const struct item *item);
+void bank_crash(struct actor *a);
+void bank_free(struct actor *a);
+void bank_found(struct actor *a); // FOUND events for what is prepared
+bool bank_work(struct actor *a, struct sim_tx *tx, unsigned branch);
+struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned branch, bool other);
+int64_t bank_total(const struct world *w);
+
+// ---- app.c ----
+enum app_step {
+    APP_BEGIN,
+    APP_ENLIST,
+    APP_SUBMIT,
+    APP_REPEAT,
+    APP_OTHER,
+    APP_CANCEL,
+    APP_STATUS,
+    APP_VANISH,
+};
+void app_plan(struct world *w);
+void app_turn(struct world *w, struct sim_tx *tx, enum app_step step);
+void app_complete(struct actor *a, const struct effect_complete *complete);
+void app_probe(struct world *w);  // after the repair: one transfer at each client
+void app_status(struct world *w); // after the repair: everybody asks about everything
+
+// ---- disaster.c ----
+void disaster_turn(struct world *w);
+void disaster_operator(struct world *w, struct sim_tx *tx);
+void disaster_answer(struct actor *a, token_t token, int code, struct slice text);
+void disaster_stopped(struct actor *a, int code, struct slice text); // by its own core
+struct actor *disaster_knows(const struct actor *coordinator,
+                             uint64_t log_seq); // of more than that
+void disaster_show_more(struct actor *a);
+void disaster_repair(struct world *w);
+
+// ---- truth.c ----
+struct sim_tx *truth_find(struct world *w, const struct gtid *gtid); // NULL: nobody began it
+struct attempt *truth_peek(struct sim_tx *tx, uint64_t number);      // NULL: there is none
+struct attempt *truth_attempt(struct world *w, struct sim_tx *tx, uint64_t number);
+struct held *truth_held(struct world *w, const struct gtid *gtid, uint64_t attempt,
+                        unsigned branch); // NULL: of nobody's
+void truth_begin(struct world *w, struct sim_tx *tx, const struct gtid *gtid);
+
+// ---- check_*.c ----
+void check_send(struct actor *a, peer_t peer, const struct msg *msg);
+void check_write(struct actor *a, const struct effect_write *write);
+void check_synced(struct actor *a);    // the batch of its disk is durable
+void check_opened(struct actor *a);    // the log was opened
+void check_collected(struct actor *a); // records have gone
+void check_call(struct actor *a, const struct effect_call *call, struct held *held);
+void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t asked_us,
+                    const struct effect_complete *complete);
+void check_ordered(struct actor *a, struct sim_tx *tx, int code, struct slice text);
+bool check_at_rest(const struct world *w);
+const char *check_unrest(const struct world *w); // who is not at rest
+void check_end(struct world *w);
+
+void check_coordinator_send(struct actor *a, const struct msg *msg);
+void check_coordinator_write(struct actor *a, const struct effect_write *write);
+void check_coordinator_durable(struct actor *a, const struct tx_record *record);
+void check_participant_send(struct actor *a, const struct msg *msg);
+void check_participant_durable(struct actor *a, const struct branch_record *record);
+
+// ---- story.c ----
+void story_say(struct actor *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void story_message(struct actor *to, peer_t peer, const struct msg *msg);
+void story_effects(struct actor *a); // what the step wants written and read
+void story_called(struct actor *a, const struct effect_call *call, enum rm_result result);
+void story_complete(struct actor *a, const struct sim_tx *tx, unsigned step,
+                    const struct effect_complete *complete);
+void story_mix(struct world *w, uint64_t value); // into the hash
+void story_mix_bytes(struct world *w, struct slice bytes);
+
+#endif
