@@ -2,13 +2,17 @@
 // Phase two: every branch is driven to the outcome, for as long as it takes.
 #include "core/coordinator_internal.h"
 
-// Where this branch is to end: as was decided, or as an operator forced those that had voted yes.
-enum outcome drive_goal(const struct branch *b)
+// An operator's word is for the branches that had voted yes.
+bool drive_forced(const struct branch *b)
 {
     const struct heuristic *h = b->tx->heuristic;
-    if (h && h->forced != OUTCOME_NONE && b->vote == VOTE_YES)
-        return (enum outcome)h->forced;
-    return (enum outcome)b->tx->outcome;
+    return h && h->forced != OUTCOME_NONE && b->vote == VOTE_YES;
+}
+
+// Where this branch is to end: as was decided, or as an operator forced it.
+enum outcome drive_goal(const struct branch *b)
+{
+    return (enum outcome)(drive_forced(b) ? b->tx->heuristic->forced : b->tx->outcome);
 }
 
 // A participant that was never asked anything is owed nothing.
@@ -67,8 +71,7 @@ void drive_send(struct coordinator *c, struct branch *b)
 {
     const struct tx *tx = b->tx;
     // While an operator's word is on its way to the disk it is the decision that is repeated.
-    bool forced = tx->heuristic && tx->heuristic->forced != OUTCOME_NONE && b->vote == VOTE_YES &&
-                  tx->writing != WRITING_HEURISTIC;
+    bool forced = drive_forced(b) && tx->writing != WRITING_HEURISTIC;
     enum msg_type type = b->state == BRANCH_COMMITTING ? MSG_COMMIT : MSG_ROLLBACK;
     coord_send(c, b->resource->session->id, type)->u.decide = (struct msg_decide){
         .gtid = tx->gtid,

@@ -100,8 +100,7 @@ static void inquire_branch(struct coordinator *c, const struct session *s, struc
     else if (!list_empty(&b->link))
         resend_branch_now(c, b);
     else
-        decision_send(c, s->id, inquiry, drive_goal(b),
-                      tx->heuristic && tx->heuristic->forced ? DECIDE_HEURISTIC : 0);
+        decision_send(c, s->id, inquiry, drive_goal(b), drive_forced(b) ? DECIDE_HEURISTIC : 0);
 }
 
 static void inquire_memory(struct coordinator *c, const struct session *s, struct tx *tx,
@@ -155,16 +154,14 @@ static void inquire_record(struct coordinator *c, const struct session *s,
         return;
     }
     const struct record_heuristic *h = &found->heuristic;
-    enum outcome outcome = (enum outcome)found->outcome;
-    for (unsigned i = 0; i < found->branch_count; i++) {
+    bool forced = false;
+    for (unsigned i = 0; i < found->branch_count && h->forced != OUTCOME_NONE; i++) {
         const struct record_branch *b = &found->branches[i];
-        if (b->branch != inquiry->branch)
-            continue;
-        if (h->forced != OUTCOME_NONE && b->vote == VOTE_YES)
-            outcome = (enum outcome)h->forced;
+        forced |= b->branch == inquiry->branch && b->vote == VOTE_YES;
     }
+    enum outcome outcome = (enum outcome)(forced ? h->forced : found->outcome);
     if (outcome == OUTCOME_COMMITTED || outcome == OUTCOME_ABORTED)
-        decision_send(c, s->id, inquiry, outcome, h->forced != OUTCOME_NONE ? DECIDE_HEURISTIC : 0);
+        decision_send(c, s->id, inquiry, outcome, forced ? DECIDE_HEURISTIC : 0);
     else // delegated, and forgotten by an operator: one that asks has not committed, and never will
         decision_send(c, s->id, inquiry, OUTCOME_ABORTED, inquiry->prepared ? DECIDE_RESOLVE : 0);
 }

@@ -308,6 +308,7 @@ void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *
 void drive_one_phase(struct coordinator *c, struct branch *b, enum outcome outcome,
                      enum abort_reason reason, struct slice text);
 void drive_check_end(struct coordinator *c, struct tx *tx);
+bool drive_forced(const struct branch *b); // by an operator, and not as was decided
 enum outcome drive_goal(const struct branch *b);
 
 // coordinator_resend.c

@@ -278,15 +278,25 @@ static bool is_remembered(struct actor *a, const struct sim_tx *tx, unsigned bra
     return is;
 }
 
+// A database has no two transactions prepared under one name.
+static bool is_held(const struct sim_tx *tx, unsigned branch)
+{
+    for (unsigned i = 0; i < tx->attempt_count; i++) {
+        if (tx->attempts[i].branches[branch].state == HELD_PREPARED)
+            return true;
+    }
+    return false;
+}
+
 // A database that had not synced what it said was done.
 static void lose(struct actor *a, const struct sim_tx *tx, unsigned branch, uint64_t attempt,
                  struct held *held)
 {
     struct bank *bank = &a->bank;
     bool committed = held->state == HELD_COMMITTED;
-    if ((!committed && held->state != HELD_ROLLED_BACK) || !held->voted_yes ||
-        held->journal_stage != JOURNAL_FINISHED || !is_remembered(a, tx, branch, attempt) ||
-        !faults_strike(&a->world->faults, FAULT_RM_LOSES))
+    if (is_held(tx, branch) || (!committed && held->state != HELD_ROLLED_BACK) ||
+        !held->voted_yes || held->journal_stage != JOURNAL_FINISHED ||
+        !is_remembered(a, tx, branch, attempt) || !faults_strike(&a->world->faults, FAULT_RM_LOSES))
         return;
     if (committed) {
         int32_t back = held->account_to != NO_ACCOUNT ? -held->amount : held->amount;

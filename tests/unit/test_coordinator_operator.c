@@ -225,6 +225,46 @@ static void test_crash_after_force(void **state)
     assert_true(d->write.open);
 }
 
+// An operator's word is for the branches that voted yes. One whose vote was lost hears the
+// decision, and not that it was an operator's word: it would be on record as that for ever.
+static void test_force_is_not_for_those_that_did_not_vote(void **state)
+{
+    struct desk *d = *state;
+    struct record_branch branches[] = {
+        {.branch = 0, .kind = BRANCH_CALL, .vote = VOTE_YES, .resource = slice_text("bank-a")},
+        {.branch = 1, .kind = BRANCH_CALL, .vote = VOTE_NONE, .resource = slice_text("bank-b")},
+    };
+    struct tx_record record = {
+        .gtid = desk_own("forced"),
+        .attempt = 1,
+        .protocol = PROTOCOL_2PC,
+        .stage = STAGE_DECIDED,
+        .outcome = OUTCOME_ABORTED,
+        .reason = REASON_NO_VOTE,
+        .mixed = 1,
+        .owner = slice_text("alice"),
+        .heuristic = {OUTCOME_COMMITTED, 5, slice_text("root@night"), slice_text("why not")},
+        .branch_count = 2,
+        .branches = branches,
+    };
+    desk_restart(d, &record, 1);
+    desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    desk_inquire(d, PEER_B, &record.gtid, d->config.id, record.attempt, 1);
+    desk_expect(d, PEER_B, MSG_ROLLBACK);
+    assert_int_equal(d->msg.u.decide.flags, 0);
+    record.stage = STAGE_ENDED;
+    desk_restart(d, &record, 1);
+    desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    desk_inquire(d, PEER_B, &record.gtid, d->config.id, record.attempt, 1);
+    desk_found(d, &record, 0);
+    desk_expect(d, PEER_B, MSG_ROLLBACK);
+    assert_int_equal(d->msg.u.decide.flags, 0);
+    desk_inquire(d, PEER_B, &record.gtid, d->config.id, record.attempt, 0);
+    desk_found(d, &record, 0);
+    desk_expect(d, PEER_B, MSG_COMMIT);
+    assert_int_equal(d->msg.u.decide.flags, DECIDE_HEURISTIC);
+}
+
 // One branch alone decides. An operator can have it asked to roll back, and that is on record
 // first.
 static void test_abort_delegated(void **state)
@@ -282,17 +322,12 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_abort_undecided),
-        T(test_abort_delegated),
-        T(test_abort_delegated_unasked),
-        T(test_against_the_decision),
-        T(test_conflict_reported_by_participant),
-        T(test_journal_was_replaced),
-        T(test_forget),
-        T(test_forget_after_force),
-        T(test_retry),
-        T(test_foreign_in_doubt),
-        T(test_crash_after_force),
+        T(test_abort_undecided),      T(test_force_is_not_for_those_that_did_not_vote),
+        T(test_abort_delegated),      T(test_abort_delegated_unasked),
+        T(test_against_the_decision), T(test_conflict_reported_by_participant),
+        T(test_journal_was_replaced), T(test_forget),
+        T(test_forget_after_force),   T(test_retry),
+        T(test_foreign_in_doubt),     T(test_crash_after_force),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
