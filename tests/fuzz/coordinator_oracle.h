@@ -28,6 +28,7 @@ struct oracle {
     unsigned attempt_count, gtid_count;
     uint64_t fences[ORACLE_RESOURCES]; // highest that its participants were shown
     uint64_t asked_as_ours; // small attempts, which nobody has made, that were asked about as ours
+    bool asked_unprepared;  // some participant asked about work that it had not prepared
     struct buf frame;
 };
 

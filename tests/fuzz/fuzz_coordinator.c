@@ -211,6 +211,7 @@ static void do_inquire(struct world *w)
     };
     if (msg.u.inquire.coordinator == w->config.id && msg.u.inquire.attempt < 64)
         w->oracle.asked_as_ours |= UINT64_C(1) << msg.u.inquire.attempt;
+    w->oracle.asked_unprepared |= !msg.u.inquire.prepared;
     world_receive(w, slot, &msg);
 }
 
