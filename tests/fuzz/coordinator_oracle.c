@@ -86,8 +86,9 @@ static void check_decide(struct oracle *o, const struct fake_log *log, enum msg_
     bool about_it = record && (m->attempt == 0 || m->attempt == record->attempt);
     struct oracle_attempt *a = attempt_of(o, &m->gtid, about_it ? record->attempt : m->attempt);
     if (about_it && record->stage == STAGE_DELEGATED) {
-        // The branch decides; it is told what it said itself.
-        CHECK(a->did == (type == MSG_COMMIT ? OUTCOME_COMMITTED : OUTCOME_ABORTED));
+        // The branch decides; it is told what it said itself. One that was never asked never will.
+        CHECK(a->did == (type == MSG_COMMIT ? OUTCOME_COMMITTED : OUTCOME_ABORTED) ||
+              (type == MSG_ROLLBACK && !a->alone));
         return;
     }
     // Asked about as another coordinator's, and never as ours: only an operator has a word on it.
