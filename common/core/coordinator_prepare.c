@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Phase one: the branches are asked to prepare, and vote.
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 // Keeps resource->fence in the order of attempts.
@@ -34,6 +35,8 @@ void prepare_begin(struct coordinator *c, struct tx *tx)
         // A crash before this is durable leaves nothing, and nothing was sent: presumed abort. A
         // crash after it leaves a delegated transaction, whose branch will be asked what it did.
         tx_write(c, tx, WRITING_DELEGATION, STAGE_DELEGATED, false);
+        if (MUTANT(DELEGATE_EARLY))
+            prepare_send(c, tx->branches);
         return;
     }
     tx_move(tx, TX_PREPARING);
@@ -91,6 +94,8 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
 {
     struct tx *tx = b->tx;
     if (tx->state == TX_DELEGATED) {
+        if (tx->writing != WRITING_NONE)
+            return; // an operator's word is on its way to the disk: it will be asked again
         b->vote = vote->vote;
         vote_alone(c, b, vote);
         return;
@@ -117,6 +122,13 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
 
 static void prepare_give_up(struct coordinator *c, struct tx *tx)
 {
+    if (MUTANT(TIMEOUT_IS_YES)) {
+        for (struct branch *late = tx->branches; late; late = late->next) {
+            if (late->state == BRANCH_PREPARING)
+                prepare_vote(c, late, &(struct msg_vote){.vote = VOTE_YES});
+        }
+        return;
+    }
     const struct branch *b = tx->branches;
     while (b->state != BRANCH_PREPARING)
         b = b->next;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the journal and the resource manager held at start.
+#include "base/mutant.h"
 #include "core/participant_internal.h"
 
 // What the journal says of the coordinator: its newest records are those of the present one.
@@ -61,6 +62,8 @@ void part_recovered(struct participant *self, const struct branch_record *record
         part_stop(self, ASSENT_CORRUPT, "a record of the journal makes no sense");
         return;
     }
+    if (MUTANT(VOTES_FORGOTTEN) && state == PART_PREPARED)
+        return;
     if (b)
         part_free(self, b); // the newest record of a branch is all that matters
     b = recreate(self, record, state);
@@ -77,11 +80,10 @@ void part_recovered(struct participant *self, const struct branch_record *record
     hear_of(self, record);
 }
 
-// The journal says finished, the resource manager says not: it is done again.
+// The journal says finished, the resource manager says not: it is done again. Its record stays, and
+// holds the horizon back, until that is in the journal, too.
 static void redo(struct participant *self, struct part *b)
 {
-    list_remove(&b->numbered);
-    b->pinned = false;
     part_move(self, b, b->outcome == OUTCOME_COMMITTED ? PART_COMMITTING : PART_ROLLING_BACK);
 }
 

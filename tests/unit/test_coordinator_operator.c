@@ -289,6 +289,12 @@ static void test_abort_delegated(void **state)
         struct msg_decide ask = desk_expect(d, PEER_A, MSG_ROLLBACK)->u.decide;
         assert_int_equal(ask.flags, DECIDE_RESOLVE);
         desk_expect_answer(d, ASSENT_OK);
+        desk_order(d, OPERATOR_ABORT, &gtid); // a vote on record would be taken for an answer
+        desk_expect_write(d, STAGE_DELEGATED, OUTCOME_NONE, false);
+        assert_int_equal(d->record.branches[0].vote, VOTE_NONE);
+        desk_written(d);
+        desk_expect_answer(d, ASSENT_OK);
+        desk_expect(d, PEER_A, MSG_ROLLBACK);
         desk_finish(d, PEER_A, &ask, outcome, 0);
         desk_expect_write(d, STAGE_ENDED, outcome, false);
         assert_true(slice_equal(d->record.heuristic.why, slice_text("the disk is gone")));

@@ -471,6 +471,30 @@ static void the_manager_is_believed(void **state)
     bench_close(&b);
 }
 
+// Until it is done again its record stays: after another crash nobody else would know what to do.
+static void what_is_done_again_stays_in_the_journal(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b);
+    bench_start(&b);
+    struct branch_record record = {
+        .gtid = bench_gtid_of(1),
+        .attempt = bench_attempt(1),
+        .coordinator = BENCH_COORDINATOR,
+        .stage = JOURNAL_FINISHED,
+        .outcome = OUTCOME_COMMITTED,
+    };
+    bench_step(&b, &(struct event){.type = EVENT_RECOVERED, .u.branch = &record});
+    bench_step(&b, &(struct event){.type = EVENT_FOUND, .u.branch = &record});
+    bench_step(&b, &(struct event){.type = EVENT_START});
+    assert_int_equal(bench_count(&b, EFFECT_HORIZON), 0);
+    b.now.mono_ms += 5000;
+    bench_step(&b, &(struct event){.type = EVENT_TICK});
+    assert_int_equal(bench_count(&b, EFFECT_HORIZON), 0);
+    bench_close(&b);
+}
+
 static void the_call_says_what_it_is_about(void **state)
 {
     (void)state;
@@ -518,6 +542,7 @@ int main(void)
         cmocka_unit_test(the_oldest_attempt_needs_no_room),
         cmocka_unit_test(a_vote_is_durable_somewhere),
         cmocka_unit_test(the_manager_is_believed),
+        cmocka_unit_test(what_is_done_again_stays_in_the_journal),
         cmocka_unit_test(the_call_says_what_it_is_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
