@@ -10,7 +10,85 @@
 #include <stdbool.h>
 
 // X(identifier, name, what it breaks)
-#define MUTANTS(X) X(VOTE_EARLY, "vote-early", "a yes is sent before it is in the journal")
+#define MUTANTS(X)                                                                                 \
+    X(VOTE_EARLY, "vote-early", "a yes is sent before it is in the journal")                       \
+    X(DONE_EARLY, "done-early", "an acknowledgement is sent before the outcome is in the journal") \
+    X(DONE_FROM_MEMORY, "done-from-memory",                                                        \
+      "a COMMIT that comes twice is acknowledged while the first is being carried out")            \
+    X(RESOLVE_FORGOTTEN, "resolve-forgotten",                                                      \
+      "the rollback of a branch that was to decide alone is not remembered")                       \
+    X(RETRY_IS_DONE, "retry-is-done",                                                              \
+      "a resource manager that asks to be called again is taken to have done it")                  \
+    X(ROLLBACK_NEEDS_ROOM, "rollback-needs-room",                                                  \
+      "a rollback of what is not known is dropped where there is no room")                         \
+    X(FINISHED_FORGOTTEN, "finished-forgotten",                                                    \
+      "a finished branch is forgotten at once, not when the fence has passed it")                  \
+    X(DECISION_OF_ANY_RUN, "decision-of-any-run",                                                  \
+      "a participant takes the decision on one run of a gtid for that on another")                 \
+    X(VOTES_FORGOTTEN, "votes-forgotten", "votes in the journal are forgotten at a restart")       \
+    X(DOUBT_ENDS_IN_ROLLBACK, "doubt-ends-in-rollback",                                            \
+      "a branch in doubt that has asked three times in vain rolls back")                           \
+    X(DOUBT_NEVER_ASKS, "doubt-never-asks", "a branch in doubt waits to be told, and never asks")  \
+    X(FENCE_IGNORED, "fence-ignored", "a PREPARE below the fence is taken up")                     \
+    X(ONE_PHASE_UNRECORDED, "one-phase-unrecorded",                                                \
+      "one branch alone commits before its decision is in the journal")                            \
+    X(ONE_PHASE_NO_FORGOTTEN, "one-phase-no-forgotten",                                            \
+      "the no of a branch that decides alone is told and not remembered")                          \
+    X(READ_ONLY_MISTAKEN, "read-only-mistaken",                                                    \
+      "a prepared branch is taken for a read-only one, and not journaled")                         \
+    X(ANSWER_TO_ANY_CALL, "answer-to-any-call",                                                    \
+      "an answer that comes twice is taken for the answer to the next call")                       \
+    X(HORIZON_EARLY, "horizon-early",                                                              \
+      "the journal lets go of finished branches that are still remembered")                        \
+    X(DECIDE_EARLY, "decide-early", "the decision is told before it is durable")                   \
+    X(DECISION_LAZY, "decision-lazy", "the decision is written without a sync")                    \
+    X(ABORT_UNRECORDED, "abort-unrecorded",                                                        \
+      "the abort of a client's own gtid is told before it is durable")                             \
+    X(READ_ONLY_UNRECORDED, "read-only-unrecorded",                                                \
+      "a transaction of read-only branches is told committed, and not recorded")                   \
+    X(HEURISTIC_DROPPED, "heuristic-dropped", "the end record drops what an operator did")         \
+    X(END_EARLY, "end-early", "the first acknowledgement ends the transaction")                    \
+    X(TIMEOUT_IS_YES, "timeout-is-yes",                                                            \
+      "a branch that does not vote in time is taken to have voted yes")                            \
+    X(DELEGATE_EARLY, "delegate-early",                                                            \
+      "one branch alone is asked to commit before that is on record")                              \
+    X(COMMIT_SENT_ONCE, "commit-sent-once", "a COMMIT that is lost is not sent again")             \
+    X(PRESUMED_COMMIT, "presumed-commit",                                                          \
+      "of what is not in the log it is presumed that it committed")                                \
+    X(PRESUMED_UNREAD, "presumed-unread", "an abort is presumed before the register was read")     \
+    X(OUTCOME_OF_ANY_RUN, "outcome-of-any-run",                                                    \
+      "a participant that asks about one run of a gtid hears the outcome of another")              \
+    X(VOTE_OF_ANY_RUN, "vote-of-any-run", "a vote on one run of a gtid is counted for another")    \
+    X(SHORTER_LOG_SERVED, "shorter-log-served",                                                    \
+      "that peers have seen more of the log than there is does not stop the coordinator")          \
+    X(FENCE_HIGH, "fence-high", "the fence passes what may still be prepared")                     \
+    X(REGISTER_UNREAD, "register-unread",                                                          \
+      "a client's own gtid begins without a look at the register")                                 \
+    X(CONTENT_IGNORED, "content-ignored",                                                          \
+      "a gtid that comes again with another content is answered as if it were the same")           \
+    X(CANCEL_AFTER_COMMIT, "cancel-after-commit",                                                  \
+      "a second, different decision: a rollback that comes after the commit is obeyed")            \
+    X(RUNNING_IS_ABORTED, "running-is-aborted", "what is still running is told as aborted")        \
+    X(SILENCE_OF_THIS_RUN, "silence-of-this-run",                                                  \
+      "a gtid of the present run that is in no record is told as aborted")                         \
+    X(HORIZON_IGNORED, "horizon-ignored",                                                          \
+      "a gtid whose record may have been collected is told as aborted")                            \
+    X(DELEGATION_FORGOTTEN, "delegation-forgotten",                                                \
+      "that one branch alone was to decide is forgotten at a restart")                             \
+    X(HEURISTIC_FORGOTTEN, "heuristic-forgotten", "an operator's word is forgotten at a restart")  \
+    X(DECISION_FORGOTTEN, "decision-forgotten",                                                    \
+      "a decision that was not acknowledged by all is not driven on after a restart")              \
+    X(HEURISTIC_EARLY, "heuristic-early", "an operator's word is told before it is on record")     \
+    X(REFUSAL_BELIEVED, "refusal-believed",                                                        \
+      "a client takes a refusal for certain though an earlier send may have had an effect")        \
+    X(TIMEOUT_IS_ABORT, "timeout-is-abort",                                                        \
+      "a client that hears nothing in time reports an abort")                                      \
+    X(GTID_REUSED, "gtid-reused", "gtids are given out again after a restart of the coordinator")  \
+    X(OPEN_COLLECTED, "open-collected", "records that are still needed are collected like others") \
+    X(FLIPPED_BIT_BELIEVED, "flipped-bit-believed",                                                \
+      "a record that is not what was written is believed")                                         \
+    X(WITNESS_IGNORED, "witness-ignored", "a log that ends before its witness is believed")        \
+    X(SYNC_SKIPPED, "sync-skipped", "the disk says durable before the sync")
 
 enum mutant {
 #define X(identifier, name, about) MUTANT_##identifier,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "core/client_internal.h"
 
 // ---- making and ending ----
@@ -262,6 +263,8 @@ static void ask_expire(struct client *c, struct ask *ask)
 {
     if (ask->held)
         ask_succeed(c, ask, ask->held);
+    else if (MUTANT(TIMEOUT_IS_ABORT) && ask->kind == ASK_SUBMIT)
+        ask_succeed(c, ask, &(struct msg_result){.outcome = OUTCOME_ABORTED});
     else if (ask->awaiting || ask->uncertain)
         ask_abandon(c, ask, ASSENT_TIMEOUT, "no answer in time: the outcome is not known here");
     else if (ask->sends == 0)
@@ -442,7 +445,7 @@ static void ask_refuse(struct client *c, struct ask *ask, int code, struct slice
     // These three come after the register was read (UNKNOWN: an ENLIST of a gtid that cannot begin
     // any more), so no earlier send can make them untrue.
     bool read_register = code == ASSENT_CONFLICT || code == ASSENT_STATE || code == ASSENT_UNKNOWN;
-    bool certain = !ask->uncertain || read_register;
+    bool certain = !ask->uncertain || read_register || MUTANT(REFUSAL_BELIEVED);
     if (code == ASSENT_BUSY || !certain) {
         ask->awaiting = false;
         ask_pause(c, ask, c->config.retry_min_ms, ask->refusals++);

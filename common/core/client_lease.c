@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // gtids: numbers that the coordinator leases in runs, so that beginning costs no round trip.
+#include "base/mutant.h"
 #include "core/client_internal.h"
 
 // A gtid carries the time of its lease, and one whose lease is older than the coordinator's
@@ -51,8 +52,8 @@ void lease_welcome(struct client *c, const struct msg_welcome *welcome)
         return;
     *place = (struct gtid_block){
         .coordinator = c->coordinator,
-        .incarnation = c->incarnation,
-        .lease_ms = welcome->lease_ms,
+        .incarnation = MUTANT(GTID_REUSED) ? 1 : c->incarnation,
+        .lease_ms = MUTANT(GTID_REUSED) ? 1 : welcome->lease_ms,
         .first = welcome->lease_first,
         .count = welcome->lease_count,
         .stale_ms = c->now.mono_ms + LEASE_AGE_MAX_MS,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 void coordinator_config_defaults(struct coordinator_config *config)
@@ -162,7 +163,8 @@ void coord_lookup(struct coordinator *c, token_t token, const struct gtid *gtid)
 // A peer that has heard of more of this log than there is: what is missing may have been decisions.
 static bool coord_echo(struct coordinator *c, const struct frame_header *header)
 {
-    if (header->coordinator != c->config.id || header->log_seq <= c->log_seq)
+    if (header->coordinator != c->config.id || header->log_seq <= c->log_seq ||
+        MUTANT(SHORTER_LOG_SERVED))
         return true;
     uint64_t what[2] = {c->config.id, header->log_seq};
     if (header->seal != map_hash(c->config.secret, slice_of(what, sizeof what))) {
@@ -181,7 +183,8 @@ static struct branch *coord_branch_of(struct coordinator *c, const struct sessio
                                       const struct gtid *gtid, uint64_t attempt, unsigned number)
 {
     struct tx *tx = tx_find(c, gtid);
-    if (!tx || tx->attempt != attempt || tx->state == TX_LOOKING) {
+    bool same = tx && (tx->attempt == attempt || MUTANT(VOTE_OF_ANY_RUN));
+    if (!same || tx->state == TX_LOOKING) {
         c->stats.stale++;
         return NULL;
     }
@@ -392,7 +395,7 @@ void coordinator_header(const struct coordinator *c, peer_t peer, struct frame_h
     uint64_t fence = 0;
     if (s && s->resource) {
         const struct list *first = s->resource->fence.next;
-        fence = list_empty(&s->resource->fence)
+        fence = list_empty(&s->resource->fence) || MUTANT(FENCE_HIGH)
                     ? c->attempt_next
                     : container_of(first, struct branch, fence)->tx->attempt;
     }

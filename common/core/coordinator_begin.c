@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests of clients: SUBMIT, ENLIST, CANCEL, STATUS.
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 // ---- the digest: the same request twice is the same transaction ----
@@ -85,6 +86,8 @@ static void begin_look(struct coordinator *c, struct session *s, struct tx *tx, 
     } else if (use == LEASE_DENIED) {
         coord_refuse(c, s->id, about, &tx->gtid, ASSENT_DENIED, "that gtid was leased to another");
         tx_bury(c, tx);
+    } else if (MUTANT(REGISTER_UNREAD) && !tx->own_gtid) {
+        begin_go(c, tx);
     } else {
         coord_lookup(c, tx->pending.token, &tx->gtid);
     }
@@ -170,7 +173,8 @@ static void submit_again(struct coordinator *c, struct session *s, struct tx *tx
     if (!begin_owns(s, tx)) {
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_DENIED,
                      "another client's transaction");
-    } else if (tx->submitted && memcmp(digest, tx->digest, DIGEST_BYTES) != 0) {
+    } else if (tx->submitted && memcmp(digest, tx->digest, DIGEST_BYTES) != 0 &&
+               !MUTANT(CONTENT_IGNORED)) {
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_CONFLICT,
                      "this gtid was submitted with other content");
     } else if (tx->submitted || tx->state > TX_ACTIVE) {
@@ -300,6 +304,13 @@ void begin_cancel(struct coordinator *c, struct session *s, const struct gtid *g
         coord_refuse(c, s->id, MSG_CANCEL, gtid, ASSENT_BUSY, "too many wait for this outcome");
         return;
     }
+    if (MUTANT(CANCEL_AFTER_COMMIT) && tx->state == TX_COMMITTING) {
+        tx->outcome = OUTCOME_ABORTED;
+        for (struct branch *b = tx->branches; b; b = b->next) {
+            if (b->state == BRANCH_COMMITTING)
+                branch_move(c, b, BRANCH_ABORTING);
+        }
+    }
     if (tx->state == TX_LOOKING)
         tx->cancelled = true;
     else if (tx->state == TX_ACTIVE || tx->state == TX_PREPARING)
@@ -365,8 +376,8 @@ static void begin_refuse_waiter(struct coordinator *c, const struct waiter *w, c
 void begin_found(struct coordinator *c, struct tx *tx, const struct tx_record *record)
 {
     bool owner = slice_equal(tx->owner, record->owner);
-    bool same =
-        digest_none(record->digest) || memcmp(tx->digest, record->digest, DIGEST_BYTES) == 0;
+    bool same = digest_none(record->digest) ||
+                memcmp(tx->digest, record->digest, DIGEST_BYTES) == 0 || MUTANT(CONTENT_IGNORED);
     for (struct waiter *w = tx->waiters; w; w = w->next) {
         if (!owner)
             begin_refuse_waiter(c, w, tx, ASSENT_DENIED, "another client's transaction");

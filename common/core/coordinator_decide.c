@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The decision and its records.
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 struct record_branch record_branch_of(const struct branch *b)
@@ -44,7 +45,7 @@ void tx_record_of(const struct tx *tx, struct tx_record *ret)
         .branch_count = tx->branch_count,
     };
     memcpy(ret->digest, tx->digest, DIGEST_BYTES);
-    if (tx->heuristic) {
+    if (tx->heuristic && !(MUTANT(HEURISTIC_DROPPED) && tx->ended_ms)) {
         ret->heuristic = (struct record_heuristic){
             .forced = tx->heuristic->forced,
             .when_ms = tx->heuristic->when_ms,
@@ -70,7 +71,7 @@ void tx_write(struct coordinator *c, struct tx *tx, enum tx_writing what, enum t
     effect->u.write = (struct effect_write){
         .token = tx->pending.token,
         .decide = what == WRITING_DECISION || what == WRITING_DELEGATION,
-        .lazy = lazy,
+        .lazy = lazy || (MUTANT(DECISION_LAZY) && what == WRITING_DECISION),
         .open = stage != STAGE_ENDED || tx->keep,
         .stamp = c->stamp_ms,
         .tx = record,
@@ -88,6 +89,16 @@ static void decide_leave_phase_one(struct coordinator *c, struct tx *tx, enum ou
     tx->decided_ms = c->stamp_ms;
 }
 
+static void decide_stands(struct coordinator *c, struct tx *tx, const struct tx_record *stands)
+{
+    if (stands) { // somebody else decided first, and everyone follows that
+        tx->outcome = stands->outcome;
+        tx->reason = stands->reason;
+    }
+    tx_move(tx, tx->outcome == OUTCOME_COMMITTED ? TX_COMMITTING : TX_ABORTING);
+    drive_begin(c, tx);
+}
+
 void decide_commit(struct coordinator *c, struct tx *tx)
 {
     decide_leave_phase_one(c, tx, OUTCOME_COMMITTED);
@@ -95,10 +106,16 @@ void decide_commit(struct coordinator *c, struct tx *tx)
     bool all_read_only = tx->owing == 0;
     if (all_read_only)
         tx->ended_ms = c->stamp_ms;
+    if (MUTANT(READ_ONLY_UNRECORDED) && all_read_only) {
+        decide_stands(c, tx, NULL);
+        return;
+    }
     // A crash before this is durable leaves nothing in the log: presumed abort, and nobody was
     // told. A crash after it leaves the decision, from which recovery drives the branches to
     // commit.
     tx_write(c, tx, WRITING_DECISION, all_read_only ? STAGE_ENDED : STAGE_DECIDED, false);
+    if (MUTANT(DECIDE_EARLY) && !all_read_only)
+        decide_stands(c, tx, NULL);
 }
 
 void decide_abort(struct coordinator *c, struct tx *tx, enum abort_reason reason, unsigned branch,
@@ -108,7 +125,7 @@ void decide_abort(struct coordinator *c, struct tx *tx, enum abort_reason reason
     tx->reason = (uint8_t)reason;
     tx->reason_branch = (uint16_t)branch;
     tx->reason_text = tx_copy(tx, text);
-    if (tx->own_gtid && !tx->heuristic) {
+    if ((tx->own_gtid || MUTANT(ABORT_UNRECORDED)) && !tx->heuristic) {
         // Presumed abort: a crash from here on leaves no record, and that means the same.
         tx_move(tx, TX_ABORTING);
         drive_begin(c, tx);
@@ -118,16 +135,6 @@ void decide_abort(struct coordinator *c, struct tx *tx, enum abort_reason reason
     // still hold then. An operator's word is recorded before it is acted upon.
     tx_move(tx, TX_DECIDING);
     tx_write(c, tx, WRITING_DECISION, STAGE_DECIDED, false);
-}
-
-static void decide_stands(struct coordinator *c, struct tx *tx, const struct tx_record *stands)
-{
-    if (stands) { // somebody else decided first, and everyone follows that
-        tx->outcome = stands->outcome;
-        tx->reason = stands->reason;
-    }
-    tx_move(tx, tx->outcome == OUTCOME_COMMITTED ? TX_COMMITTING : TX_ABORTING);
-    drive_begin(c, tx);
 }
 
 void decide_written(struct coordinator *c, struct tx *tx, const struct tx_record *stands)
@@ -142,7 +149,12 @@ void decide_written(struct coordinator *c, struct tx *tx, const struct tx_record
         else
             prepare_delegated(c, tx);
         break;
-    case WRITING_DECISION: decide_stands(c, tx, stands); break;
+    case WRITING_DECISION:
+        if (MUTANT(DECIDE_EARLY) && tx->state != TX_DECIDING)
+            drive_check_end(c, tx);
+        else
+            decide_stands(c, tx, stands);
+        break;
     case WRITING_HEURISTIC: operator_written(c, tx); break;
     case WRITING_END: drive_ended(c, tx); break;
     }

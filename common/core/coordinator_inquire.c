@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 static void standing_send(struct coordinator *c, peer_t peer, const struct msg_inquire *inquiry,
@@ -138,6 +139,10 @@ void inquire(struct coordinator *c, struct session *s, const struct msg_inquire 
         standing_send(c, s->id, inquiry, OUTCOME_UNKNOWN);
         return;
     }
+    if (MUTANT(PRESUMED_UNREAD)) {
+        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, 0);
+        return;
+    }
     struct inquiry *pending = pending_new(c, sizeof *pending, PENDING_INQUIRY);
     if (!pending)
         return; // it will ask again
@@ -149,7 +154,8 @@ void inquire(struct coordinator *c, struct session *s, const struct msg_inquire 
 static void inquire_record(struct coordinator *c, const struct session *s,
                            const struct msg_inquire *inquiry, const struct tx_record *found)
 {
-    if (inquiry->attempt != 0 && inquiry->attempt != found->attempt) {
+    if (inquiry->attempt != 0 && inquiry->attempt != found->attempt &&
+        !MUTANT(OUTCOME_OF_ANY_RUN)) {
         decision_send(c, s->id, inquiry, OUTCOME_ABORTED, 0);
         return;
     }
@@ -185,7 +191,8 @@ void inquire_answer(struct coordinator *c, struct inquiry *pending, const struct
         inquire_record(c, s, inquiry, found);
     else if (inquiry->attempt != 0 ||
              (gtid_parse(&inquiry->gtid, &parts) && parts.coordinator == c->config.id))
-        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, 0);
+        decision_send(c, s->id, inquiry,
+                      MUTANT(PRESUMED_COMMIT) ? OUTCOME_COMMITTED : OUTCOME_ABORTED, 0);
     else
         standing_send(c, s->id, inquiry, OUTCOME_UNKNOWN);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 static bool order_heuristic(struct coordinator *c, struct tx *tx,
@@ -112,6 +113,10 @@ static void order_against(struct coordinator *c, struct tx *tx, const struct eve
         tx->mixed = 1;
         tx->keep = true;
         tx_write(c, tx, WRITING_HEURISTIC, STAGE_DECIDED, false);
+        for (struct branch *b = tx->branches; MUTANT(HEURISTIC_EARLY) && b; b = b->next) {
+            if (order_eligible(b))
+                drive_branch(c, b);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the log held at start: transactions that were decided, or delegated, and not ended.
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 static bool recover_branches(struct coordinator *c, struct tx *tx, const struct tx_record *record)
@@ -25,7 +26,7 @@ static bool recover_texts(struct tx *tx, const struct tx_record *record)
 {
     tx->reason_text = tx_copy(tx, record->reason_text);
     const struct record_heuristic *from = &record->heuristic;
-    if (from->when_ms == 0)
+    if (from->when_ms == 0 || MUTANT(HEURISTIC_FORGOTTEN))
         return tx->reason_text.size == record->reason_text.size;
     struct heuristic *h = tx_alloc(tx, sizeof *h);
     if (!h)
@@ -52,6 +53,8 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
         if (stamps[i] > c->stamp_ms)
             c->stamp_ms = stamps[i];
     }
+    if (MUTANT(DELEGATION_FORGOTTEN) && record->stage == STAGE_DELEGATED)
+        return;
     if (record->stage == STAGE_ENDED)
         return; // kept for the operator's sake; answered from the register
     struct tx *tx = tx_new(c, &record->gtid, record->owner, recover_state(record));
@@ -103,6 +106,8 @@ static void recover_drive(struct coordinator *c, struct tx *tx)
             branch_move(c, b, BRANCH_DONE);
         }
     }
+    if (MUTANT(DECISION_FORGOTTEN))
+        tx->owing = 0;
     if (!tx->one_phase)
         drive_check_end(c, tx);
 }

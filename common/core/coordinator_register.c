@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading the register, and what its silence means. Silence is never an answer by itself: the
 // register has been read before anything here is called.
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 enum outcome coordinator_silence(const struct coordinator *c, const struct gtid *gtid,
@@ -9,7 +10,8 @@ enum outcome coordinator_silence(const struct coordinator *c, const struct gtid 
     struct gtid_parts parts;
     if (!gtid_parse(gtid, &parts) || parts.coordinator != c->config.id)
         return OUTCOME_UNKNOWN;
-    if (parts.incarnation >= c->config.incarnation || parts.lease_ms < horizon_ms)
+    if ((parts.incarnation >= c->config.incarnation && !MUTANT(SILENCE_OF_THIS_RUN)) ||
+        (parts.lease_ms < horizon_ms && !MUTANT(HORIZON_IGNORED)))
         return OUTCOME_UNKNOWN;
     // Ours, of a run that crashed, and nothing so young was ever collected: had it committed, its
     // record would be there. Presumed abort.

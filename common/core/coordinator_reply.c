@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 struct msg *coord_send(struct coordinator *c, peer_t peer, enum msg_type type)
@@ -50,7 +51,9 @@ struct msg_result *coord_result(struct coordinator *c, peer_t peer, uint8_t abou
 void coord_result_of_tx(struct coordinator *c, peer_t peer, uint8_t about, const struct tx *tx)
 {
     struct msg_result *result = coord_result(c, peer, about, &tx->gtid,
-                                             tx->told ? (enum outcome)tx->outcome : OUTCOME_NONE);
+                                             tx->told ? (enum outcome)tx->outcome
+                                             : MUTANT(RUNNING_IS_ABORTED) ? OUTCOME_ABORTED
+                                                                          : OUTCOME_NONE);
     result->mixed = tx->mixed;
     if (!tx->told)
         return;

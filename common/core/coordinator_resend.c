@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was not answered is sent again, to each participant at its own pace, so that one that is
 // down or slow costs the others nothing.
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 static uint64_t resend_pause(const struct coordinator *c, unsigned level)
@@ -41,6 +42,8 @@ void branch_send(struct coordinator *c, struct branch *b)
 static void resend_queue(struct coordinator *c, struct branch *b)
 {
     struct resource *r = b->resource;
+    if (MUTANT(COMMIT_SENT_ONCE) && b->state == BRANCH_COMMITTING && r->session)
+        return;
     unsigned level = resend_level(b);
     list_append(&r->outstanding[level], &b->link);
     if (!r->session)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asking what stands: for branches in doubt, and for work whose application may have died.
+#include "base/mutant.h"
 #include "core/participant_internal.h"
 
 void part_working(struct participant *self, const struct gtid *gtid, unsigned branch)
@@ -16,7 +17,11 @@ void part_working(struct participant *self, const struct gtid *gtid, unsigned br
 void part_inquire(struct participant *self, struct part *b)
 {
     bool prepared = b->state == PART_PREPARED;
-    if (self->welcomed) {
+    if (MUTANT(DOUBT_ENDS_IN_ROLLBACK) && prepared && b->tries > 2) {
+        part_roll_back(self, b);
+        return;
+    }
+    if (self->welcomed && !(MUTANT(DOUBT_NEVER_ASKS) && prepared)) {
         struct msg spare;
         self->stats.inquiries++;
         part_send(self, MSG_INQUIRE, &spare)->u.inquire = (struct msg_inquire){

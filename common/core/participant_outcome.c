@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Phase two: the decision is carried out until it is done, made durable, and acknowledged.
+#include "base/mutant.h"
 #include "core/participant_internal.h"
 
 static void done(struct participant *self, const struct msg_decide *what, enum outcome outcome,
@@ -64,7 +65,8 @@ static enum relation relate(const struct participant *self, const struct part *b
 {
     if (b->state == PART_WORKING)
         return DECIDE_NEWER;
-    if (d->attempt == b->attempt && (part_ours(self, b) || d->flags & DECIDE_HEURISTIC))
+    if ((d->attempt == b->attempt || MUTANT(DECISION_OF_ANY_RUN)) &&
+        (part_ours(self, b) || d->flags & DECIDE_HEURISTIC))
         return DECIDE_SAME;
     return d->attempt > b->attempt && part_ours(self, b) ? DECIDE_NEWER : DECIDE_STALE;
 }
@@ -97,6 +99,8 @@ static void commit_same(struct participant *self, struct part *b, const struct m
     case PART_FINISHING:
         self->stats.duplicates++;
         b->answer = true;
+        if (MUTANT(DONE_FROM_MEMORY))
+            part_done(self, b);
         return;
     case PART_FINISHED:
         self->stats.duplicates++;
@@ -144,6 +148,8 @@ static void asked_to_roll_back(struct part *b, const struct msg_decide *d)
 // holds, and until it is answered the fence stands still, so that room would never be made.
 static void rollback_unknown(struct participant *self, const struct msg_decide *d)
 {
+    if (MUTANT(ROLLBACK_NEEDS_ROOM) && !part_room(self, 0))
+        return;
     struct part *b = part_new(self, &d->gtid, d->branch, PART_ROLLING_BACK);
     if (!b)
         return; // the coordinator will send it again
@@ -260,7 +266,7 @@ void part_rollback(struct participant *self, const struct msg_decide *d)
 // is asked again, for ever.
 void part_driven(struct participant *self, struct part *b, const struct event_called *called)
 {
-    if (called->result != RM_DONE) {
+    if (called->result != RM_DONE && !MUTANT(RETRY_IS_DONE)) {
         self->stats.retries++;
         part_wait(self, b, self->config.retry_min_ms, self->config.retry_max_ms);
         return;
@@ -279,8 +285,11 @@ void part_finish(struct participant *self, struct part *b)
         self->stats.committed++;
     else
         self->stats.rolled_back++;
-    if (b->outcome == OUTCOME_COMMITTED || b->journaled || b->one_phase || b->resolve) {
+    if (b->outcome == OUTCOME_COMMITTED || b->journaled || b->one_phase ||
+        (b->resolve && !MUTANT(RESOLVE_FORGOTTEN))) {
         part_move(self, b, PART_FINISHING);
+        if (MUTANT(DONE_EARLY) && b->answer)
+            part_done(self, b);
         part_write(self, b, JOURNAL_FINISHED);
         return;
     }
@@ -297,5 +306,8 @@ void part_finished(struct participant *self, struct part *b)
         part_done(self, b);
     if (!b->voted_no)
         part_keep(b, slice_of(NULL, 0));
-    part_remember(self, b);
+    if (MUTANT(FINISHED_FORGOTTEN))
+        part_forget(self, b);
+    else
+        part_remember(self, b);
 }

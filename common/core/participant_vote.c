@@ -130,7 +130,8 @@ void part_prepare(struct participant *self, const struct msg_prepare *p)
     struct part *b = part_find(self, &p->gtid, p->branch);
     // Below the fence phase one is over: this is a late duplicate, and the branch may have been
     // finished and forgotten.
-    if (p->attempt < self->heard.fence || (b && p->attempt < b->attempt && part_ours(self, b))) {
+    if ((p->attempt < self->heard.fence && !MUTANT(FENCE_IGNORED)) ||
+        (b && p->attempt < b->attempt && part_ours(self, b))) {
         self->stats.stale++;
         return;
     }
@@ -163,7 +164,10 @@ static void prepared_yes(struct participant *self, struct part *b, bool durable)
         // that was never promised, which recovery rolls back; the coordinator asks again.
         b->outcome = OUTCOME_COMMITTED;
         part_move(self, b, PART_DECIDING);
-        part_write(self, b, JOURNAL_DECIDED);
+        if (MUTANT(ONE_PHASE_UNRECORDED))
+            part_drive(self, b);
+        else
+            part_write(self, b, JOURNAL_DECIDED);
     } else if (durable && self->config.rm_durable) {
         part_move(self, b, PART_PREPARED);
         part_voted(self, b);
@@ -180,7 +184,7 @@ static void prepared_yes(struct participant *self, struct part *b, bool durable)
 static void prepared_no(struct participant *self, struct part *b, struct slice text)
 {
     self->stats.voted_no++;
-    if (b->one_phase) {
+    if (b->one_phase && !MUTANT(ONE_PHASE_NO_FORGOTTEN)) {
         // This no is the decision, and the client will be told of it: it must be durable before it
         // is sent, or a late copy of the PREPARE could commit after a crash.
         if (text.size > LIMIT_REASON_BYTES)
@@ -203,9 +207,14 @@ void part_prepared(struct participant *self, struct part *b, const struct event_
         return;
     }
     switch (called->result) {
-    case RM_DONE: prepared_yes(self, b, called->durable); return;
+    case RM_DONE:
+        if (MUTANT(READ_ONLY_MISTAKEN) && b->branch == 1)
+            goto read_only;
+        prepared_yes(self, b, called->durable);
+        return;
     case RM_NO: prepared_no(self, b, called->text); return;
     case RM_READ_ONLY:
+    read_only:
         self->stats.read_only++;
         part_vote(self, b, VOTE_READ_ONLY, slice_of(NULL, 0));
         part_free(self, b);

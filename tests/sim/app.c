@@ -10,7 +10,6 @@
 enum {
     MILLION = 1000000,
     THINK_US = 3000,
-    PATIENCE_MS = 60000,
     BEGIN_TRIES = 600,
     BEGIN_AGAIN_US = 100000,
     TOKEN_STEP_BITS = 4,
@@ -141,7 +140,7 @@ static void ask(struct actor *a, struct sim_tx *tx, enum app_step step, struct e
                  (token_t)tx->index << TOKEN_STEP_BITS | step;
     a->ask_began_us[(ask->token >> (TOKEN_STEP_BITS + TOKEN_TX_BITS)) % SIM_ASKS] =
         a->world->now_us;
-    ask->deadline_ms = shell_now(a).mono_ms + PATIENCE_MS;
+    ask->deadline_ms = shell_now(a).mono_ms + a->world->setup.patience_ms;
     shell_step(a, &(struct event){.type = EVENT_ASK, .u.ask = *ask});
 }
 
@@ -152,10 +151,12 @@ static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
     uint8_t bytes[SIM_BRANCHES_MAX * 8];
     struct buf payloads = {.data = bytes, .capacity = sizeof bytes, .cap = sizeof bytes};
     for (unsigned i = 0; i < tx->branch_count; i++) {
+        unsigned from =
+            (i + (step == APP_OTHER)) % tx->branch_count; // at other banks, if it can be
         branches[i] = (struct msg_branch){
             .branch = (uint16_t)i,
             .kind = tx->enlisted ? BRANCH_ENLISTED : BRANCH_CALL,
-            .resource = slice_text(w->actors[tx->branches[i].bank].name),
+            .resource = slice_text(w->actors[tx->branches[from].bank].name),
         };
         if (!tx->enlisted)
             branches[i].payload = bank_payload(&payloads, tx, i, step == APP_OTHER);

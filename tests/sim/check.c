@@ -136,6 +136,17 @@ static void told(struct actor *a, struct sim_tx *tx, uint64_t asked_us,
     tx->told = result->outcome;
 }
 
+// Who asked for something else than what was done is not told that it was done.
+static void check_content(struct world *w, const struct sim_tx *tx, bool other)
+{
+    for (unsigned i = 0; i < tx->attempt_count; i++) {
+        const struct held *held = &tx->attempts[i].branches[0];
+        if (tx->reg.stands && tx->attempts[i].number == tx->reg.attempt && held->result_plus)
+            REQUIRE(w, held->variant == other, "honest answers",
+                    "%.*s is told committed to somebody who asked for something else", TEXT(tx));
+    }
+}
+
 void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t asked_us,
                     const struct effect_complete *complete)
 {
@@ -143,6 +154,8 @@ void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t 
     if (complete->code == ASSENT_OK) {
         if (step != APP_ENLIST)
             told(a, tx, asked_us, &complete->result);
+        if (asked && !tx->enlisted && complete->result.outcome == OUTCOME_COMMITTED)
+            check_content(a->world, tx, step == APP_OTHER);
         return;
     }
     bool certain = complete->code != ASSENT_TIMEOUT && complete->code != ASSENT_CLOSED;

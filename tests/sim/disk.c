@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/crash_point.h"
+#include "base/mutant.h"
 #include "sim.h"
 
 enum {
@@ -221,7 +222,7 @@ static void write_batch(struct actor *a)
     if (decides && shell_dies(a, CRASH_coord_after_write))
         return;
     disk->applied = true;
-    if (!urgent(disk)) { // lazy ones alone are answered as they are
+    if (!urgent(disk) || MUTANT(SYNC_SKIPPED)) { // lazy ones alone are answered as they are
         for (size_t i = 0; i < disk->batch; i++) {
             if (disk->ops[i].value.size > 0)
                 keep_late(disk, &disk->ops[i]);

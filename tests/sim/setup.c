@@ -62,6 +62,7 @@ void setup_draw(struct sim_setup *ret, uint64_t seed)
                    : percent(&rng, 50) ? 20000
                                        : 90000,
         .retention_ms = percent(&rng, 25) ? (uint32_t)rng_below(&rng, 20000) : 86400000,
+        .patience_ms = percent(&rng, 30) ? 500 + (uint32_t)rng_below(&rng, 10000) : 60000,
         .rm_durable = percent(&rng, 40),
         .tight = percent(&rng, 15),
     };

@@ -55,6 +55,7 @@ struct sim_setup {
     uint32_t hot_rate;     // that a transfer is from the first account
     uint32_t span_ms;      // in which the transactions begin
     uint32_t retention_ms; // of the coordinators' logs
+    uint32_t patience_ms;  // of applications
     bool rm_durable;       // every second resource manager keeps what it has prepared by itself
     bool tight;            // small limits, so that they are met
     const struct strikes *only; // borrowed; NULL: all strikes happen
