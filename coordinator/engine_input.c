@@ -128,6 +128,7 @@ static void refuse(struct engine *e, const struct net_frame *frame, const struct
                   KV("principal", frame->principal), KV("address", frame->address),
                   KV("reason", error->message), KV("suppressed", suppressed));
     struct msg reply = {.type = MSG_REFUSED};
+    reply.u.refused.request = msg_request(msg);
     reply.u.refused.about = (uint8_t)msg->type;
     reply.u.refused.code = (uint16_t)error->code;
     reply.u.refused.text = slice_text(error->message);

@@ -249,8 +249,28 @@ static void ask_doubt_all(struct client *c, const struct ask *ask)
         other->uncertain = true;
 }
 
+static void ask_number(struct ask *ask, uint64_t request)
+{
+    if (ask->request == 0)
+        ask->request = request;
+    if (ask->msg.type == MSG_SUBMIT)
+        ask->msg.u.submit.request = request;
+    else if (ask->msg.type == MSG_ENLIST)
+        ask->msg.u.enlist.request = request;
+    else
+        ask->msg.u.gtid.request = request;
+}
+
+// Does the answer to that request answer this ask? Not when it was sent before the ask was: what it
+// says may be out of date, or about another content.
+static bool ask_is_answered(const struct ask *ask, uint64_t request)
+{
+    return ask->request != 0 && request >= ask->request;
+}
+
 static void ask_send(struct client *c, struct ask *ask)
 {
+    ask_number(ask, ++c->request);
     *client_send(c, ask->msg.type) = ask->msg;
     ask->coordinator = c->coordinator;
     ask_doubt_all(c, ask);
@@ -424,7 +444,8 @@ void ask_result(struct client *c, const struct msg_result *result)
         return;
     for (struct ask *ask = chain_find(c, kind, &result->gtid), *next; ask; ask = next) {
         next = ask->next;
-        ask_answer(c, ask, result);
+        if (ask_is_answered(ask, result->request))
+            ask_answer(c, ask, result);
     }
 }
 
@@ -433,7 +454,7 @@ void ask_enlisted(struct client *c, const struct msg_enlisted *enlisted)
     struct msg_result result = {.gtid = enlisted->gtid, .branch = BRANCH_NONE};
     for (struct ask *ask = chain_find(c, ASK_ENLIST, &enlisted->gtid), *next; ask; ask = next) {
         next = ask->next;
-        if (ask->msg.u.enlist.branch == enlisted->branch)
+        if (ask->msg.u.enlist.branch == enlisted->branch && ask_is_answered(ask, enlisted->request))
             ask_succeed(c, ask, &result);
     }
 }
@@ -478,14 +499,15 @@ void ask_refused(struct client *c, const struct msg_refused *refused)
     if (refused->gtid.size > 0) {
         for (struct ask *a = chain_find(c, kind, &refused->gtid), *next; a; a = next) {
             next = a->next;
-            ask_refuse(c, a, refused->code, text);
+            if (ask_is_answered(a, refused->request))
+                ask_refuse(c, a, refused->code, text);
         }
         return;
     }
     for (struct list *at = c->asks.next, *next; at != &c->asks; at = next) {
         struct ask *ask = container_of(at, struct ask, link);
         next = at->next;
-        if (ask->kind == kind && ask->awaiting)
+        if (ask->kind == kind && ask->awaiting && ask_is_answered(ask, refused->request))
             ask_refuse(c, ask, refused->code, text);
     }
 }

@@ -15,7 +15,7 @@
 enum { ASK_KEY_BYTES = 1 + LIMIT_GTID_BYTES, ABANDONED_PLACES = 4096 };
 
 // A request in flight. Those with the same kind and gtid stand in one chain under that key, and an
-// answer is for all of them.
+// answer is for all of them that were sent by then.
 struct ask {
     struct timer timer; // first: the earlier of the deadline and the next send
     struct list link;   // in client.asks, in order of arrival
@@ -24,6 +24,7 @@ struct ask {
     enum ask_kind kind;
     uint64_t deadline_ms;
     uint64_t coordinator;     // that it was sent to
+    uint64_t request;         // number of its first send; what answers an earlier one is not for it
     uint32_t sends, refusals; // for the backoff
     bool awaiting;            // sent, and neither refused nor answered since
     bool uncertain;           // an earlier send may have had an effect that this one's answer hides
@@ -54,6 +55,7 @@ struct client {
     uint64_t lease_coordinator, lease_incarnation, lease_next; // the lowest number not leased yet
     uint64_t lease_due_ms; // asked for: when to ask again. 0: not asked for
     // requests
+    uint64_t request; // number of the last send
     struct heap timers;
     struct map by_key;
     struct list asks;

@@ -262,6 +262,7 @@ static void coord_receive(struct coordinator *c, const struct event *event)
     peer_t peer = event->u.received.peer;
     if (!coord_echo(c, event->u.received.header))
         return;
+    c->request = msg_request(msg);
     if (msg->type == MSG_HELLO) {
         session_hello(c, peer, event->u.received.principal, &msg->u.hello);
         return;
@@ -353,6 +354,7 @@ void coordinator_step(struct coordinator *c, const struct event *event, struct e
 {
     c->fx = fx;
     coord_free_dead(c);
+    c->request = 0;
     c->now = event->now;
     if (c->now.wall_ms > c->stamp_ms)
         c->stamp_ms = c->now.wall_ms;

@@ -159,7 +159,7 @@ static bool submit_covers(const struct tx *tx, const struct msg_submit *submit)
 
 static void begin_wait(struct coordinator *c, struct session *s, struct tx *tx, enum msg_type about)
 {
-    if (!tx_add_waiter(tx, s->id, (uint8_t)about))
+    if (!tx_add_waiter(c, tx, s->id, (uint8_t)about))
         coord_refuse(c, s->id, about, &tx->gtid, ASSENT_BUSY, "too many wait for this outcome");
     else if (tx->state != TX_LOOKING)
         coord_answer_waiters(c, tx);
@@ -185,7 +185,7 @@ static void submit_again(struct coordinator *c, struct session *s, struct tx *tx
     } else if (!submit_covers(tx, submit)) {
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_CONFLICT,
                      "the branches do not match those that were enlisted");
-    } else if (!submit_take(c, tx, submit) || !tx_add_waiter(tx, s->id, MSG_SUBMIT)) {
+    } else if (!submit_take(c, tx, submit) || !tx_add_waiter(c, tx, s->id, MSG_SUBMIT)) {
         decide_abort(c, tx, REASON_SHUTDOWN, BRANCH_NONE,
                      slice_text("the coordinator is out of memory"));
         begin_wait(c, s, tx, MSG_SUBMIT);
@@ -206,7 +206,7 @@ void begin_submit(struct coordinator *c, struct session *s, const struct msg_sub
     tx = begin_admit(c, s, MSG_SUBMIT, &submit->gtid, submit->protocol, submit->timeout_ms);
     if (!tx)
         return;
-    if (!submit_take(c, tx, submit) || !tx_add_waiter(tx, s->id, MSG_SUBMIT))
+    if (!submit_take(c, tx, submit) || !tx_add_waiter(c, tx, s->id, MSG_SUBMIT))
         begin_no_memory(c, s, tx, MSG_SUBMIT);
     else
         begin_look(c, s, tx, MSG_SUBMIT);
@@ -217,7 +217,7 @@ void begin_submit(struct coordinator *c, struct session *s, const struct msg_sub
 static void send_enlisted(struct coordinator *c, peer_t peer, const struct tx *tx, unsigned branch)
 {
     coord_send(c, peer, MSG_ENLISTED)->u.enlisted =
-        (struct msg_enlisted){.gtid = tx->gtid, .branch = (uint16_t)branch};
+        (struct msg_enlisted){.request = c->request, .gtid = tx->gtid, .branch = (uint16_t)branch};
 }
 
 static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx,
@@ -267,7 +267,7 @@ void begin_enlist(struct coordinator *c, struct session *s, const struct msg_enl
     if (!tx)
         return;
     if (!tx_add_branch(c, tx, enlist->branch, BRANCH_ENLISTED, enlist->resource) ||
-        !tx_add_waiter(tx, s->id, MSG_ENLIST))
+        !tx_add_waiter(c, tx, s->id, MSG_ENLIST))
         begin_no_memory(c, s, tx, MSG_ENLIST);
     else
         begin_look(c, s, tx, MSG_ENLIST);
@@ -284,6 +284,7 @@ static void begin_ask(struct coordinator *c, struct session *s, enum msg_type ab
         return;
     }
     ask->peer = s->id;
+    ask->request = c->request;
     ask->about = (uint8_t)about;
     ask->gtid = *gtid;
     coord_lookup(c, ask->pending.token, gtid);
@@ -300,7 +301,7 @@ void begin_cancel(struct coordinator *c, struct session *s, const struct gtid *g
         coord_refuse(c, s->id, MSG_CANCEL, gtid, ASSENT_DENIED, "another client's transaction");
         return;
     }
-    if (!tx_add_waiter(tx, s->id, MSG_CANCEL)) {
+    if (!tx_add_waiter(c, tx, s->id, MSG_CANCEL)) {
         coord_refuse(c, s->id, MSG_CANCEL, gtid, ASSENT_BUSY, "too many wait for this outcome");
         return;
     }
@@ -347,6 +348,7 @@ void begin_go(struct coordinator *c, struct tx *tx)
     struct waiter *kept = NULL;
     for (struct waiter *w = tx->waiters, *next; w; w = next) {
         next = w->next;
+        c->request = w->request;
         if (w->about == MSG_ENLIST) {
             for (const struct branch *b = tx->branches; b; b = b->next)
                 send_enlisted(c, w->peer, tx, b->number);
@@ -379,6 +381,7 @@ void begin_found(struct coordinator *c, struct tx *tx, const struct tx_record *r
     bool same = digest_none(record->digest) ||
                 memcmp(tx->digest, record->digest, DIGEST_BYTES) == 0 || MUTANT(CONTENT_IGNORED);
     for (struct waiter *w = tx->waiters; w; w = w->next) {
+        c->request = w->request;
         if (!owner)
             begin_refuse_waiter(c, w, tx, ASSENT_DENIED, "another client's transaction");
         else if (w->about == MSG_ENLIST)
@@ -402,6 +405,7 @@ void begin_silent(struct coordinator *c, struct tx *tx, enum outcome outcome)
         return;
     }
     for (struct waiter *w = tx->waiters; w; w = w->next) {
+        c->request = w->request;
         if (w->about == MSG_ENLIST)
             begin_refuse_waiter(c, w, tx, ASSENT_UNKNOWN, "nothing is known of that gtid here");
         else

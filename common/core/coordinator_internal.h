@@ -84,6 +84,7 @@ struct branch {
 struct waiter {
     struct waiter *next;
     peer_t peer;
+    uint64_t request;
     uint8_t about;
 };
 
@@ -113,6 +114,7 @@ struct pending {
 struct ask {
     struct pending pending;
     peer_t peer;
+    uint64_t request;
     uint8_t about;
     struct gtid gtid;
 };
@@ -208,6 +210,7 @@ struct coordinator {
     bool draining, drain_begun;
     bool stopped;
     struct effects *fx; // of the step that runs
+    uint64_t request;   // of a client, that is being answered; 0: none
 };
 
 // coordinator.c
@@ -235,7 +238,7 @@ struct branch *tx_branch(const struct tx *tx, unsigned number);
 struct branch *tx_add_branch(struct coordinator *c, struct tx *tx, unsigned number, unsigned kind,
                              struct slice resource);
 void branch_move(struct coordinator *c, struct branch *b, enum tx_branch_state state);
-bool tx_add_waiter(struct tx *tx, peer_t peer, uint8_t about);
+bool tx_add_waiter(struct coordinator *c, struct tx *tx, peer_t peer, uint8_t about);
 
 // coordinator_session.c
 struct session *session_find(const struct coordinator *c, peer_t peer);

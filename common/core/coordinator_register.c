@@ -25,6 +25,7 @@ static void ask_answered(struct coordinator *c, struct ask *ask, const struct tx
     struct tx *tx = tx_find(c, &ask->gtid);
     if (!s)
         return;
+    c->request = ask->request;
     if (tx) { // it began meanwhile
         if (ask->about == MSG_CANCEL)
             begin_cancel(c, s, &ask->gtid);

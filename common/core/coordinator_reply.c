@@ -31,8 +31,8 @@ void coord_refuse(struct coordinator *c, peer_t peer, enum msg_type about, const
     struct slice text = coord_text(c, format, arguments);
     va_end(arguments);
     struct msg *msg = coord_send(c, peer, MSG_REFUSED);
-    msg->u.refused =
-        (struct msg_refused){.about = (uint8_t)about, .code = (uint16_t)code, .text = text};
+    msg->u.refused = (struct msg_refused){
+        .request = c->request, .about = (uint8_t)about, .code = (uint16_t)code, .text = text};
     if (gtid)
         msg->u.refused.gtid = *gtid;
 }
@@ -41,6 +41,7 @@ struct msg_result *coord_result(struct coordinator *c, peer_t peer, uint8_t abou
                                 const struct gtid *gtid, enum outcome outcome)
 {
     struct msg_result *result = &coord_send(c, peer, MSG_RESULT)->u.result;
+    result->request = c->request;
     result->gtid = *gtid;
     result->about = about;
     result->outcome = (uint8_t)outcome;
@@ -82,6 +83,7 @@ void coord_answer_waiters(struct coordinator *c, struct tx *tx)
     struct waiter *kept = NULL;
     for (struct waiter *w = tx->waiters, *next; w; w = next) {
         next = w->next;
+        c->request = w->request;
         if (w->about == MSG_SUBMIT && tx->wait_done && tx->owing > 0) {
             w->next = kept;
             kept = w;

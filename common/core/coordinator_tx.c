@@ -156,17 +156,19 @@ void branch_move(struct coordinator *c, struct branch *b, enum tx_branch_state s
     resend_answered(c, b);
 }
 
-bool tx_add_waiter(struct tx *tx, peer_t peer, uint8_t about)
+bool tx_add_waiter(struct coordinator *c, struct tx *tx, peer_t peer, uint8_t about)
 {
     unsigned count = 0;
     for (struct waiter *w = tx->waiters; w; w = w->next, count++) {
-        if (w->peer == peer && w->about == about)
+        if (w->peer == peer && w->about == about) {
+            w->request = c->request; // the newest is the one to answer
             return true;
+        }
     }
     struct waiter *w = count < LIMIT_WAITERS ? tx_alloc(tx, sizeof *w) : NULL;
     if (!w)
         return false;
-    *w = (struct waiter){.next = tx->waiters, .peer = peer, .about = about};
+    *w = (struct waiter){.next = tx->waiters, .peer = peer, .request = c->request, .about = about};
     tx->waiters = w;
     return true;
 }

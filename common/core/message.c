@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/message.h"
 
+uint64_t msg_request(const struct msg *msg)
+{
+    if (msg->type == MSG_SUBMIT)
+        return msg->u.submit.request;
+    if (msg->type == MSG_ENLIST)
+        return msg->u.enlist.request;
+    return msg->type == MSG_CANCEL || msg->type == MSG_STATUS ? msg->u.gtid.request : 0;
+}
+
 const char *msg_name(enum msg_type type)
 {
     switch (type) {

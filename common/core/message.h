@@ -91,7 +91,11 @@ struct msg_welcome {
     uint16_t branches_max;
 };
 
+// Requests of clients are numbered, each send anew and higher, and the answer says which it
+// answers: one that was long under way must not pass for the answer to a later request about the
+// same.
 struct msg_refused {
+    uint64_t request; // 0: what is refused had no number
     uint8_t about;    // enum msg_type of what is refused
     uint16_t code;    // enum assent_code
     struct gtid gtid; // size 0 where none applies
@@ -112,6 +116,7 @@ struct msg_branch {
 enum { SUBMIT_WAIT_DONE = 1 }; // RESULT only after every branch has finished
 
 struct msg_submit {
+    uint64_t request;
     struct gtid gtid;
     uint8_t protocol;
     uint8_t flags;
@@ -121,6 +126,7 @@ struct msg_submit {
 };
 
 struct msg_enlist {
+    uint64_t request;
     struct gtid gtid;
     uint8_t protocol;
     uint32_t timeout_ms; // counts from the first ENLIST
@@ -129,15 +135,18 @@ struct msg_enlist {
 };
 
 struct msg_gtid { // CANCEL, STATUS
+    uint64_t request;
     struct gtid gtid;
 };
 
 struct msg_enlisted {
+    uint64_t request;
     struct gtid gtid;
     uint16_t branch;
 };
 
 struct msg_result {
+    uint64_t request;
     struct gtid gtid;
     uint8_t about;    // MSG_SUBMIT, MSG_CANCEL or MSG_STATUS
     uint8_t outcome;  // enum outcome
@@ -256,6 +265,9 @@ struct frame_header {
 };
 
 enum { WIRE_VERSION = 1 };
+
+// The number of a client's request; 0: it is none.
+uint64_t msg_request(const struct msg *msg);
 
 const char *msg_name(enum msg_type type);          // "PREPARE"; "?" for other numbers
 const char *vote_name(enum vote vote);             // "yes"

@@ -61,6 +61,7 @@ static void welcome_walk(struct codec *c, struct msg_welcome *m)
 
 static void refused_walk(struct codec *c, struct msg_refused *m)
 {
+    codec_u64(c, "request", &m->request);
     codec_enum(c, "about", &m->about, messages);
     code_walk(c, &m->code);
     codec_check(c, m->code != ASSENT_OK, "code", "a refusal without an error");
@@ -70,6 +71,7 @@ static void refused_walk(struct codec *c, struct msg_refused *m)
 
 static void enlist_walk(struct codec *c, struct msg_enlist *m)
 {
+    codec_u64(c, "request", &m->request);
     codec_gtid(c, "gtid", &m->gtid);
     codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
     codec_u32(c, "timeout_ms", &m->timeout_ms);
@@ -79,6 +81,7 @@ static void enlist_walk(struct codec *c, struct msg_enlist *m)
 
 static void enlisted_walk(struct codec *c, struct msg_enlisted *m)
 {
+    codec_u64(c, "request", &m->request);
     codec_gtid(c, "gtid", &m->gtid);
     codec_branch(c, "branch", &m->branch);
 }
@@ -94,6 +97,7 @@ static void submit_branch_walk(struct codec *c, unsigned number, struct msg_bran
 
 static void submit_walk(struct codec *c, struct msg_submit *m, struct msg_branch *branches)
 {
+    codec_u64(c, "request", &m->request);
     codec_gtid(c, "gtid", &m->gtid);
     codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
     codec_flags(c, "flags", &m->flags, SUBMIT_WAIT_DONE);
@@ -113,8 +117,15 @@ static void submit_walk(struct codec *c, struct msg_submit *m, struct msg_branch
         m->branches = branches;
 }
 
+static void gtid_walk(struct codec *c, struct msg_gtid *m)
+{
+    codec_u64(c, "request", &m->request);
+    codec_gtid(c, "gtid", &m->gtid);
+}
+
 static void result_walk(struct codec *c, struct msg_result *m)
 {
+    codec_u64(c, "request", &m->request);
     codec_gtid(c, "gtid", &m->gtid);
     codec_enum(c, "about", &m->about, REQUESTS);
     codec_enum(c, "outcome", &m->outcome, OUTCOMES);
@@ -207,7 +218,7 @@ bool messages_walk(struct codec *c, struct msg *msg, struct msg_branch *branches
     case MSG_ENLISTED: enlisted_walk(c, &msg->u.enlisted); return true;
     case MSG_SUBMIT: submit_walk(c, &msg->u.submit, branches); return true;
     case MSG_CANCEL:
-    case MSG_STATUS: codec_gtid(c, "gtid", &msg->u.gtid.gtid); return true;
+    case MSG_STATUS: gtid_walk(c, &msg->u.gtid); return true;
     case MSG_RESULT: result_walk(c, &msg->u.result); return true;
     case MSG_PREPARE: prepare_walk(c, &msg->u.prepare); return true;
     case MSG_VOTE: vote_walk(c, &msg->u.vote); return true;

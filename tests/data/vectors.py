@@ -20,7 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 NAME = re.compile(rb"[A-Za-z0-9._:-]{1,64}\Z")
 NONE = 65535
 KIND, PROTOCOL = ("kind", "enum", {1, 2}), ("protocol", "enum", {1})
-GTID, ATTEMPT = ("gtid", "name"), ("attempt", "u64")
+GTID, ATTEMPT, REQUEST = ("gtid", "name"), ("attempt", "u64"), ("request", "u64")
 BRANCH, BRANCH_OR_NONE = ("branch", "u16", range(64)), [*range(64), NONE]
 PAYLOAD, REASON_TEXT = ("payload", "hex32", 65536), ("text", "text16", 160)
 TIMEOUT, JSON = ("timeout_ms", "u32"), ("json", "text32", 1 << 20)
@@ -33,18 +33,18 @@ MESSAGES = {
     "WELCOME": (2, [("peer_incarnation", "u64"), ("lease_first", "u64"),
                     ("lease_count", "u32", range(65537)), ("lease_ms", "u64"),
                     ("payload_bytes_max", "u32", range(65537)), ("branches_max", "u16", range(65))]),
-    "REFUSED": (3, [("about", "enum", {*range(1, 7), *range(10, 16), *range(20, 27), 30, 31}),
+    "REFUSED": (3, [REQUEST, ("about", "enum", {*range(1, 7), *range(10, 16), *range(20, 27), 30, 31}),
                     ("code", "u16", range(1, 20)), ("gtid", "name?"), REASON_TEXT]),
     "PING": (4, [("stamp", "u64")]),
     "PONG": (5, [("stamp", "u64")]),
     "LEASE": (6, []),
-    "ENLIST": (10, [GTID, PROTOCOL, TIMEOUT, BRANCH, ("resource", "name")]),
-    "ENLISTED": (11, [GTID, BRANCH]),
-    "SUBMIT": (12, [GTID, PROTOCOL, ("flags", "u8", range(2)), TIMEOUT,
+    "ENLIST": (10, [REQUEST, GTID, PROTOCOL, TIMEOUT, BRANCH, ("resource", "name")]),
+    "ENLISTED": (11, [REQUEST, GTID, BRANCH]),
+    "SUBMIT": (12, [REQUEST, GTID, PROTOCOL, ("flags", "u8", range(2)), TIMEOUT,
                     ("branches", "list", [BRANCH, KIND, ("resource", "name"), PAYLOAD])]),
-    "CANCEL": (13, [GTID]),
-    "STATUS": (14, [GTID]),
-    "RESULT": (15, [GTID, ("about", "enum", {12, 13, 14}), ("outcome", "enum", range(4)),
+    "CANCEL": (13, [REQUEST, GTID]),
+    "STATUS": (14, [REQUEST, GTID]),
+    "RESULT": (15, [REQUEST, GTID, ("about", "enum", {12, 13, 14}), ("outcome", "enum", range(4)),
                     ("reason", "enum", range(8)), ("mixed", "enum", {0, 1}),
                     ("finished", "enum", {0, 1}), ("branch", "u16", BRANCH_OR_NONE), REASON_TEXT]),
     "PREPARE": (20, [GTID, ATTEMPT, BRANCH, PROTOCOL, KIND, ("flags", "u8", range(2)), TIMEOUT,

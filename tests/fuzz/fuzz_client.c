@@ -142,6 +142,7 @@ static void reply(struct bench *b, const struct msg *msg)
 static struct msg refusal_of(const struct msg *request, const struct gtid *gtid, int code)
 {
     struct msg msg = {.type = MSG_REFUSED};
+    msg.u.refused.request = msg_request(request);
     msg.u.refused.about = (uint8_t)request->type;
     msg.u.refused.code = (uint16_t)code;
     if (gtid)
@@ -155,6 +156,7 @@ static void reply_result(struct bench *b, const struct msg *request, const struc
     const struct truth *truth = &b->truths[index_of(gtid)];
     struct msg msg = {.type = MSG_RESULT};
     msg.u.result = (struct msg_result){
+        .request = msg_request(request),
         .gtid = *gtid,
         .about = (uint8_t)request->type,
         .outcome = how & 0x40        ? OUTCOME_NONE
@@ -201,6 +203,7 @@ static void serve(struct bench *b, const struct msg *request, unsigned sent_at, 
         reply_result(b, request, &request->u.gtid.gtid, how);
     } else if (request->type == MSG_ENLIST) {
         msg.type = MSG_ENLISTED;
+        msg.u.enlisted.request = msg_request(request);
         msg.u.enlisted.gtid = request->u.enlist.gtid;
         reply(b, &msg);
     } else {

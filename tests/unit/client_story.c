@@ -191,7 +191,8 @@ void story_ask(struct story *s, enum ask_kind kind, token_t token, const char *g
 void story_result(struct story *s, enum msg_type about, const char *gtid, enum outcome outcome)
 {
     struct msg msg = {.type = MSG_RESULT};
-    msg.u.result = (struct msg_result){.gtid = story_gtid(gtid),
+    msg.u.result = (struct msg_result){.request = UINT64_MAX,
+                                       .gtid = story_gtid(gtid),
                                        .about = (uint8_t)about,
                                        .outcome = (uint8_t)outcome,
                                        .branch = BRANCH_NONE};
@@ -201,7 +202,8 @@ void story_result(struct story *s, enum msg_type about, const char *gtid, enum o
 void story_refuse(struct story *s, enum msg_type about, const char *gtid, enum assent_code code)
 {
     struct msg msg = {.type = MSG_REFUSED};
-    msg.u.refused = (struct msg_refused){.about = (uint8_t)about, .code = (uint16_t)code};
+    msg.u.refused = (struct msg_refused){
+        .request = UINT64_MAX, .about = (uint8_t)about, .code = (uint16_t)code};
     if (gtid)
         msg.u.refused.gtid = story_gtid(gtid);
     story_hear(s, &msg);

@@ -13,6 +13,7 @@
 #define GTID_OF(type)    F(type, gtid, GTID, 0)
 #define BRANCH_OF(type)  F(type, branch, U16, 63)
 #define ATTEMPT_OF(type) F(type, attempt, U64, UINT64_MAX)
+#define REQUEST_OF(type) F(type, request, U64, UINT64_MAX)
 
 const struct field fields_header[] = {
     F(struct frame_header, from_coordinator, U8, BITS(2)),
@@ -42,6 +43,7 @@ static const struct field welcome_table[] = {
     END,
 };
 static const struct field refused_table[] = {
+    REQUEST_OF(struct msg_refused),
     F(struct msg_refused, about, U8, 1 << MSG_HELLO | 1 << MSG_SUBMIT | 1 << MSG_INQUIRE),
     F(struct msg_refused, code, U16, 19),
     F(struct msg_refused, gtid, GTID_OR_NONE, 0),
@@ -51,6 +53,7 @@ static const struct field refused_table[] = {
 static const struct field ping_table[] = {F(struct msg_ping, stamp, U64, UINT64_MAX), END};
 static const struct field lease_table[] = {END};
 static const struct field enlist_table[] = {
+    REQUEST_OF(struct msg_enlist),
     GTID_OF(struct msg_enlist),
     F(struct msg_enlist, protocol, U8, 2),
     F(struct msg_enlist, timeout_ms, U32, UINT32_MAX),
@@ -59,11 +62,13 @@ static const struct field enlist_table[] = {
     END,
 };
 static const struct field enlisted_table[] = {
+    REQUEST_OF(struct msg_enlisted),
     GTID_OF(struct msg_enlisted),
     BRANCH_OF(struct msg_enlisted),
     END,
 };
 static const struct field submit_table[] = {
+    REQUEST_OF(struct msg_submit),
     GTID_OF(struct msg_submit),
     F(struct msg_submit, protocol, U8, 2),
     F(struct msg_submit, flags, U8, BITS(2)),
@@ -77,8 +82,10 @@ const struct field fields_submit_branch[] = {
     F(struct msg_branch, payload, HEX, 65536),
     END,
 };
-static const struct field gtid_table[] = {GTID_OF(struct msg_gtid), END};
+static const struct field gtid_table[] = {REQUEST_OF(struct msg_gtid), GTID_OF(struct msg_gtid),
+                                          END};
 static const struct field result_table[] = {
+    REQUEST_OF(struct msg_result),
     GTID_OF(struct msg_result),
     F(struct msg_result, about, U8, 1 << MSG_SUBMIT | 1 << MSG_CANCEL | 1 << MSG_STATUS),
     F(struct msg_result, outcome, U8, BITS(4)),

@@ -42,7 +42,8 @@ void fake_result(struct fake *f, peer_t peer, enum msg_type about, const struct 
                  enum outcome outcome)
 {
     struct msg msg = {.type = MSG_RESULT};
-    msg.u.result = (struct msg_result){.gtid = *gtid,
+    msg.u.result = (struct msg_result){.request = UINT64_MAX, // whatever was sent last
+                                       .gtid = *gtid,
                                        .about = (uint8_t)about,
                                        .outcome = (uint8_t)outcome,
                                        .branch = BRANCH_NONE,
@@ -54,8 +55,10 @@ void fake_refuse(struct fake *f, peer_t peer, enum msg_type about, const struct 
                  enum assent_code code, const char *text)
 {
     struct msg msg = {.type = MSG_REFUSED};
-    msg.u.refused = (struct msg_refused){
-        .about = (uint8_t)about, .code = (uint16_t)code, .text = slice_text(text)};
+    msg.u.refused = (struct msg_refused){.request = UINT64_MAX,
+                                         .about = (uint8_t)about,
+                                         .code = (uint16_t)code,
+                                         .text = slice_text(text)};
     if (gtid)
         msg.u.refused.gtid = *gtid;
     fake_reply(f, peer, &msg);

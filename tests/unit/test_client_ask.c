@@ -18,7 +18,8 @@ static void a_request_is_sent_and_answered_once(void **state)
     story_result(&s, MSG_STATUS, "g", OUTCOME_COMMITTED);
     story_is(&s, "");
     struct msg msg = {.type = MSG_RESULT};
-    msg.u.result = (struct msg_result){.gtid = story_gtid("g"),
+    msg.u.result = (struct msg_result){.request = UINT64_MAX,
+                                       .gtid = story_gtid("g"),
                                        .about = MSG_SUBMIT,
                                        .outcome = OUTCOME_ABORTED,
                                        .finished = 1,
@@ -63,7 +64,8 @@ static void a_reconnection_sends_everything_again(void **state)
     story_is(&s, "-> HELLO client\n-> SUBMIT a 0:bank=1\n-> ENLIST b 3:bank\n");
     story_result(&s, MSG_SUBMIT, "a", OUTCOME_COMMITTED);
     struct msg msg = {.type = MSG_ENLISTED};
-    msg.u.enlisted = (struct msg_enlisted){.gtid = story_gtid("b"), .branch = 2};
+    msg.u.enlisted =
+        (struct msg_enlisted){.request = UINT64_MAX, .gtid = story_gtid("b"), .branch = 2};
     story_hear(&s, &msg);
     story_is(&s, "1: OK committed\n");
     msg.u.enlisted.branch = 3;
@@ -293,6 +295,48 @@ static void a_refusal_does_not_hide_what_an_earlier_send_did(void **state)
     story_end(&s);
 }
 
+// An answer that was long under way: the client has asked the same again meanwhile, and what was
+// true for the first request need not be for the second.
+static void an_answer_is_for_what_was_sent_by_then(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, NULL);
+    story_ready(&s);
+    story_ask(&s, ASK_STATUS, 1, "g", 20000);
+    story_ask(&s, ASK_STATUS, 2, "g", 20000);
+    story_skip(&s);
+    struct msg msg = {.type = MSG_RESULT};
+    msg.u.result = (struct msg_result){
+        .request = 1, .gtid = story_gtid("g"), .about = MSG_STATUS, .outcome = OUTCOME_UNKNOWN};
+    story_hear(&s, &msg);
+    story_is(&s, "1: OK unknown\n");
+    story_hear(&s, &msg);
+    story_is(&s, "");
+    msg.u.result.request = 2;
+    msg.u.result.outcome = OUTCOME_COMMITTED;
+    story_hear(&s, &msg);
+    story_is(&s, "2: OK committed\n");
+    // Another content, and an answer to the first.
+    story_submit(&s, 3, "h", "1", 100);
+    story_wait(&s, 100);
+    story_submit(&s, 4, "h", "2", 20000);
+    story_is(&s, "-> SUBMIT h 0:bank=1\n3: TIMEOUT\n-> SUBMIT h 0:bank=2\n");
+    msg.u.result = (struct msg_result){
+        .request = 3, .gtid = story_gtid("h"), .about = MSG_SUBMIT, .outcome = OUTCOME_COMMITTED};
+    story_hear(&s, &msg);
+    struct msg refused = {.type = MSG_REFUSED};
+    refused.u.refused = (struct msg_refused){
+        .request = 3, .about = MSG_SUBMIT, .code = ASSENT_LIMIT, .gtid = story_gtid("h")};
+    story_hear(&s, &refused);
+    story_is(&s, "");
+    refused.u.refused.request = 4;
+    refused.u.refused.code = ASSENT_CONFLICT;
+    story_hear(&s, &refused);
+    story_is(&s, "4: CONFLICT\n");
+    story_end(&s);
+}
+
 // The same request twice is one transaction: what refuses the second send says nothing of the
 // first, whoever of the two asked it.
 static void nor_what_another_of_the_same_did(void **state)
@@ -451,7 +495,8 @@ static void submit_to_the_end(struct story *s, uint64_t ms)
 static void hear_committed(struct story *s, bool finished)
 {
     struct msg msg = {.type = MSG_RESULT};
-    msg.u.result = (struct msg_result){.gtid = story_gtid("g"),
+    msg.u.result = (struct msg_result){.request = UINT64_MAX,
+                                       .gtid = story_gtid("g"),
                                        .about = MSG_SUBMIT,
                                        .outcome = OUTCOME_COMMITTED,
                                        .finished = finished,
@@ -522,6 +567,7 @@ int main(void)
         cmocka_unit_test(other_refusals_complete),
         cmocka_unit_test(a_refusal_does_not_hide_what_an_earlier_send_did),
         cmocka_unit_test(nor_what_another_of_the_same_did),
+        cmocka_unit_test(an_answer_is_for_what_was_sent_by_then),
         cmocka_unit_test(what_one_coordinator_was_asked_another_is_not),
         cmocka_unit_test(a_refusal_after_in_progress_is_no_proof_either),
         cmocka_unit_test(a_refused_session_refuses_what_was_never_sent),

@@ -327,11 +327,48 @@ static void test_limits(void **state)
     desk_expect_refused(d, CLIENT, ASSENT_BUSY);
 }
 
+// Every answer names the request that it answers: of a repetition, the newest.
+static void test_answers_name_their_request(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_own("numbered");
+    struct msg ask = {.type = MSG_STATUS, .u.gtid = {.request = 5, .gtid = gtid}};
+    desk_receive(d, CLIENT, "alice", &ask);
+    desk_found(d, NULL, 0);
+    desk_expect_result(d, CLIENT, OUTCOME_UNKNOWN);
+    assert_int_equal(d->msg.u.result.request, 5);
+    struct msg_branch branch = {.kind = BRANCH_CALL, .resource = slice_text("bank-a")};
+    struct msg submit = {.type = MSG_SUBMIT};
+    submit.u.submit = (struct msg_submit){.request = 6,
+                                          .gtid = gtid,
+                                          .protocol = PROTOCOL_2PC,
+                                          .branch_count = 1,
+                                          .branches = &branch};
+    desk_receive(d, CLIENT, "alice", &submit);
+    token_t look = desk_expect_lookup(d);
+    submit.u.submit.request = 7;
+    desk_receive(d, CLIENT, "alice", &submit);
+    ask.u.gtid.request = 8;
+    desk_receive(d, OTHER_CLIENT, "alice", &ask);
+    desk_expect_refused(d, OTHER_CLIENT, ASSENT_STATE); // it has not said HELLO
+    assert_int_equal(d->msg.u.refused.request, 8);
+    struct event event = {.type = EVENT_LOOKED_UP, .u.looked_up.token = look};
+    desk_step(d, &event);
+    desk_expect_write(d, STAGE_DELEGATED, OUTCOME_NONE, false);
+    desk_written(d);
+    struct msg_prepare a = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
+    desk_vote(d, PEER_A, &a, VOTE_NO);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_ABORTED, false);
+    desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
+    assert_int_equal(d->msg.u.result.request, 7);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
         T(test_what_silence_means),
+        T(test_answers_name_their_request),
         T(test_same_request_twice),
         T(test_own_gtid_abort_is_durable_first),
         T(test_own_gtid_runs_again_after_crash),

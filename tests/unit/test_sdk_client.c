@@ -54,7 +54,8 @@ static void submitted(struct fake *f, peer_t peer, const struct msg_submit *subm
         fake_refuse(f, peer, MSG_SUBMIT, gtid, ASSENT_LIMIT, "much too much");
     else if (strcmp(word, "abort") == 0) {
         struct msg msg = {.type = MSG_RESULT};
-        msg.u.result = (struct msg_result){.gtid = *gtid,
+        msg.u.result = (struct msg_result){.request = submit->request,
+                                           .gtid = *gtid,
                                            .about = MSG_SUBMIT,
                                            .outcome = OUTCOME_ABORTED,
                                            .reason = REASON_VOTED_NO,
@@ -77,6 +78,7 @@ static void handle(struct fake *f, peer_t peer, const struct msg *msg)
         bool silent = slice_equal(msg->u.enlist.resource, slice_text("silent"));
         bool away = slice_equal(msg->u.enlist.resource, slice_text("away"));
         struct msg reply = {.type = MSG_ENLISTED};
+        reply.u.enlisted.request = msg->u.enlist.request;
         reply.u.enlisted.gtid = msg->u.enlist.gtid;
         reply.u.enlisted.branch = msg->u.enlist.branch;
         if (away)

@@ -42,11 +42,17 @@ static void random_message(struct msg *msg)
     msg->type = types[rng_below(&rng, sizeof types / sizeof types[0])];
     struct gtid gtid = some_gtid();
     if (msg->type == MSG_REFUSED)
-        msg->u.refused = (struct msg_refused){
-            .about = MSG_SUBMIT, .code = (uint16_t)(1 + rng_below(&rng, 19)), .gtid = gtid};
+        msg->u.refused = (struct msg_refused){.request = rng_next(&rng),
+                                              .about = MSG_SUBMIT,
+                                              .code = (uint16_t)(1 + rng_below(&rng, 19)),
+                                              .gtid = gtid};
     else if (msg->type == MSG_RESULT)
-        msg->u.result = (struct msg_result){
-            .gtid = gtid, .about = MSG_STATUS, .outcome = (uint8_t)rng_below(&rng, 4)};
+        msg->u.result = (struct msg_result){.request = rng_next(&rng),
+                                            .gtid = gtid,
+                                            .about = MSG_STATUS,
+                                            .outcome = (uint8_t)rng_below(&rng, 4)};
+    else if (msg->type == MSG_ENLISTED)
+        msg->u.enlisted = (struct msg_enlisted){.request = rng_next(&rng), .gtid = gtid};
     else if (msg->type == MSG_WELCOME)
         msg->u.welcome = (struct msg_welcome){.lease_first = rng_next(&rng), .lease_count = 5};
     else if (msg->type == MSG_HELLO)
