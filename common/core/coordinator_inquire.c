@@ -160,7 +160,8 @@ static void inquire_record(struct coordinator *c, const struct session *s,
         return;
     }
     const struct record_heuristic *h = &found->heuristic;
-    bool forced = false;
+    // Of another coordinator's run nothing is known but what an operator said.
+    bool forced = h->forced != OUTCOME_NONE && found->owner.size == 0;
     for (unsigned i = 0; i < found->branch_count && h->forced != OUTCOME_NONE; i++) {
         const struct record_branch *b = &found->branches[i];
         forced |= b->branch == inquiry->branch && b->vote == VOTE_YES;

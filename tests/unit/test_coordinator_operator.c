@@ -259,6 +259,12 @@ static void test_force_is_not_for_those_that_did_not_vote(void **state)
     desk_found(d, &record, 0);
     desk_expect(d, PEER_B, MSG_ROLLBACK);
     assert_int_equal(d->msg.u.decide.flags, 0);
+    record.owner = slice_of(NULL, 0); // another coordinator's: there is no other word on it
+    record.outcome = OUTCOME_COMMITTED;
+    desk_inquire(d, PEER_B, &record.gtid, d->config.id, record.attempt, 7);
+    desk_found(d, &record, 0);
+    desk_expect(d, PEER_B, MSG_COMMIT);
+    assert_int_equal(d->msg.u.decide.flags, DECIDE_HEURISTIC);
     desk_inquire(d, PEER_B, &record.gtid, d->config.id, record.attempt, 0);
     desk_found(d, &record, 0);
     desk_expect(d, PEER_B, MSG_COMMIT);
