@@ -34,6 +34,22 @@ static int tell_run(uint64_t seed, const struct overrides *overrides)
     return result.failed ? 1 : 0;
 }
 
+static int print_hashes(const struct options *options)
+{
+    int status = 0;
+    for (uint64_t seed = options->first; seed <= options->last; seed++) {
+        struct sim_setup setup;
+        struct sim_result result;
+        struct sim_extras extras = {0};
+        setup_draw(&setup, seed);
+        overrides_apply(&options->overrides, &setup);
+        sim_run(&setup, &extras, &result);
+        printf("%llu %016llx\n", (unsigned long long)seed, (unsigned long long)result.hash);
+        status |= result.failed;
+    }
+    return status;
+}
+
 static void print_count(const char *option, unsigned count)
 {
     if (count)
@@ -176,6 +192,8 @@ int main(int argc, char **argv)
         goto done;
     if (options.minimize)
         status = shrink_run(&options);
+    else if (options.hashes)
+        status = print_hashes(&options);
     else if (options.trace)
         status = tell_run(options.first, &options.overrides);
     else

@@ -26,6 +26,7 @@ static const char usage[] =
     "  --quiet              no progress\n"
     "\n"
     "  --trace              with --seed: the story of the run\n"
+    "  --hashes             of each run its seed and the hash of its trace, and nothing else\n"
     "  --minimize           with --seed: the smallest run that still breaks the same, and its "
     "story\n"
     "\n"
@@ -155,6 +156,7 @@ enum {
     O_COVERAGE,
     O_QUIET,
     O_TRACE,
+    O_HASHES,
     O_MINIMIZE,
     O_LIST_MUTANTS,
     O_MUTANT,
@@ -179,6 +181,7 @@ static const struct option table[] = {
     {"coverage", no_argument, NULL, O_COVERAGE},
     {"quiet", no_argument, NULL, O_QUIET},
     {"trace", no_argument, NULL, O_TRACE},
+    {"hashes", no_argument, NULL, O_HASHES},
     {"minimize", no_argument, NULL, O_MINIMIZE},
     {"list-mutants", no_argument, NULL, O_LIST_MUTANTS},
     {"mutant", required_argument, NULL, O_MUTANT},
@@ -236,6 +239,7 @@ static int read_one(int option, struct options *ret)
     case O_COVERAGE: ret->coverage = true; return -1;
     case O_QUIET: ret->quiet = true; return -1;
     case O_TRACE: ret->trace = true; return -1;
+    case O_HASHES: ret->hashes = true; return -1;
     case O_MINIMIZE: ret->minimize = true; return -1;
     case O_LIST_MUTANTS: mutant_list(stdout); return 0;
     case O_MUTANT: ret->mutant = optarg; return -1;

@@ -11,7 +11,7 @@ struct options {
     unsigned jobs;
     unsigned failures_max;
     uint64_t seconds;
-    bool json, trace, minimize, coverage, quiet;
+    bool json, trace, hashes, minimize, coverage, quiet;
     const char *mutant; // NULL: none
     struct overrides overrides;
     struct strikes only; // owned

@@ -3,7 +3,7 @@
 // faults are absent from most runs, so that each is met alone, in company, and in crowds.
 #include "sim.h"
 
-enum { MILLION = 1000000 };
+enum { MILLION = 1000000, LONG_MS = 86400000 };
 
 // Highest rates; a run draws below it, mostly far below.
 static const uint32_t rate_max[FAULT_COUNT] = {
@@ -42,6 +42,43 @@ static void draw_rates(struct sim_setup *setup, struct rng *rng)
     }
 }
 
+// Some bugs need several rare things at once. Each theme makes one such meeting common.
+static void draw_theme(struct sim_setup *setup, struct rng *rng)
+{
+    switch (rng_below(rng, 30)) {
+    case 0: // one gtid, several runs, and what an earlier run left behind
+        setup->own_rate = MILLION;
+        setup->participants = 2;
+        setup->branches_max = 2;
+        setup->retention_ms = LONG_MS;
+        setup->span_ms = 20000;
+        setup->rate[FAULT_OTHER] = 400000;
+        setup->rate[FAULT_REPEAT] = 400000;
+        setup->rate[FAULT_SLOW_RM] = 400000;
+        setup->rate[FAULT_LOSS] = 350000;
+        setup->rate[FAULT_CRASH_IDLE] = 150000;
+        break;
+    case 1: // operators, and processes that die while what they said is being carried out
+        setup->rate[FAULT_OPERATOR] = 600000;
+        setup->rate[FAULT_PARTITION] = 200000;
+        setup->rate[FAULT_CRASH_IDLE] = 300000;
+        setup->rate[FAULT_SLOW_RM] = 100000;
+        break;
+    case 2: // answers that are lost, and a coordinator that is told to stop
+        setup->rate[FAULT_DRAIN] = 200000;
+        setup->rate[FAULT_LOSS] = 250000;
+        setup->rate[FAULT_REPEAT] = 400000;
+        break;
+    case 3: // one branch alone, and messages that come far too late
+        setup->branches_max = 1;
+        setup->rate[FAULT_DELAY] = 150000;
+        setup->rate[FAULT_TWICE] = 300000;
+        setup->rate[FAULT_DISORDER] = 500000;
+        break;
+    default: break;
+    }
+}
+
 void setup_draw(struct sim_setup *ret, uint64_t seed)
 {
     struct rng rng;
@@ -61,17 +98,18 @@ void setup_draw(struct sim_setup *ret, uint64_t seed)
         .span_ms = percent(&rng, 50)   ? 2000
                    : percent(&rng, 50) ? 20000
                                        : 90000,
-        .retention_ms = percent(&rng, 25) ? (uint32_t)rng_below(&rng, 20000) : 86400000,
+        .retention_ms = percent(&rng, 25) ? (uint32_t)rng_below(&rng, 20000) : LONG_MS,
         .patience_ms = percent(&rng, 30) ? 500 + (uint32_t)rng_below(&rng, 10000) : 60000,
         .rm_durable = percent(&rng, 40),
         .tight = percent(&rng, 15),
     };
     draw_rates(ret, &rng);
+    draw_theme(ret, &rng);
     if (ret->tight) // what an operator did is remembered for ever, and would fill the little room
         ret->rate[FAULT_OPERATOR] = 0;
     // A record that is gone answers no more: whoever brings a gtid of his own again after that
     // begins another transaction.
-    if (ret->retention_ms < 86400000)
+    if (ret->retention_ms < LONG_MS)
         ret->own_rate = 0;
 }
 

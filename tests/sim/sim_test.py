@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""assent-sim as its users meet it: replays, shrunk runs, mutants, options."""
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import unittest
+
+BIN = os.path.join(os.environ["ASSENT_BIN_DIR"], "assent-sim")
+
+
+def run(*arguments):
+    return subprocess.run([BIN, *arguments], capture_output=True, text=True)
+
+
+def results(*arguments):
+    done = run("--json", "--quiet", *arguments)
+    return done.returncode, json.loads(done.stdout)
+
+
+class Replays(unittest.TestCase):
+    def test_one_seed_is_one_run(self):
+        for seed in ("3", "17", "1001"):
+            first, second = run("--seed", seed, "--trace"), run("--seed", seed, "--trace")
+            self.assertEqual(first.returncode, 0, first.stdout[-500:])
+            self.assertEqual(first.stdout, second.stdout)
+            self.assertRegex(first.stdout, r"trace hash [0-9a-f]{16}")
+
+    def test_hashes_do_not_depend_on_what_was_played_before(self):
+        alone = [line for seed in (5, 6, 7) for line in run("--seed", str(seed), "--hashes").stdout.splitlines()]
+        together = run("--seeds", "5..7", "--hashes").stdout.splitlines()
+        self.assertEqual(alone, together)
+        self.assertEqual(len(set(line.split()[1] for line in together)), 3)
+
+    def test_totals_do_not_depend_on_the_number_of_processes(self):
+        one, two = results("--seeds", "1..300", "--jobs", "1")[1], results("--seeds", "1..300", "--jobs", "2")[1]
+        for key in ("seeds", "transactions", "committed", "messages", "steps", "crashes", "faults"):
+            self.assertEqual(one[key], two[key], key)
+        self.assertEqual(one["seeds"], 300)
+        self.assertGreaterEqual(one["transactions"], 300 * 20)
+
+
+class Mutants(unittest.TestCase):
+    def test_a_mutant_is_found_out(self):
+        status, found = results("--mutant", "decide-early", "--seeds", "1..100")
+        self.assertEqual(status, 1)
+        self.assertEqual(found["failures"][0]["invariant"], "durable before visible")
+        self.assertEqual(found["mutant"], "decide-early")
+
+    def test_the_lowest_seed_is_the_one_that_is_told(self):
+        one = results("--mutant", "fence-ignored", "--seeds", "1..3000", "--jobs", "1")[1]
+        two = results("--mutant", "fence-ignored", "--seeds", "1..3000", "--jobs", "2")[1]
+        self.assertEqual(one["failures"][0], two["failures"][0])
+
+    def test_without_it_the_same_seeds_hold(self):
+        status, found = results("--seeds", "1..100")
+        self.assertEqual((status, found["failures"]), (0, []))
+
+    def test_a_shrunk_run_breaks_the_same(self):
+        found = results("--mutant", "end-early", "--seeds", "1..1000")[1]["failures"][0]
+        shrunk = run("--mutant", "end-early", "--seed", str(found["seed"]), "--minimize", "--quiet")
+        self.assertEqual(shrunk.returncode, 1)
+        self.assertIn(f"BROKEN: {found['invariant']}", shrunk.stdout)
+        faults, transactions = map(int, re.search(
+            r"(\d+) faults and (\d+) transactions are enough", shrunk.stdout).groups())
+        self.assertLessEqual(transactions, 6)
+        self.assertLessEqual(faults, 10)
+        command = shlex.split(shrunk.stdout.splitlines()[-1])
+        self.assertEqual(command[0], "assent-sim")
+        again = run(*command[1:])
+        self.assertEqual(again.returncode, 1)
+        self.assertIn(f"BROKEN: {found['invariant']}", again.stdout)
+
+    def test_what_is_not_broken_is_not_shrunk(self):
+        done = run("--seed", "1", "--minimize", "--quiet")
+        self.assertEqual((done.returncode, done.stdout), (0, "seed 1 breaks nothing\n"))
+
+
+class Options(unittest.TestCase):
+    def test_help_and_version(self):
+        self.assertIn("usage: assent-sim", run("--help").stdout)
+        self.assertRegex(run("--version").stdout, r"^assent-sim \d+\.\d+\.\d+\n$")
+
+    def test_lists(self):
+        self.assertGreaterEqual(len(run("--list-mutants").stdout.splitlines()), 20)
+        self.assertIn("partition", run("--list-faults").stdout)
+
+    def test_wrong_ones(self):
+        for wrong in (["--seeds", "9..3"], ["--seeds", "x"], ["--seed", "-1"], ["--jobs", "0"],
+                      ["--fault", "loss"], ["--fault", "loss=1000001"], ["--fault", "sun=1"],
+                      ["--only", "loss"], ["--without", "x"], ["--mutant", "none-such"],
+                      ["--trace", "--seeds", "1..2"], ["--nonsense"], ["stray"], ["--seeds"]):
+            done = run(*wrong)
+            self.assertEqual(done.returncode, 2, wrong)
+            self.assertIn("--help", done.stderr + "--help" if wrong[0] == "--mutant" else done.stderr)
+
+    def test_faults_can_be_chosen(self):
+        none = [argument for line in run("--list-faults").stdout.splitlines()
+                for argument in ("--fault", line.split()[0] + "=0")]
+        calm = results("--seeds", "1..50", *none)[1]
+        self.assertEqual((calm["faults"], calm["crashes"]), (0, 0))
+        stormy = results("--seeds", "1..50", *none, "--fault", "crash-idle=300000")[1]
+        self.assertGreater(stormy["crashes"], 100)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]], verbosity=0)
