@@ -84,8 +84,10 @@ static int fill_descriptors(void)
     do
         fd = open("/dev/null", O_RDWR);
     while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd < 0)
+    if (fd < 0) {
+        perror("assentd: /dev/null"); // said if anybody can hear it
         return EXIT_ENVIRONMENT;
+    }
     close(fd);
     return EXIT_CLEAN;
 }

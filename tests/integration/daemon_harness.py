@@ -220,6 +220,7 @@ class Peer:
                        "log_seq": "0x0", "seal": "0x0", "fence": "0x0"}
         self.messages = []
         self.heard = None  # the last header
+        self.request = 0
         if hello:
             self.send(self.hello(role, name, journal))
             self.welcome = self.expect("WELCOME")
@@ -232,7 +233,14 @@ class Peer:
                 "journal": hex(journal) if part else "0x0", "name": name}
 
     def send(self, *messages, **header):
-        frame = {"header": {**self.header, **header}, "messages": list(messages)}
+        """Requests are numbered, unless they say a number of their own."""
+        numbered = []
+        for message in messages:
+            if message["type"] in ("ENLIST", "SUBMIT", "CANCEL", "STATUS"):
+                self.request += 1
+                message = {"request": hex(self.request), **message}
+            numbered.append(message)
+        frame = {"header": {**self.header, **header}, "messages": numbered}
         self.link.send(vectors.raw({"bytes": vectors.encode_frame(frame)}))
 
     def next(self):
