@@ -335,6 +335,12 @@ inline begin(state_)
     attempts++;
     c_attempt = attempts;
     c_phase = state_;
+    // What earlier attempts came to matters no more.
+    for (k : 0 .. n - 1) {
+        b[k].let_go = 0;
+        b[k].rolled_back = 0;
+    }
+    k = 0;
     if
     :: own_gtid -> begun = 1
     :: else

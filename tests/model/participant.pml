@@ -103,10 +103,23 @@ inline journal(stage)
 
 // ---- what it says ----
 
+// What nobody waits for any more is all the same, but that it was said.
+#if defined(TRACE) || defined(MUTANT_STALE_VOTE)
+#define WAITED_FOR(attempt_) true
+#define MISSED(attempt_) false
+#else
+#define WAITED_FOR(attempt_)                                                                       \
+    (r.stage == DELEGATED ||                                                                       \
+     (attempt_ == c_attempt && (c_phase == PREPARING || c_phase == DELEGATING)))
+#define MISSED(attempt_)                                                                           \
+    (attempt_ != 0 && attempt_ != c_attempt && (attempt_ != r.attempt || r.stage == ENDED))
+#endif
+
 inline send_vote(set, attempt_, vote)
 {
     if
-    :: SEES(K_VOTE, i, attempt_, vote) -> EAT; ADD(set, attempt_)
+    :: WAITED_FOR(attempt_) && SEES(K_VOTE, i, attempt_, vote) -> EAT; ADD(set, attempt_)
+    :: !WAITED_FOR(attempt_) -> ADD(b[i].no, attempt_)
     :: TRACED // nobody listens
     fi
 }
@@ -114,11 +127,12 @@ inline send_vote(set, attempt_, vote)
 inline send_done(attempt_, outcome_, forced_, forgotten_)
 {
     if
-    :: forgotten_ -> ADD(b[i].done_forgotten, attempt_)
-    :: !forgotten_ && outcome_ == COMMITTED && forced_ -> ADD(b[i].done_commit_forced, attempt_)
-    :: !forgotten_ && outcome_ == COMMITTED && !forced_ -> ADD(b[i].done_commit, attempt_)
-    :: !forgotten_ && outcome_ == ABORTED && forced_ -> ADD(b[i].done_abort_forced, attempt_)
-    :: !forgotten_ && outcome_ == ABORTED && !forced_ -> ADD(b[i].done_abort, attempt_)
+    :: MISSED(attempt_) -> ADD(b[i].done_forgotten, attempt_)
+    :: !MISSED(attempt_) && forgotten_ -> ADD(b[i].done_forgotten, attempt_)
+    :: !MISSED(attempt_) && !forgotten_ && outcome_ == COMMITTED && forced_ -> ADD(b[i].done_commit_forced, attempt_)
+    :: !MISSED(attempt_) && !forgotten_ && outcome_ == COMMITTED && !forced_ -> ADD(b[i].done_commit, attempt_)
+    :: !MISSED(attempt_) && !forgotten_ && outcome_ == ABORTED && forced_ -> ADD(b[i].done_abort_forced, attempt_)
+    :: !MISSED(attempt_) && !forgotten_ && outcome_ == ABORTED && !forced_ -> ADD(b[i].done_abort, attempt_)
     fi
 }
 #define SEES_DONE(attempt_, outcome_, forced_, forgotten_)                                         \
@@ -168,7 +182,7 @@ inline prepared_yes()
     :: b[i].alone ->
         b[i].outcome = COMMITTED;
         write(P_DECIDING, J_DECIDED)
-    :: !b[i].alone && rm_durable -> vote_yes()
+    :: !b[i].alone && rm_durable -> vote_yes() // the resource manager's own record is the vote
     :: else -> write(VOTING, J_PREPARED)
     fi
 }
@@ -437,10 +451,10 @@ end:
         b[i].up && b[i].state == PREPARED &&
 #endif
             HAS(b[i].prepare, b[i].attempt) &&
-            ONCE(!HAS(b[i].yes, b[i].attempt)) && SEES(K_VOTE, i, b[i].attempt, V_YES) ->
+            ONCE(!HAS(b[i].yes | b[i].no, b[i].attempt)) && SEES(K_VOTE, i, b[i].attempt, V_YES) ->
         EAT;
 #ifndef MUTANT_VOTE_BEFORE_DURABLE
-        CLAIM(HAS(b[i].held, b[i].attempt) && (rm_durable || (b[i].j_stage == J_PREPARED && b[i].j_attempt == b[i].attempt)));
+        CLAIM(rm_durable || (b[i].j_stage == J_PREPARED && b[i].j_attempt == b[i].attempt));
 #endif
         ADD(b[i].yes, b[i].attempt)
     }
