@@ -259,7 +259,11 @@ inline written()
 #else
     :: w_kind == W_DECISION
 #endif
-    :: w_kind == W_HEURISTIC && c_phase == DELEGATE -> ask_back()
+    :: w_kind == W_HEURISTIC && c_phase == DELEGATE ->
+        if
+        :: c_asked || c_resolving -> ask_back()
+        :: else // it was never asked to prepare: that is the end of it
+        fi
     :: w_kind == W_HEURISTIC && c_phase != DELEGATE
     :: w_kind == W_END && r.outcome != UNKNOWN ->
         speak(r.outcome);
