@@ -339,6 +339,7 @@ end:
     :: atomic {
         CALLING(P_PREPARING) && CALLED(RM_PREPARE, A_NO) ->
         EAT;
+        DROP(b[i].held, b[i].attempt); // whatever an earlier try has left
         if
         :: b[i].abort ->
             b[i].outcome = ABORTED;
@@ -349,6 +350,7 @@ end:
     :: atomic {
         CALLING(P_PREPARING) && CALLED(RM_PREPARE, A_READ_ONLY) ->
         EAT;
+        DROP(b[i].held, b[i].attempt);
         if
         :: b[i].abort ->
             b[i].outcome = ABORTED;
