@@ -343,6 +343,14 @@ inline begin(state_)
     for (k : 0 .. n - 1) {
         b[k].let_go = 0;
         b[k].rolled_back = 0;
+#if !defined(TRACE) && !defined(MUTANT_STALE_VOTE)
+        b[k].no = b[k].no | b[k].yes | b[k].read_only;
+        b[k].yes = 0;
+        b[k].read_only = 0;
+        b[k].done_forgotten = b[k].done_forgotten | b[k].done_commit | b[k].done_abort;
+        b[k].done_commit = 0;
+        b[k].done_abort = 0;
+#endif
     }
     k = 0;
     if

@@ -108,11 +108,8 @@ inline journal(stage)
 #define WAITED_FOR(attempt_) true
 #define MISSED(attempt_) false
 #else
-#define WAITED_FOR(attempt_)                                                                       \
-    (r.stage == DELEGATED ||                                                                       \
-     (attempt_ == c_attempt && (c_phase == PREPARING || c_phase == DELEGATING)))
-#define MISSED(attempt_)                                                                           \
-    (attempt_ != 0 && attempt_ != c_attempt && (attempt_ != r.attempt || r.stage == ENDED))
+#define WAITED_FOR(attempt_) (attempt_ == attempts || r.stage == DELEGATED)
+#define MISSED(attempt_) (attempt_ != 0 && attempt_ < attempts)
 #endif
 
 inline send_vote(set, attempt_, vote)
