@@ -4,11 +4,13 @@
 // client was told is what happened, nothing is left over.
 //
 // SEEDS=n runs so many seeds; SEED=n runs one; TRACE=1 tells its story on standard error.
+// MODEL_TRACE=directory leaves there what tests/model/check --trace reads.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cluster_trace.h"
 #include "play.h"
 
 enum {
@@ -46,6 +48,7 @@ struct world {
     struct rng rng;
     struct weather weather;
     bool trace, repaired;
+    struct model_trace *model; // NULL: not wanted
     struct random_tx txs[TXS_MAX];
     unsigned tx_count;
 };
@@ -117,6 +120,8 @@ static void see(void *arg, const struct sight *sight)
 {
     if (w.trace)
         play_see(arg, sight);
+    if (w.model)
+        cluster_trace_see(w.model, sight);
     if (sight->seen == SEEN_COMPLETE)
         told(&sight->effect->u.complete);
     if (sight->seen == SEEN_STOP)
@@ -268,16 +273,31 @@ static void item_happens(void)
     cluster_happen(&w.play.cluster, item);
 }
 
+static void start(struct actor *a)
+{
+    if (w.model)
+        model_trace_start(w.model, cluster_trace_actor(a));
+    cluster_start(a);
+}
+
+static void crash(struct actor *a)
+{
+    if (w.trace)
+        fprintf(stderr, "%llu ms %s CRASHES\n", (unsigned long long)w.play.cluster.now.mono_ms,
+                a->name);
+    if (w.model)
+        model_trace_crash(w.model, cluster_trace_actor(a));
+    cluster_crash(a, rng_below(&w.rng, 3), chance(50));
+}
+
 static void disaster(void)
 {
     struct cluster *c = &w.play.cluster;
     struct actor *a = &c->actors[rng_below(&w.rng, c->count)];
     if (!a->alive) {
-        cluster_start(a);
+        start(a);
     } else if (chance(50)) {
-        if (w.trace)
-            fprintf(stderr, "%llu ms %s CRASHES\n", (unsigned long long)c->now.mono_ms, a->name);
-        cluster_crash(a, rng_below(&w.rng, 3), chance(50));
+        crash(a);
         if (chance(50))
             cluster_cut(a);
     } else if (a->peer) {
@@ -389,7 +409,7 @@ static void repair(void)
     w.repaired = true;
     for (unsigned i = 0; i < c->count; i++) {
         if (!c->actors[i].alive)
-            cluster_start(&c->actors[i]);
+            start(&c->actors[i]);
     }
     for (unsigned i = 0; i < c->count; i++)
         cluster_connect(&c->actors[i]);
@@ -448,6 +468,21 @@ static void check_disks(void)
     }
 }
 
+enum { COORDINATOR_ID = 0x1a1a1a1a1a };
+
+static void open_model(uint64_t seed, bool rm_durable)
+{
+    char prefix[32];
+    snprintf(prefix, sizeof prefix, "seed-%llu", (unsigned long long)seed);
+    struct model_trace_config config = {
+        .coordinator = COORDINATOR_ID,
+        .rm_durable = rm_durable,
+        .directory = getenv("MODEL_TRACE"),
+        .prefix = prefix,
+    };
+    w.model = config.directory ? model_trace_new(&config) : NULL;
+}
+
 static void run(uint64_t seed)
 {
     w = (struct world){.trace = getenv("TRACE") != NULL};
@@ -466,12 +501,14 @@ static void run(uint64_t seed)
         .arg = &w.play,
     };
     w.weather = draw_weather();
+    open_model(seed, options.rm_durable);
     cluster_open(&w.play.cluster, &options);
     storm();
     repair();
     for (unsigned i = 0; i < w.tx_count; i++)
         check_tx(&w.txs[i]);
     check_disks();
+    assert_true(model_trace_close(&w.model) >= 0);
     cluster_close(&w.play.cluster);
     if (w.trace)
         fprintf(stderr, "%.*s", (int)w.play.text.size, (const char *)w.play.text.data);
