@@ -170,7 +170,8 @@ static void inquire_record(struct coordinator *c, const struct session *s,
     if (outcome == OUTCOME_COMMITTED || outcome == OUTCOME_ABORTED)
         decision_send(c, s->id, inquiry, outcome, forced ? DECIDE_HEURISTIC : 0);
     else // delegated, and forgotten by an operator: one that asks has not committed, and never will
-        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, inquiry->prepared ? DECIDE_RESOLVE : 0);
+        decision_send(c, s->id, inquiry, OUTCOME_ABORTED,
+                      inquiry->prepared && inquiry->attempt ? DECIDE_RESOLVE : 0);
 }
 
 // The register was read. Nothing there, and nothing in memory: presumed abort. That holds for a

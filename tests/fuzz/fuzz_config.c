@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Configuration files of any content. One that is accepted keeps every bound that is stated for its
+// keys; printed, it is a file that is accepted, and means the same.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "config.h"
+#include "fuzz.h"
+
+static int load(struct config *c, const uint8_t *data, size_t size)
+{
+    char path[64];
+    assent_error error = {0};
+    FILE *file = tmpfile();
+    CHECK(file && fwrite(data, 1, size, file) == size && fflush(file) == 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fileno(file));
+    int code = config_load(c, path, &error);
+    fclose(file);
+    CHECK(code == ASSENT_OK || error.message[0]); // a refusal says why
+    return code;
+}
+
+static void check_bounds(const struct config *c)
+{
+    for (const struct config_key *key = config_keys(); key->path; key++) {
+        if (key->type != CONFIG_NUMBER)
+            continue;
+        uint64_t value;
+        memcpy(&value, (const char *)c + key->offset, sizeof value);
+        CHECK(value >= key->min && value <= key->max);
+    }
+    CHECK(c->data_dir && c->log_file && c->certificate && c->authorized_dir);
+}
+
+static void check_printed(const struct config *c)
+{
+    struct config again;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    CHECK(out);
+    config_print(c, out);
+    fclose(out);
+    CHECK(config_init(&again));
+    CHECK(load(&again, (const uint8_t *)text, size) == ASSENT_OK);
+    for (const struct config_key *key = config_keys(); key->path; key++)
+        CHECK(config_same(c, &again, key));
+    config_free(&again);
+    free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct config config;
+    assent_error error;
+    CHECK(config_init(&config));
+    if (load(&config, data, size) == ASSENT_OK) {
+        check_bounds(&config);
+        config_check(&config, &error);
+        check_printed(&config);
+    }
+    config_free(&config);
+    return 0;
+}
