@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/crash_point.h"
-#include "sim.h"
+#include "model.h"
 
 enum {
     BEFORE_US = 30,
@@ -220,6 +220,7 @@ static enum rm_result call_happens(struct actor *a, struct call *call)
     CHECK(held);
     enum rm_result result = obey(a, &call->effect, held);
     story_called(a, &call->effect, result);
+    model_called(a, &call->effect, result);
     return result;
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "sim.h"
+#include "model.h"
 
 #define TEXT(tx) (tx)->gtid.size, (tx)->gtid.text
 
@@ -46,12 +46,16 @@ static void is_durable(struct actor *a, struct slice value)
 void check_synced(struct actor *a)
 {
     struct disk *disk = &a->disk;
-    for (size_t i = 0; i < disk->late_count; i++)
+    for (size_t i = 0; i < disk->late_count; i++) {
+        model_durable(a, disk->late[i], true);
         is_durable(a, disk->late[i]);
+    }
     for (size_t i = 0; i < disk->batch; i++) {
         const struct log_op *op = &disk->ops[i];
-        if (!op->lookup && !op->forget && !op->other)
-            is_durable(a, op->value);
+        if (op->lookup || op->forget || op->other)
+            continue;
+        model_durable(a, op->value, op->lazy);
+        is_durable(a, op->value);
     }
 }
 

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/crash_point.h"
 #include "base/mutant.h"
-#include "sim.h"
+#include "model.h"
 
 enum {
     WRITE_US = 20,
@@ -215,13 +215,13 @@ static void write_batch(struct actor *a)
         return;
     }
     apply_puts(a);
+    disk->applied = true;
     for (size_t i = 0; i < disk->batch; i++) {
         if (disk->ops[i].lookup)
             apply_lookup(a, &disk->ops[i]);
     }
     if (decides && shell_dies(a, CRASH_coord_after_write))
         return;
-    disk->applied = true;
     if (!urgent(disk) || MUTANT(SYNC_SKIPPED)) { // lazy ones alone are answered as they are
         for (size_t i = 0; i < disk->batch; i++) {
             if (disk->ops[i].value.size > 0)
@@ -426,10 +426,24 @@ static void damage(struct actor *a)
     }
 }
 
+// What was written and not synced outlives the process, if not the machine.
+static void tell_survivors(const struct actor *a)
+{
+    const struct disk *disk = &a->disk;
+    for (size_t i = 0; i < disk->late_count; i++)
+        model_durable(a, disk->late[i], true);
+    for (size_t i = 0; i < disk->batch && disk->applied; i++) {
+        const struct log_op *op = &disk->ops[i];
+        if (!op->lookup && !op->forget && !op->other && op->value.size)
+            model_durable(a, op->value, op->lazy);
+    }
+}
+
 void disk_crash(struct actor *a, bool power)
 {
     struct world *w = a->world;
     struct disk *disk = &a->disk;
+    tell_survivors(a);
     forget_ops(disk);
     uint64_t kept = UINT64_MAX;
     if (power)

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/crash_point.h"
-#include "sim.h"
+#include "model.h"
 
 enum {
     RESTART_US = 20000,
@@ -145,6 +145,8 @@ void life_start(struct actor *a)
         return;
     REQUIRE(w, a->disk.damage == DAMAGE_NONE || a->disk.damage == DAMAGE_OLDER, "honest log",
             "%s: a damaged log was believed (%d)", a->name, a->disk.damage);
+    if (a->life > 0)
+        model_start(a);
     a->life++;
     a->tick_us = UINT64_MAX;
     a->flushing = a->draining = false;
@@ -175,6 +177,7 @@ void life_crash(struct actor *a, const char *how)
     CHECK(a->alive);
     story_say(a, "DIES %s", how);
     w->crashes++;
+    model_crash(a);
     life_end(a);
     for (unsigned i = 0; i < w->actor_count; i++)
         buf_reset(&a->out[i]);

@@ -6,6 +6,7 @@
 
 #include "campaign.h"
 #include "minimize.h"
+#include "model.h"
 #include "mutants.h"
 #include "options.h"
 
@@ -34,16 +35,21 @@ static int tell_run(uint64_t seed, const struct overrides *overrides)
     return result.failed ? 1 : 0;
 }
 
+// One after the other: each run's seed and hash, and its traces if they are wanted.
 static int print_hashes(const struct options *options)
 {
     int status = 0;
     for (uint64_t seed = options->first; seed <= options->last; seed++) {
         struct sim_setup setup;
         struct sim_result result;
-        struct sim_extras extras = {0};
+        struct sim_extras extras = {.model = options->model_trace};
         setup_draw(&setup, seed);
         overrides_apply(&options->overrides, &setup);
+        if (options->model_trace)
+            model_restrict(&setup);
         sim_run(&setup, &extras, &result);
+        if (result.failed)
+            fprintf(stderr, "seed %llu: BROKEN: %s\n", (unsigned long long)seed, result.verdict);
         printf("%llu %016llx\n", (unsigned long long)seed, (unsigned long long)result.hash);
         status |= result.failed;
     }
@@ -192,7 +198,7 @@ int main(int argc, char **argv)
         goto done;
     if (options.minimize)
         status = shrink_run(&options);
-    else if (options.hashes)
+    else if (options.hashes || options.model_trace)
         status = print_hashes(&options);
     else if (options.trace)
         status = tell_run(options.first, &options.overrides);

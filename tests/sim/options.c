@@ -29,6 +29,9 @@ static const char usage[] =
     "  --hashes             of each run its seed and the hash of its trace, and nothing else\n"
     "  --minimize           with --seed: the smallest run that still breaks the same, and its "
     "story\n"
+    "  --model-trace DIR    of each run a file a transaction, for tests/model/check; without the "
+    "faults\n"
+    "                       that the model does not have\n"
     "\n"
     "  --list-mutants       the ways in which the code can be broken on purpose\n"
     "  --mutant NAME        break it so; stops at the first run that finds out\n"
@@ -157,6 +160,7 @@ enum {
     O_QUIET,
     O_TRACE,
     O_HASHES,
+    O_MODEL_TRACE,
     O_MINIMIZE,
     O_LIST_MUTANTS,
     O_MUTANT,
@@ -181,6 +185,7 @@ static const struct option table[] = {
     {"coverage", no_argument, NULL, O_COVERAGE},
     {"quiet", no_argument, NULL, O_QUIET},
     {"trace", no_argument, NULL, O_TRACE},
+    {"model-trace", required_argument, NULL, O_MODEL_TRACE},
     {"hashes", no_argument, NULL, O_HASHES},
     {"minimize", no_argument, NULL, O_MINIMIZE},
     {"list-mutants", no_argument, NULL, O_LIST_MUTANTS},
@@ -239,6 +244,7 @@ static int read_one(int option, struct options *ret)
     case O_COVERAGE: ret->coverage = true; return -1;
     case O_QUIET: ret->quiet = true; return -1;
     case O_TRACE: ret->trace = true; return -1;
+    case O_MODEL_TRACE: ret->model_trace = optarg; return -1;
     case O_HASHES: ret->hashes = true; return -1;
     case O_MINIMIZE: ret->minimize = true; return -1;
     case O_LIST_MUTANTS: mutant_list(stdout); return 0;

@@ -12,7 +12,8 @@ struct options {
     unsigned failures_max;
     uint64_t seconds;
     bool json, trace, hashes, minimize, coverage, quiet;
-    const char *mutant; // NULL: none
+    const char *mutant;      // NULL: none
+    const char *model_trace; // directory; NULL: none wanted
     struct overrides overrides;
     struct strikes only; // owned
     bool dropped[SIM_TXS_MAX];

@@ -3,7 +3,7 @@
 // later, as the real shells do at the end of a turn.
 #include "base/check.h"
 #include "base/crash_point.h"
-#include "sim.h"
+#include "model.h"
 
 enum { TURN_US = 200, MILLION = 1000000, WALL_BEGAN_MS = 1000000, MONO_BEGAN_MS = 1000 };
 
@@ -190,6 +190,7 @@ void shell_step(struct actor *a, struct event *event)
             life_crash(a, "between two effects");
             break;
         }
+        model_effect(a, &a->fx.items[i]);
         apply(a, &a->fx.items[i]);
     }
     a->event = NULL;

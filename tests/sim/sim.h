@@ -58,6 +58,7 @@ struct sim_setup {
     uint32_t patience_ms;  // of applications
     bool rm_durable;       // every second resource manager keeps what it has prepared by itself
     bool tight;            // small limits, so that they are met
+    bool alike;            // all of them do, or none
     const struct strikes *only; // borrowed; NULL: all strikes happen
     const bool *dropped;        // borrowed, by transaction; NULL: all of them are begun
 };
@@ -270,6 +271,7 @@ struct sim_extras {
     struct buf *story;         // may be NULL
     struct coverage *coverage; // may be NULL
     struct strikes *log;       // may be NULL
+    const char *model;         // directory for traces of the model; may be NULL
 };
 
 // Plays one run from beginning to end.

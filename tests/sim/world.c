@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "sim.h"
+#include "model.h"
 
 enum {
     LOOK_US = 1000000,                        // how often it is asked whether all is at rest
@@ -102,7 +102,7 @@ static void populate(struct world *w)
         homes[i] = add(w, ACTOR_COORDINATOR, "coordinator", i, NULL);
     for (unsigned i = 0; i < setup->coordinators * setup->participants; i++) {
         struct actor *a = add(w, ACTOR_PARTICIPANT, "bank", i, homes[i / setup->participants]);
-        a->rm_durable = setup->rm_durable && i % 2;
+        a->rm_durable = setup->rm_durable && (i % 2 || setup->alike);
         for (unsigned n = 0; n < SIM_ACCOUNTS; n++)
             a->bank.accounts[n].balance = SIM_BALANCE;
     }
@@ -133,6 +133,8 @@ static void open_world(struct world *w, const struct sim_setup *setup, struct si
     buf_init(&w->scratch, LIMIT_FRAME_BYTES);
     map_init(&w->by_gtid, setup->seed);
     populate(w);
+    if (extras->model)
+        model_begin(w, extras->model);
     for (unsigned i = 0; i < w->actor_count; i++)
         life_start(&w->actors[i]);
     app_plan(w);
@@ -235,6 +237,10 @@ void sim_run(const struct sim_setup *setup, struct sim_extras *extras, struct si
         play(w);
     }
     running = NULL;
+    if (model_end() < 0 && !w->failed) {
+        w->failed = true;
+        snprintf(w->verdict, sizeof w->verdict, "traces: %s cannot be written to", extras->model);
+    }
     *ret = (struct sim_result){
         .failed = w->failed,
         .hash = w->hash,
