@@ -66,6 +66,19 @@ static bool take_age(const char *text, uint64_t *ret, const char *option)
     return false;
 }
 
+enum { INTERVAL_MS_MIN = 10 };
+
+// A pause between looks: none at all would keep the daemon, and a core, busy with nothing else.
+static bool take_interval(const char *text, uint64_t *ret, const char *option)
+{
+    if (!take_age(text, ret, option))
+        return false;
+    if (*ret >= INTERVAL_MS_MIN)
+        return true;
+    fprintf(stderr, "assent: --%s: %dms is the least\n", option, INTERVAL_MS_MIN);
+    return false;
+}
+
 static bool take_count(const char *text, uint64_t *ret, const char *option)
 {
     char *end;
@@ -102,7 +115,7 @@ static bool take_option(struct cli *cli, enum option_id id, const char *value)
     case OPT_REASON: cli->reason = value; break;
     case OPT_YES: cli->yes = true; break;
     case OPT_ALL: cli->all = true; break;
-    case OPT_INTERVAL: return take_age(value, &cli->interval_ms, name);
+    case OPT_INTERVAL: return take_interval(value, &cli->interval_ms, name);
     case OPT_COUNT: return take_count(value, &cli->count, name);
     case OPT_NAME: cli->name = value; break;
     case OPT_ROLE: cli->role = value; break;
@@ -197,6 +210,25 @@ static void print_help(const struct verb *verb)
         "or no\nanswer, 3 not found, 4 refused, 5 log damaged, 6 not confirmed, 7 failed.\n");
 }
 
+static enum exit_code say_no_verb(const char *const *words, int count)
+{
+    if (count == 0)
+        say_usage("say what to do", "", NULL);
+    else if (strcmp(words[0], "log") == 0)
+        say_usage("say what to do with the log: verify or dump", "", NULL);
+    else
+        say_usage("there is no verb ", words[0], NULL);
+    return EXIT_USAGE;
+}
+
+// The word that is a gtid, if this verb takes one and it was said.
+static const char *gtid_word(const struct cli *cli)
+{
+    const char *of = strstr(cli->verb->words, "GTID");
+    int at = of && strncmp(cli->verb->words, "DIR", 3) == 0;
+    return of && at < cli->word_count ? cli->words[at] : NULL;
+}
+
 static enum exit_code settle(struct cli *cli, unsigned given, const char *const *words, int count,
                              bool *ret_done)
 {
@@ -210,13 +242,8 @@ static enum exit_code settle(struct cli *cli, unsigned given, const char *const 
         *ret_done = true;
         return EXIT_OK;
     }
-    if (!cli->verb) {
-        if (count == 0)
-            say_usage("say what to do", "", NULL);
-        else
-            say_usage("there is no verb ", words[count > 1 && strcmp(words[0], "log") == 0], NULL);
-        return EXIT_USAGE;
-    }
+    if (!cli->verb)
+        return say_no_verb(words, count);
     cli->word_count = count - used;
     if (cli->word_count < cli->verb->words_min) {
         say_usage("this takes ", cli->verb->words, cli->verb->name);
@@ -228,8 +255,8 @@ static enum exit_code settle(struct cli *cli, unsigned given, const char *const 
     }
     for (int i = 0; i < cli->word_count; i++)
         cli->words[i] = words[used + i];
-    bool named = strncmp(cli->verb->words, "GTID", 4) == 0 || *cli->verb->words == '[';
-    if (named && cli->word_count > 0 && !gtid_valid(slice_text(cli->words[0]))) {
+    const char *gtid = gtid_word(cli);
+    if (gtid && !gtid_valid(slice_text(gtid))) {
         say_usage("a gtid has 1 to 64 letters, digits and . _ : -", "", cli->verb->name);
         return EXIT_USAGE;
     }

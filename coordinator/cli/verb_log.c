@@ -132,6 +132,7 @@ enum exit_code verb_log_verify(struct cli *cli)
 struct dump {
     const struct cli *cli;
     const char *gtid; // only this one; NULL: all
+    uint64_t shown;
     bool failed;
 };
 
@@ -267,6 +268,7 @@ static int dump_visit(void *arg, const struct inspect_record *r)
             (r->key.size > size && key[size] != '/'))
             return 0;
     }
+    d->shown++;
     json_t *row =
         json_pack("{s:I, s:s, s:I, s:b, s:b, s:b, s:I}", "seq", (json_int_t)r->seq, "file",
                   clean(r->file), "offset", (json_int_t)r->offset, "stands", r->stands, "open",
@@ -295,6 +297,9 @@ enum exit_code verb_log_dump(struct cli *cli)
     int code = store_dump(cli->words[0], 0, dump_visit, &d, NULL, &error);
     if (d.failed)
         return EXIT_FAILED;
+    if (code == ASSENT_OK && d.gtid && d.shown == 0)
+        return print_failed_as(cli, EXIT_NOT_FOUND, "UNKNOWN", "%s: the log has no record of it",
+                               d.gtid);
     if (code == ASSENT_OK)
         return EXIT_OK;
     fflush(stdout);

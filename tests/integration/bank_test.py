@@ -101,6 +101,11 @@ class Transfers(unittest.TestCase):
         for number in range(2, 2 + len(bad)):
             self.assertIn(f"transfers.csv:{number}: ", done.stderr)
 
+    def test_what_cannot_be_read_is_not_empty(self):
+        done = self.world.run("assent-bank", "run", "--quiet", "--transfers", self.world.dir,
+                              *self.world.bank_dirs(), check=False)
+        self.assertEqual((done.returncode, "Is a directory" in done.stderr), (TROUBLE, True))
+
     def test_binary(self):
         done, report = self.transfer(b"0,1,5\n\x00\xff\x00\n" + bytes(range(256)) + b"\n2,3,5\n")
         self.assertEqual(done.returncode, WRONG)

@@ -505,6 +505,8 @@ class Log(CliTest):
                          ["committed", "committed"])
         text = self.assent(None, "log", "dump", str(daemon.data), "t-2").out
         self.assertRegex(text, r"^ +\d+  \S+:\d+  t-2  decided, committed, 2 branches, open\n$")
+        none = self.assent(None, "log", "dump", str(daemon.data), "t-3", code=NOT_FOUND)
+        self.assertEqual((none.out, "t-3: the log has no record of it" in none.err), ("", True))
         after = sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size)
                        for path in daemon.data.rglob("*") if path.name != "lock")
         self.assertEqual(before, after)  # read-only

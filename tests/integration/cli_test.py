@@ -35,7 +35,8 @@ class CommandLine(CliTest):
             self.assertRegex(self.assent(None, *args).out, r"^assent \d+\.\d+\.\d+\n$")
 
     def test_usage_errors(self):
-        for args in ([], ["dance"], ["log"], ["log", "dance"], ["show"], ["show", "a", "b"],
+        for args in ([], ["dance"], ["log"], ["log", "dance"], ["log", "dump", "/x", "no gtid"],
+                     ["watch", "--interval", "0"], ["watch", "--interval", "9ms"], ["show"], ["show", "a", "b"],
                      ["status", "more"], ["--dance"], ["list", "--limit"], ["list", "--limit", "x"],
                      ["list", "--limit", "-1"], ["list", "--older", "soon"],
                      ["status", "--timeout", "1 s"], ["status", "--yes"], ["show", "--limit", "3"],

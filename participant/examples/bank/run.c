@@ -294,6 +294,9 @@ static int run_fleet(struct run *r)
         (r->json ? report_json : report_text)(f, seconds, bad);
         if (bad || f->tally.unresolved)
             status = EXIT_FOUND_WRONG;
+        int failed = f->transfers ? transfers_failed(f->transfers) : 0;
+        if (failed)
+            status = complain(EXIT_TROUBLE, "%s: %s", r->transfers, strerror(failed));
         if (f->gave_up) {
             const char *why = assent_client_wait(f->client, 0, &error) ? error.message : "slow";
             status =

@@ -20,6 +20,7 @@ struct transfers {
     char *line;
     size_t room;
     uint64_t number, bad, accounts;
+    int failed;         // errno of the read that did
     int64_t size, read; // bytes; size 0: not known
 };
 
@@ -121,6 +122,8 @@ static bool transfers_read(struct transfers *t, struct job *ret)
         else if (t->bad == BAD_SHOWN_MAX + 1)
             fprintf(stderr, "%s: more bad lines are counted, but not shown\n", t->path);
     }
+    if (!feof(t->file) && !t->failed && errno != EINTR)
+        t->failed = errno;
     return false;
 }
 
@@ -135,6 +138,11 @@ bool transfers_next(struct transfers *t, struct job *ret)
 uint64_t transfers_bad(const struct transfers *t)
 {
     return t->bad;
+}
+
+int transfers_failed(const struct transfers *t)
+{
+    return t->failed;
 }
 
 int transfers_progress(struct transfers *t)

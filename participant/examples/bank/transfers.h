@@ -15,9 +15,11 @@ struct transfers;
 struct transfers *transfers_open(const char *path, uint64_t accounts);
 void transfers_close(struct transfers **transfers_p);
 // The next good line as a payment; bad ones are reported on standard error by number and counted.
-// False at the end.
+// False at the end, and when the file cannot be read on.
 bool transfers_next(struct transfers *transfers, struct job *ret);
 uint64_t transfers_bad(const struct transfers *transfers);
+// 0, or the errno of what went wrong in reading: the rest was not seen.
+int transfers_failed(const struct transfers *transfers);
 // How much of the file was read, in percent; -1 when that is not known.
 int transfers_progress(struct transfers *transfers);
 
