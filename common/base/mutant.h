@@ -81,6 +81,8 @@
     X(HEURISTIC_EARLY, "heuristic-early", "an operator's word is told before it is on record")     \
     X(REFUSAL_BELIEVED, "refusal-believed",                                                        \
       "a client takes a refusal for certain though an earlier send may have had an effect")        \
+    X(ANSWER_TO_ANY_REQUEST, "answer-to-any-request",                                              \
+      "a client takes the late answer to an earlier request for that to a later one")              \
     X(TIMEOUT_IS_ABORT, "timeout-is-abort",                                                        \
       "a client that hears nothing in time reports an abort")                                      \
     X(GTID_REUSED, "gtid-reused", "gtids are given out again after a restart of the coordinator")  \

@@ -2,7 +2,8 @@
 // Requests in flight: sent, sent again, answered, refused, timed out.
 //
 // What must never happen is that a request is reported as refused, so without effect, while an
-// earlier send of it, whose answer was lost, had one. `awaiting` and `uncertain` keep count.
+// earlier send of it, whose answer was lost, had one. `awaiting` and `uncertain` keep count, and a
+// refusal speaks of no other send than the one that it names.
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -265,7 +266,7 @@ static void ask_number(struct ask *ask, uint64_t request)
 // says may be out of date, or about another content.
 static bool ask_is_answered(const struct ask *ask, uint64_t request)
 {
-    return ask->request != 0 && request >= ask->request;
+    return ask->request != 0 && (request >= ask->request || MUTANT(ANSWER_TO_ANY_REQUEST));
 }
 
 static void ask_send(struct client *c, struct ask *ask)
@@ -358,7 +359,7 @@ void ask_begin(struct client *c, const struct event_ask *what)
         return;
     }
     struct ask *head = chain_find(c, what->kind, ask_gtid(what));
-    // A refusal names no more than kind and gtid, so it could not be told whose it is.
+    // What answers one answers all that were sent by then, so it could not be told whose it is.
     if (head && conflicts(head, what)) {
         complete(c, what->token, ASSENT_CONFLICT,
                  slice_text("the same gtid is in flight with other content"));
@@ -477,6 +478,18 @@ static void ask_refuse(struct client *c, struct ask *ask, int code, struct slice
     ask_end(c, ask);
 }
 
+// Does it refuse the last send of this ask? What refuses an earlier one leaves the last unanswered.
+static bool ask_is_refused(const struct ask *ask, const struct msg_refused *refused)
+{
+    uint64_t last = msg_request(&ask->msg);
+    // Not about the whole transaction, but about what was sent or the one branch of it: then there
+    // is no other request that it could be for.
+    bool alone =
+        refused->gtid.size == 0 || (ask->kind == ASK_ENLIST && refused->code == ASSENT_CONFLICT);
+    return ask_is_answered(ask, refused->request) &&
+           (alone ? refused->request == last : refused->request >= last);
+}
+
 // The session itself was refused: what was never sent will not be.
 static void ask_refuse_unsent(struct client *c, int code, struct slice text)
 {
@@ -499,7 +512,7 @@ void ask_refused(struct client *c, const struct msg_refused *refused)
     if (refused->gtid.size > 0) {
         for (struct ask *a = chain_find(c, kind, &refused->gtid), *next; a; a = next) {
             next = a->next;
-            if (ask_is_answered(a, refused->request))
+            if (ask_is_refused(a, refused))
                 ask_refuse(c, a, refused->code, text);
         }
         return;
@@ -507,7 +520,7 @@ void ask_refused(struct client *c, const struct msg_refused *refused)
     for (struct list *at = c->asks.next, *next; at != &c->asks; at = next) {
         struct ask *ask = container_of(at, struct ask, link);
         next = at->next;
-        if (ask->kind == kind && ask->awaiting && ask_is_answered(ask, refused->request))
+        if (ask->kind == kind && ask->awaiting && ask_is_refused(ask, refused))
             ask_refuse(c, ask, refused->code, text);
     }
 }

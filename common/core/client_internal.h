@@ -15,7 +15,8 @@
 enum { ASK_KEY_BYTES = 1 + LIMIT_GTID_BYTES, ABANDONED_PLACES = 4096 };
 
 // A request in flight. Those with the same kind and gtid stand in one chain under that key, and an
-// answer is for all of them that were sent by then.
+// answer is for all of them that were sent by then; a refusal, for those that were not sent again
+// since.
 struct ask {
     struct timer timer; // first: the earlier of the deadline and the next send
     struct list link;   // in client.asks, in order of arrival

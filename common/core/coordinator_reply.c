@@ -80,6 +80,7 @@ void coord_answer_waiters(struct coordinator *c, struct tx *tx)
 {
     if (!tx->told)
         return;
+    uint64_t request = c->request; // whoever asked for this may still have to be answered
     struct waiter *kept = NULL;
     for (struct waiter *w = tx->waiters, *next; w; w = next) {
         next = w->next;
@@ -95,6 +96,7 @@ void coord_answer_waiters(struct coordinator *c, struct tx *tx)
         }
     }
     tx->waiters = kept;
+    c->request = request;
 }
 
 void coord_answer_operator(struct coordinator *c, token_t token, int code, const char *format, ...)

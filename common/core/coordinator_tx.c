@@ -161,7 +161,8 @@ bool tx_add_waiter(struct coordinator *c, struct tx *tx, peer_t peer, uint8_t ab
     unsigned count = 0;
     for (struct waiter *w = tx->waiters; w; w = w->next, count++) {
         if (w->peer == peer && w->about == about) {
-            w->request = c->request; // the newest is the one to answer
+            if (w->request < c->request)
+                w->request = c->request; // the newest is the one to answer
             return true;
         }
     }

@@ -14,6 +14,7 @@ enum { GTIDS = 4, ASKS = 256, QUEUE = 64, STEPS_MAX = 4000, NUMBERS = 1024 };
 struct truth { // of one gtid at the coordinator
     uint8_t outcome;
     unsigned executed; // when the SUBMIT that began it was sent: the step; 0: never
+    unsigned served;   // when it began: the step
 };
 
 struct asked {
@@ -90,6 +91,9 @@ static void completed(struct bench *b, const struct effect_complete *done)
         CHECK(ask->kind == ASK_STATUS || ask->kind == ASK_ENLIST || told != OUTCOME_NONE);
         if (told == OUTCOME_COMMITTED || told == OUTCOME_ABORTED)
             CHECK(told == truth->outcome);
+        // Not the answer to an earlier question.
+        if (told == OUTCOME_UNKNOWN)
+            CHECK(truth->executed == 0 || truth->served >= ask->since);
     } else if (ask->kind == ASK_SUBMIT && done->code != ASSENT_TIMEOUT &&
                done->code != ASSENT_CLOSED) {
         CHECK(truth->executed == 0 || truth->executed < ask->since);
@@ -181,6 +185,7 @@ static void serve_submit(struct bench *b, const struct msg *request, unsigned se
     }
     if (truth->executed == 0) {
         truth->executed = sent_at;
+        truth->served = b->step;
         truth->outcome = how & 4 ? OUTCOME_ABORTED : OUTCOME_COMMITTED;
     }
     reply_result(b, request, &request->u.submit.gtid, how);

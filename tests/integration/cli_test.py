@@ -254,8 +254,8 @@ class Misbehaved(CliTest):
     def test_refused_greeting(self):
         def behave(connection):
             read_message(connection)
-            write_frame(connection, frame({"type": "REFUSED", "about": 1, "code": 10, "gtid": "",
-                                           "text": "operators only"}))
+            write_frame(connection, frame({"type": "REFUSED", "request": "0x0", "about": 1,
+                                           "code": 10, "gtid": "", "text": "operators only"}))
             read_message(connection)
         result = self.ask(behave, "status", code=REFUSED)
         self.assertIn("operators only", result.err)

@@ -11,10 +11,10 @@ import shutil
 import signal
 import unittest
 
-from daemon_harness import (ABORTED, CLIENT, COMMITTED, DENIED, EXIT_CLEAN, EXIT_FAILED,
+from daemon_harness import (ABORTED, CLIENT, COMMITTED, CONFLICT, DENIED, EXIT_CLEAN, EXIT_FAILED,
                             EXIT_REFUSED, IN_PROGRESS, NO, OPERATOR, PARTICIPANT, STATE, UNKNOWN,
-                            YES, DaemonTest, Gone, Link, done, record_abort, status, submit, vectors, vote,
-                            wait_until)
+                            YES, DaemonTest, Gone, Link, done, record_abort, status, submit, vectors,
+                            vote, wait_until)
 
 COMMIT_KINDS = {COMMITTED: "COMMIT", ABORTED: "ROLLBACK"}
 
@@ -66,6 +66,20 @@ class Transactions(WireTest):
         result = self.finish(client, part, "my-own", ABORTED, (YES, NO))
         self.assertEqual((result["reason"], result["branch"]), (1, 1))
         self.assertEqual(daemon.stop(), EXIT_CLEAN)
+
+    def test_answers_name_their_request(self):
+        _, client, part, _ = self.two_branches()
+        client.send({**status("x"), "request": "0x20"})
+        client.expect("RESULT", gtid="x", outcome=UNKNOWN, request="0x20")
+        client.send({**submit("x", "a", "b"), "request": "0x21"})
+        prepare = [peer.expect("PREPARE") for peer in part]
+        client.send({**submit("x", "a", "b"), "request": "0x22"})
+        client.send({**status("x"), "request": "0x23"}, {**submit("x", "a"), "request": "0x24"})
+        client.expect("RESULT", about=14, outcome=IN_PROGRESS, request="0x23")
+        client.expect("REFUSED", about=12, code=CONFLICT, request="0x24")
+        for peer, asked in zip(part, prepare):
+            peer.send(vote(asked, YES))
+        client.expect("RESULT", about=12, outcome=COMMITTED, request="0x22")
 
     def test_messages_of_one_frame(self):
         daemon, client, part, _ = self.two_branches()
@@ -170,9 +184,9 @@ class Claims(WireTest):
     def test_nothing_before_hello(self):
         daemon = self.start()
         peer = self.peer(daemon, hello=False)
-        peer.send(submit("x", "a"), {"type": "PING", "stamp": "0x1"})
-        peer.expect("REFUSED", about=12, code=STATE)
-        peer.expect("REFUSED", about=4, code=STATE)
+        peer.send({**submit("x", "a"), "request": "0x7"}, {"type": "PING", "stamp": "0x1"})
+        peer.expect("REFUSED", about=12, code=STATE, request="0x7")
+        peer.expect("REFUSED", about=4, code=STATE, request="0x0")
         peer.send({"type": "ADMIN", "id": "0x1", "verb": "status", "json": "{}"})
         peer.expect("ADMIN_REPLY", id="0x1", code=DENIED)
         peer.send(peer.hello(CLIENT, "late"))
@@ -269,7 +283,7 @@ class Garbage(WireTest):
         daemon.kill()
         daemon = self.start()  # whose log has no limit to its rate yet
         other = self.peer(daemon)
-        other.send({"type": "ENLISTED", "gtid": "x", "branch": 0},
+        other.send({"type": "ENLISTED", "request": "0x0", "gtid": "x", "branch": 0},
                    {"type": "PING", "stamp": "0x5"})
         other.expect("PONG")  # and no refusal
         self.assertEqual(daemon.wait_log("garbage", kind="direction")["reason"], "ENLISTED")

@@ -150,7 +150,7 @@ def deaf(attacker):
     header = {"from_coordinator": 0, "coordinator": "0x0", "incarnation": "0x0", "log_seq": "0x0",
               "seal": "0x0", "fence": "0x0"}
     link.send(frame_of(header, [Peer.hello(CLIENT, "deaf")]))
-    frame = frame_of(header, [status(f"deaf-{i}") for i in range(500)])
+    frame = frame_of(header, [{**status(f"deaf-{i}"), "request": hex(i + 1)} for i in range(500)])
     for _ in range(10):
         link.send(frame)
 

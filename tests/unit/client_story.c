@@ -178,13 +178,19 @@ void story_ask(struct story *s, enum ask_kind kind, token_t token, const char *g
     struct event event = {.type = EVENT_ASK};
     event.u.ask =
         (struct event_ask){.token = token, .kind = kind, .deadline_ms = deadline_in(s, ms)};
-    if (kind == ASK_ENLIST)
-        event.u.ask.u.enlist = (struct msg_enlist){.gtid = story_gtid(gtid),
-                                                   .protocol = PROTOCOL_2PC,
-                                                   .branch = 3,
-                                                   .resource = slice_text("bank")};
-    else
-        event.u.ask.u.gtid.gtid = story_gtid(gtid);
+    event.u.ask.u.gtid.gtid = story_gtid(gtid);
+    story_step(s, &event);
+}
+
+void story_enlist(struct story *s, token_t token, const char *gtid, uint16_t branch, uint64_t ms)
+{
+    struct event event = {.type = EVENT_ASK};
+    event.u.ask =
+        (struct event_ask){.token = token, .kind = ASK_ENLIST, .deadline_ms = deadline_in(s, ms)};
+    event.u.ask.u.enlist = (struct msg_enlist){.gtid = story_gtid(gtid),
+                                               .protocol = PROTOCOL_2PC,
+                                               .branch = branch,
+                                               .resource = slice_text("bank")};
     story_step(s, &event);
 }
 

@@ -39,6 +39,9 @@ struct gtid story_gtid(const char *text);
 // Within `ms`; 0: no deadline. One branch at "bank" carrying the payload.
 void story_submit(struct story *s, token_t token, const char *gtid, const char *payload,
                   uint64_t ms);
+// At "bank".
+void story_enlist(struct story *s, token_t token, const char *gtid, uint16_t branch, uint64_t ms);
+// A CANCEL or a STATUS.
 void story_ask(struct story *s, enum ask_kind kind, token_t token, const char *gtid, uint64_t ms);
 void story_result(struct story *s, enum msg_type about, const char *gtid, enum outcome outcome);
 void story_refuse(struct story *s, enum msg_type about, const char *gtid, enum assent_code code);

@@ -54,7 +54,7 @@ static void a_reconnection_sends_everything_again(void **state)
     story_begin(&s, NULL);
     story_ready(&s);
     story_submit(&s, 1, "a", "1", 0);
-    story_ask(&s, ASK_ENLIST, 2, "b", 0);
+    story_enlist(&s, 2, "b", 3, 0);
     story_skip(&s);
     story_disconnect(&s);
     story_wait(&s, 30000);
@@ -295,48 +295,6 @@ static void a_refusal_does_not_hide_what_an_earlier_send_did(void **state)
     story_end(&s);
 }
 
-// An answer that was long under way: the client has asked the same again meanwhile, and what was
-// true for the first request need not be for the second.
-static void an_answer_is_for_what_was_sent_by_then(void **state)
-{
-    (void)state;
-    struct story s;
-    story_begin(&s, NULL);
-    story_ready(&s);
-    story_ask(&s, ASK_STATUS, 1, "g", 20000);
-    story_ask(&s, ASK_STATUS, 2, "g", 20000);
-    story_skip(&s);
-    struct msg msg = {.type = MSG_RESULT};
-    msg.u.result = (struct msg_result){
-        .request = 1, .gtid = story_gtid("g"), .about = MSG_STATUS, .outcome = OUTCOME_UNKNOWN};
-    story_hear(&s, &msg);
-    story_is(&s, "1: OK unknown\n");
-    story_hear(&s, &msg);
-    story_is(&s, "");
-    msg.u.result.request = 2;
-    msg.u.result.outcome = OUTCOME_COMMITTED;
-    story_hear(&s, &msg);
-    story_is(&s, "2: OK committed\n");
-    // Another content, and an answer to the first.
-    story_submit(&s, 3, "h", "1", 100);
-    story_wait(&s, 100);
-    story_submit(&s, 4, "h", "2", 20000);
-    story_is(&s, "-> SUBMIT h 0:bank=1\n3: TIMEOUT\n-> SUBMIT h 0:bank=2\n");
-    msg.u.result = (struct msg_result){
-        .request = 3, .gtid = story_gtid("h"), .about = MSG_SUBMIT, .outcome = OUTCOME_COMMITTED};
-    story_hear(&s, &msg);
-    struct msg refused = {.type = MSG_REFUSED};
-    refused.u.refused = (struct msg_refused){
-        .request = 3, .about = MSG_SUBMIT, .code = ASSENT_LIMIT, .gtid = story_gtid("h")};
-    story_hear(&s, &refused);
-    story_is(&s, "");
-    refused.u.refused.request = 4;
-    refused.u.refused.code = ASSENT_CONFLICT;
-    story_hear(&s, &refused);
-    story_is(&s, "4: CONFLICT\n");
-    story_end(&s);
-}
-
 // The same request twice is one transaction: what refuses the second send says nothing of the
 // first, whoever of the two asked it.
 static void nor_what_another_of_the_same_did(void **state)
@@ -411,22 +369,6 @@ static void a_refused_session_refuses_what_was_never_sent(void **state)
     story_is(&s, "2: DENIED\n");
     story_wait(&s, 4000);
     story_is(&s, "-> HELLO client\n");
-    story_end(&s);
-}
-
-static void a_refusal_without_a_gtid_is_for_all_of_its_kind(void **state)
-{
-    (void)state;
-    struct story s;
-    story_begin(&s, NULL);
-    story_ready(&s);
-    story_submit(&s, 1, "a", "1", 0);
-    story_submit(&s, 2, "b", "1", 0);
-    story_ask(&s, ASK_STATUS, 3, "a", 0);
-    story_skip(&s);
-    story_refuse(&s, MSG_SUBMIT, NULL, ASSENT_DENIED);
-    story_is(&s, "1: DENIED\n2: DENIED\n");
-    assert_int_equal(client_in_flight(s.client), 1);
     story_end(&s);
 }
 
@@ -567,11 +509,9 @@ int main(void)
         cmocka_unit_test(other_refusals_complete),
         cmocka_unit_test(a_refusal_does_not_hide_what_an_earlier_send_did),
         cmocka_unit_test(nor_what_another_of_the_same_did),
-        cmocka_unit_test(an_answer_is_for_what_was_sent_by_then),
         cmocka_unit_test(what_one_coordinator_was_asked_another_is_not),
         cmocka_unit_test(a_refusal_after_in_progress_is_no_proof_either),
         cmocka_unit_test(a_refused_session_refuses_what_was_never_sent),
-        cmocka_unit_test(a_refusal_without_a_gtid_is_for_all_of_its_kind),
         cmocka_unit_test(the_same_request_twice_gets_the_same_answer),
         cmocka_unit_test(there_is_a_limit),
         cmocka_unit_test(who_waits_for_the_end_gets_the_end),
