@@ -253,6 +253,7 @@ static void ask_number(struct ask *ask, uint64_t request)
 {
     if (ask->request == 0)
         ask->request = request;
+    ask->last = request;
     if (ask->msg.type == MSG_SUBMIT)
         ask->msg.u.submit.request = request;
     else if (ask->msg.type == MSG_ENLIST)
@@ -266,6 +267,12 @@ static void ask_number(struct ask *ask, uint64_t request)
 static bool ask_is_answered(const struct ask *ask, uint64_t request)
 {
     return ask->request != 0 && request >= ask->request;
+}
+
+// What refuses an earlier send says nothing of the last one, which may have had an effect.
+static bool ask_is_refused(const struct ask *ask, uint64_t request)
+{
+    return ask_is_answered(ask, request) && request >= ask->last;
 }
 
 static void ask_send(struct client *c, struct ask *ask)
@@ -499,7 +506,7 @@ void ask_refused(struct client *c, const struct msg_refused *refused)
     if (refused->gtid.size > 0) {
         for (struct ask *a = chain_find(c, kind, &refused->gtid), *next; a; a = next) {
             next = a->next;
-            if (ask_is_answered(a, refused->request))
+            if (ask_is_refused(a, refused->request))
                 ask_refuse(c, a, refused->code, text);
         }
         return;
@@ -507,7 +514,7 @@ void ask_refused(struct client *c, const struct msg_refused *refused)
     for (struct list *at = c->asks.next, *next; at != &c->asks; at = next) {
         struct ask *ask = container_of(at, struct ask, link);
         next = at->next;
-        if (ask->kind == kind && ask->awaiting && ask_is_answered(ask, refused->request))
+        if (ask->kind == kind && ask->awaiting && ask_is_refused(ask, refused->request))
             ask_refuse(c, ask, refused->code, text);
     }
 }

@@ -25,6 +25,7 @@ struct ask {
     uint64_t deadline_ms;
     uint64_t coordinator;     // that it was sent to
     uint64_t request;         // number of its first send; what answers an earlier one is not for it
+    uint64_t last;            // number of its last send
     uint32_t sends, refusals; // for the backoff
     bool awaiting;            // sent, and neither refused nor answered since
     bool uncertain;           // an earlier send may have had an effect that this one's answer hides
