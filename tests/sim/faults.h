@@ -16,6 +16,7 @@
     X(LOSS, "loss", "frame", "a frame is lost")                                                    \
     X(TWICE, "twice", "frame", "a frame arrives twice")                                            \
     X(DISORDER, "disorder", "frame", "a frame arrives before those sent before it")                \
+    X(STRAY, "stray", "late frame", "what came before a connection was lost is read after it")     \
     X(DELAY, "delay", "frame", "a frame is under way for up to ten seconds")                       \
     X(CUT, "cut", "disaster", "a connection is reset, and what travels on it is lost")             \
     X(PARTITION, "partition", "disaster", "nothing passes between two processes for a while")      \

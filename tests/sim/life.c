@@ -51,6 +51,8 @@ static int recovered(void *arg, const struct store_record *record)
         event.u.branch = &branch;
     }
     REQUIRE(a->world, code == ASSENT_OK, "codec", "a record cannot be read: %s", error.message);
+    if (a->kind == ACTOR_PARTICIPANT)
+        check_heard_before(a, &branch);
     shell_step(a, &event);
     return !a->alive;
 }
@@ -146,6 +148,7 @@ void life_start(struct actor *a)
     REQUIRE(w, a->disk.damage == DAMAGE_NONE || a->disk.damage == DAMAGE_OLDER, "honest log",
             "%s: a damaged log was believed (%d)", a->name, a->disk.damage);
     a->life++;
+    a->heard_seq = 0;
     a->tick_us = UINT64_MAX;
     a->flushing = a->draining = false;
     story_say(a, "STARTS");

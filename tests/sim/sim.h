@@ -75,6 +75,7 @@ struct held {
     bool voted_yes, voted_read_only;
     bool forced;                            // an operator's word reached it
     bool lost;                              // it was finished, and prepared again
+    bool word;                              // an operator's is durable in its journal
     uint8_t journal_stage, journal_outcome; // durable in its participant's journal
     uint8_t bank;                           // index of the actor
     uint8_t account, account_to;            // NO_ACCOUNT: none
@@ -219,6 +220,7 @@ struct actor {
     struct disk disk;
     // participants
     bool rm_durable;
+    uint64_t heard_seq; // highest log position of its coordinator that it knows of
     struct bank bank;
     struct call calls[SIM_CALLS_MAX];
     uint64_t call_serial;
@@ -384,6 +386,10 @@ void check_coordinator_write(struct actor *a, const struct effect_write *write);
 void check_coordinator_durable(struct actor *a, const struct tx_record *record);
 void check_participant_send(struct actor *a, const struct msg *msg);
 void check_participant_durable(struct actor *a, const struct branch_record *record);
+void check_heard(struct actor *a, const struct frame_header *header);
+void check_heard_before(struct actor *a, const struct branch_record *record);
+void check_echo(struct actor *a, const struct frame_header *header);
+void check_words(struct world *w, const struct sim_tx *tx);
 
 // ---- story.c ----
 void story_say(struct actor *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
