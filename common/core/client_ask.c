@@ -266,7 +266,7 @@ static void ask_number(struct ask *ask, uint64_t request)
 // says may be out of date, or about another content.
 static bool ask_is_answered(const struct ask *ask, uint64_t request)
 {
-    return ask->request != 0 && request >= ask->request;
+    return ask->request != 0 && (request >= ask->request || MUTANT(ANSWER_OF_ANY_REQUEST));
 }
 
 // What refuses an earlier send says nothing of the last one, which may have had an effect.
@@ -435,7 +435,7 @@ static void ask_answer(struct client *c, struct ask *ask, const struct msg_resul
     if (ask->kind != ASK_STATUS && result->outcome == OUTCOME_NONE) {
         ask->uncertain = true; // it is running
         ask_pause(c, ask, c->config.retry_max_ms, 0);
-    } else if (waits_for_end && decided && !result->finished) {
+    } else if (waits_for_end && decided && !result->finished && !MUTANT(END_NOT_AWAITED)) {
         ask_hold(ask, result);
         ask->uncertain = true;
         ask_pause(c, ask, c->config.retry_max_ms, 0);
