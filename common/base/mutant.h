@@ -92,13 +92,11 @@
       "a PREPARE that comes twice is answered with a yes that is on its way to the journal")       \
     X(YES_OF_EARLIER_RUN, "yes-of-earlier-run",                                                    \
       "what was prepared for one run of a gtid is promised to the next")                           \
-    X(PREPARE_OF_ANY_RUN, "prepare-of-any-run",                                                    \
-      "the PREPARE of an earlier run of a gtid is obeyed during a later one")                      \
     X(RETRY_IS_YES, "retry-is-yes",                                                                \
       "a resource manager that asks to be called again is taken to have prepared")                 \
     X(ROLLBACK_NOT_AWAITED, "rollback-not-awaited",                                                \
       "a rollback is acknowledged while the resource manager still prepares")                      \
-    X(ROLLBACK_UNRECORDED, "rollback-unrecorded",                                                \
+    X(ROLLBACK_UNRECORDED, "rollback-unrecorded",                                                  \
       "the rollback of a branch whose yes is in the journal is not recorded there")                \
     X(WORD_UNRECORDED, "word-unrecorded",                                                          \
       "an operator's word is carried out before it is in the journal")                             \
@@ -114,8 +112,6 @@
       "what a resource manager lost after it was finished is not done again")                      \
     X(FOUND_IS_NO_VOTE, "found-is-no-vote",                                                        \
       "a vote that a durable resource manager keeps is rolled back at a restart")                  \
-    X(UNWELCOME_HEARD, "unwelcome-heard",                                                          \
-      "a participant obeys a coordinator that does not know it")                                   \
     X(NOTHING_ECHOED, "nothing-echoed",                                                            \
       "a participant does not say how much of the log it has heard of")                            \
     X(ECHO_FORGOTTEN, "echo-forgotten",                                                            \
@@ -151,8 +147,6 @@
       "a client takes the answer to one request for that to another")                              \
     X(END_NOT_AWAITED, "end-not-awaited",                                                          \
       "a client that waits for the end is answered at the decision")                               \
-    X(DECISION_OVERWRITTEN, "decision-overwritten",                                                \
-      "the store writes a second decision over the first")                                         \
     X(CLOSED_COLLECTED, "closed-collected",                                                        \
       "records are collected before their retention is over")                                      \
     X(HORIZON_STAYS, "horizon-stays", "the store does not say what it has collected")              \

@@ -83,7 +83,7 @@ static void tick(struct participant *self)
 // What is about branches counts only from a coordinator that has welcomed us.
 static void received_branch(struct participant *self, const struct msg *msg)
 {
-    if (!self->welcomed && !MUTANT(UNWELCOME_HEARD)) {
+    if (!self->welcomed) {
         self->stats.stale++;
         return;
     }

@@ -141,7 +141,7 @@ void part_prepare(struct participant *self, const struct msg_prepare *p)
     // Below the fence phase one is over: this is a late duplicate, and the branch may have been
     // finished and forgotten.
     if ((p->attempt < self->heard.fence && !MUTANT(FENCE_IGNORED)) ||
-        (b && p->attempt < b->attempt && part_ours(self, b) && !MUTANT(PREPARE_OF_ANY_RUN))) {
+        (b && p->attempt < b->attempt && part_ours(self, b))) {
         self->stats.stale++;
         return;
     }

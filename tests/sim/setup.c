@@ -45,35 +45,51 @@ static void draw_rates(struct sim_setup *setup, struct rng *rng)
 // Some bugs need several rare things at once. Each theme makes one such meeting common.
 static void draw_theme(struct sim_setup *setup, struct rng *rng)
 {
-    switch (rng_below(rng, 30)) {
+    switch (rng_below(rng, 20)) {
     case 0: // one gtid, several runs, and what an earlier run left behind
+    case 1:
+        setup->coordinators = 1;
+        setup->participants = 3;
+        setup->branches_max = 3;
         setup->own_rate = MILLION;
-        setup->participants = 2;
-        setup->branches_max = 2;
         setup->retention_ms = LONG_MS;
         setup->span_ms = 20000;
+        setup->tight = false;
         setup->rate[FAULT_OTHER] = 400000;
         setup->rate[FAULT_REPEAT] = 400000;
-        setup->rate[FAULT_SLOW_RM] = 400000;
-        setup->rate[FAULT_LOSS] = 350000;
-        setup->rate[FAULT_CRASH_IDLE] = 150000;
+        setup->rate[FAULT_CANCEL] = setup->rate[FAULT_OPERATOR] = 0;
+        setup->rate[FAULT_SLOW_RM] = 200000;
+        setup->rate[FAULT_LOSS] = 50000;
+        setup->rate[FAULT_TWICE] = 300000;
+        setup->rate[FAULT_DELAY] = 200000;
+        setup->rate[FAULT_DISORDER] = 300000;
+        setup->rate[FAULT_CRASH] = 8000;
+        setup->rate[FAULT_CRASH_IDLE] = 100000;
         break;
-    case 1: // operators, and processes that die while what they said is being carried out
+    case 2: // operators, and processes that die while what they said is being carried out
         setup->rate[FAULT_OPERATOR] = 600000;
         setup->rate[FAULT_PARTITION] = 200000;
         setup->rate[FAULT_CRASH_IDLE] = 300000;
         setup->rate[FAULT_SLOW_RM] = 100000;
         break;
-    case 2: // answers that are lost, and a coordinator that is told to stop
+    case 3: // answers that are lost, and a coordinator that is told to stop
         setup->rate[FAULT_DRAIN] = 200000;
         setup->rate[FAULT_LOSS] = 250000;
         setup->rate[FAULT_REPEAT] = 400000;
         break;
-    case 3: // one branch alone, and messages that come far too late
+    case 4: // one branch alone, and messages that come far too late
         setup->branches_max = 1;
         setup->rate[FAULT_DELAY] = 150000;
         setup->rate[FAULT_TWICE] = 300000;
         setup->rate[FAULT_DISORDER] = 500000;
+        break;
+    case 5: // clocks that are set, and records that are not kept for long
+        setup->retention_ms = 5000;
+        setup->span_ms = 20000;
+        setup->rate[FAULT_CLOCK_JUMP] = 300000;
+        setup->rate[FAULT_CRASH_IDLE] = 200000;
+        setup->rate[FAULT_REPEAT] = 400000;
+        setup->rate[FAULT_SLOW_RM] = 100000;
         break;
     default: break;
     }
