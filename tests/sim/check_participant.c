@@ -33,7 +33,9 @@ static void sent_done(struct actor *a, const struct msg_done *m)
     REQUIRE(w, held, "honest answers", "%s ends %.*s/%u, which nobody began", a->name,
             TEXT(&m->gtid), m->branch);
     bool committed = m->outcome == OUTCOME_COMMITTED;
-    if (held->forced || (m->flags & DONE_HEURISTIC))
+    const struct sim_tx *tx = truth_find(w, &m->gtid);
+    bool given_up = tx->forgotten && !tx->reg.stands;
+    if (held->forced || (m->flags & DONE_HEURISTIC) || given_up)
         return;
     if (committed)
         REQUIRE(w, held->state == HELD_COMMITTED || held->voted_read_only || m->attempt == 0,
@@ -146,6 +148,8 @@ static void called_rollback(struct actor *a, const struct effect_call *call, str
         check_word(a, call, held, OUTCOME_ABORTED);
         return;
     }
+    if (tx->forgotten && !r->stands)
+        return; // an operator gave it up, and its record is gone: nobody knows better
     REQUIRE(w, held->state != HELD_COMMITTED, "AC2, irrevocable",
             "%.*s/%u is to be rolled back, and is committed", TEXT(&call->gtid), call->branch);
     if (held->state != HELD_PREPARED)

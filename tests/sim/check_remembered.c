@@ -24,6 +24,17 @@ void check_heard_before(struct actor *a, const struct branch_record *record)
         a->heard_seq = record->log_seq;
 }
 
+// It has started. When it was at another coordinator last, only what that one said counts.
+void check_heard_of(struct actor *a)
+{
+    struct frame_header own;
+    if (!a->alive)
+        return;
+    participant_header(a->participant, &own);
+    if (own.coordinator != a->home->id)
+        a->heard_seq = 0;
+}
+
 void check_echo(struct actor *a, const struct frame_header *header)
 {
     if (a->kind != ACTOR_PARTICIPANT || header->coordinator != a->home->id)

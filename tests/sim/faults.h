@@ -35,6 +35,7 @@
     X(CLOCK_JUMP, "clock-jump", "disaster", "a wall clock is set, up to an hour back or ahead")    \
     X(CLOCK_DRIFT, "clock-drift", "start",                                                         \
       "a machine's clock runs up to a tenth too fast, or slow")                                    \
+    X(MOVED, "moved", "start", "a participant is started under another coordinator, for once")     \
     X(DRAIN, "drain", "disaster",                                                                  \
       "a coordinator is told to stop in good order, and started again")                            \
     X(VANISH, "vanish", "transaction", "its application dies before it has committed")             \

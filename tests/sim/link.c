@@ -85,6 +85,8 @@ static void receive(struct world *w, struct actor *to, peer_t peer, struct slice
             (msg.type == MSG_PREPARE || msg.type == MSG_COMMIT || msg.type == MSG_ROLLBACK) &&
             shell_dies(to, CRASH_part_after_receive))
             return;
+        if (msg.type == MSG_SUBMIT)
+            check_submitted(w, peer, &msg.u.submit);
         struct event event = {.type = EVENT_RECEIVED};
         event.u.received.peer = to->kind == ACTOR_COORDINATOR ? peer : 0;
         event.u.received.principal = slice_text("app");

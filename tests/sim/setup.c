@@ -14,10 +14,11 @@ static const uint32_t rate_max[FAULT_COUNT] = {
     [FAULT_TORN] = MILLION,      [FAULT_SLOW_DISK] = 30000,   [FAULT_FAIL_WRITE] = 10000,
     [FAULT_FAIL_SYNC] = 10000,   [FAULT_SHORTER] = 300000,    [FAULT_FLIPPED] = 300000,
     [FAULT_OLDER] = 300000,      [FAULT_CLOCK_JUMP] = 40000,  [FAULT_CLOCK_DRIFT] = MILLION,
-    [FAULT_DRAIN] = 60000,       [FAULT_VANISH] = 150000,     [FAULT_REPEAT] = 300000,
-    [FAULT_OTHER] = 200000,      [FAULT_CANCEL] = 200000,     [FAULT_SLOW_RM] = 30000,
-    [FAULT_RM_RETRY] = 150000,   [FAULT_RM_UNSURE] = 100000,  [FAULT_RM_TWICE] = 100000,
-    [FAULT_RM_MIND] = 300000,    [FAULT_RM_LOSES] = 300000,   [FAULT_OPERATOR] = 300000,
+    [FAULT_MOVED] = 300000,      [FAULT_DRAIN] = 60000,       [FAULT_VANISH] = 150000,
+    [FAULT_REPEAT] = 300000,     [FAULT_OTHER] = 200000,      [FAULT_CANCEL] = 200000,
+    [FAULT_SLOW_RM] = 30000,     [FAULT_RM_RETRY] = 150000,   [FAULT_RM_UNSURE] = 100000,
+    [FAULT_RM_TWICE] = 100000,   [FAULT_RM_MIND] = 300000,    [FAULT_RM_LOSES] = 300000,
+    [FAULT_OPERATOR] = 300000,
 };
 
 static unsigned percent(struct rng *rng, unsigned chance)
@@ -89,6 +90,13 @@ static void draw_theme(struct sim_setup *setup, struct rng *rng)
         setup->rate[FAULT_CLOCK_JUMP] = 300000;
         setup->rate[FAULT_CRASH_IDLE] = 200000;
         setup->rate[FAULT_REPEAT] = 400000;
+        setup->rate[FAULT_SLOW_RM] = 100000;
+        break;
+    case 6: // participants that are started under the wrong coordinator
+        setup->coordinators = 2;
+        setup->participants = 2;
+        setup->rate[FAULT_MOVED] = 400000;
+        setup->rate[FAULT_CRASH_IDLE] = 300000;
         setup->rate[FAULT_SLOW_RM] = 100000;
         break;
     default: break;
