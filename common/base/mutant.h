@@ -90,6 +90,70 @@
     X(FLIPPED_BIT_BELIEVED, "flipped-bit-believed",                                                \
       "a record that is not what was written is believed")                                         \
     X(WITNESS_IGNORED, "witness-ignored", "a log that ends before its witness is believed")        \
+    X(VOTE_FROM_MEMORY, "vote-from-memory",                                                        \
+      "a PREPARE that comes twice is answered with a yes that is on its way to the journal")       \
+    X(YES_OF_EARLIER_RUN, "yes-of-earlier-run",                                                    \
+      "what was prepared for one run of a gtid is promised to the next")                           \
+    X(RETRY_IS_YES, "retry-is-yes",                                                                \
+      "a resource manager that asks to be called again is taken to have prepared")                 \
+    X(ROLLBACK_NOT_AWAITED, "rollback-not-awaited",                                                \
+      "a rollback is acknowledged while the resource manager still prepares")                      \
+    X(ROLLBACK_UNRECORDED, "rollback-unrecorded",                                                  \
+      "the rollback of a branch whose yes is in the journal is not recorded there")                \
+    X(WORD_UNRECORDED, "word-unrecorded",                                                          \
+      "an operator's word is carried out before it is in the journal")                             \
+    X(WORD_FORGOTTEN, "word-forgotten",                                                            \
+      "a branch that an operator ended is forgotten like others")                                  \
+    X(UNKNOWN_IS_ROLLBACK, "unknown-is-rollback",                                                  \
+      "a branch in doubt rolls back when a coordinator knows nothing of it")                       \
+    X(COMMIT_FORGOTTEN, "commit-forgotten",                                                        \
+      "a commit in the journal that was not carried out is rolled back at a restart")              \
+    X(FINISHED_LET_GO, "finished-let-go",                                                          \
+      "after a restart the journal lets go of what is finished too early")                         \
+    X(LOSS_IGNORED, "loss-ignored",                                                                \
+      "what a resource manager lost after it was finished is not done again")                      \
+    X(FOUND_IS_NO_VOTE, "found-is-no-vote",                                                        \
+      "a vote that a durable resource manager keeps is rolled back at a restart")                  \
+    X(NOTHING_ECHOED, "nothing-echoed",                                                            \
+      "a participant does not say how much of the log it has heard of")                            \
+    X(ECHO_FORGOTTEN, "echo-forgotten",                                                            \
+      "a participant forgets at a restart how much of the log it has heard of")                    \
+    X(NO_IGNORED, "no-ignored", "a no is counted as read-only")                                    \
+    X(DELEGATION_REVOKED, "delegation-revoked",                                                    \
+      "a branch that was to decide alone and is slow is taken to have rolled back")                \
+    X(READ_ONLY_TOLD_EARLY, "read-only-told-early",                                                \
+      "that one read-only branch alone has committed is told before it is durable")                \
+    X(RESOLVE_UNMARKED, "resolve-unmarked",                                                        \
+      "a branch that was to decide alone is not asked to remember that it rolled back")            \
+    X(DECISION_CLOSED, "decision-closed",                                                          \
+      "a decision that is not acknowledged yet is stored like one that has ended")                 \
+    X(HEURISTIC_COLLECTED, "heuristic-collected",                                                  \
+      "the record of what an operator did is collected like others")                               \
+    X(STAMP_MISSING, "stamp-missing", "records do not say when their transactions ended")          \
+    X(CLOCK_BELIEVED, "clock-believed", "stamps go back when the clock is set back")               \
+    X(CLOCK_FORGOTTEN, "clock-forgotten",                                                          \
+      "stamps go back when the clock is set back before a restart")                                \
+    X(RUN_NUMBERS_REUSED, "run-numbers-reused",                                                    \
+      "a coordinator counts its runs of transactions anew after a restart")                        \
+    X(FENCE_FORGOTTEN, "fence-forgotten",                                                          \
+      "after a restart the fence passes what one branch alone was to decide")                      \
+    X(LEASE_TAKEN_TWICE, "lease-taken-twice",                                                      \
+      "a client takes gtids again from a WELCOME that comes twice")                                \
+    X(GTID_NOT_MARKED, "gtid-not-marked", "a coordinator does not mark the gtids that were used")  \
+    X(MIXED_UNTOLD, "mixed-untold", "clients are not told that branches may differ")               \
+    X(FINISHED_TOLD_EARLY, "finished-told-early",                                                  \
+      "clients are told that all has ended when it is only decided")                               \
+    X(UNDECIDED_IS_ABORTED, "undecided-is-aborted",                                                \
+      "a branch in doubt that asks before the decision is rolled back")                            \
+    X(END_NOT_AWAITED, "end-not-awaited",                                                          \
+      "a client that waits for the end is answered at the decision")                               \
+    X(CLOSED_COLLECTED, "closed-collected",                                                        \
+      "records are collected before their retention is over")                                      \
+    X(HORIZON_STAYS, "horizon-stays", "the store does not say what it has collected")              \
+    X(CARRY_SKIPPED, "carry-skipped",                                                              \
+      "the log lets go of an open record instead of carrying it on")                               \
+    X(RUN_CUT_SHORT, "run-cut-short",                                                              \
+      "the journal keeps only the lower half of the number of a run")                              \
     X(SYNC_SKIPPED, "sync-skipped", "the disk says durable before the sync")
 
 enum mutant {

@@ -120,9 +120,12 @@ static void client_heard_refused(struct client *c, const struct msg_refused *ref
     ask_refused(c, refused);
 }
 
-// What every frame of the coordinator says of itself.
-static void client_heard(struct client *c, const struct frame_header *header)
+// What every frame of the coordinator says of itself. False: it is of an earlier run, and was read
+// late; its numbers were taken long ago, and what it refuses or answers may be so no more.
+static bool client_heard(struct client *c, const struct frame_header *header)
 {
+    if (header->coordinator == c->coordinator && header->incarnation < c->incarnation)
+        return false;
     c->heard_ms = c->now.mono_ms;
     bool other = header->coordinator != c->coordinator;
     if (other || header->incarnation != c->incarnation)
@@ -133,14 +136,14 @@ static void client_heard(struct client *c, const struct frame_header *header)
     }
     c->coordinator = header->coordinator;
     c->incarnation = header->incarnation;
+    return true;
 }
 
 static void client_receive(struct client *c, const struct event *event)
 {
     const struct msg *msg = event->u.received.msg;
-    if (!event->u.received.header->from_coordinator)
+    if (!event->u.received.header->from_coordinator || !client_heard(c, event->u.received.header))
         return;
-    client_heard(c, event->u.received.header);
     switch (msg->type) {
     case MSG_WELCOME: client_welcome(c, &msg->u.welcome); break;
     case MSG_REFUSED: client_heard_refused(c, &msg->u.refused); break;

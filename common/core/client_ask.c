@@ -429,7 +429,7 @@ static void ask_answer(struct client *c, struct ask *ask, const struct msg_resul
     if (ask->kind != ASK_STATUS && result->outcome == OUTCOME_NONE) {
         ask->uncertain = true; // it is running
         ask_pause(c, ask, c->config.retry_max_ms, 0);
-    } else if (waits_for_end && decided && !result->finished) {
+    } else if (waits_for_end && decided && !result->finished && !MUTANT(END_NOT_AWAITED)) {
         ask_hold(ask, result);
         ask->uncertain = true;
         ask_pause(c, ask, c->config.retry_max_ms, 0);

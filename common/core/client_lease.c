@@ -31,7 +31,7 @@ static bool lease_is_new(struct client *c, const struct msg_welcome *welcome)
 {
     bool same_run =
         c->lease_coordinator == c->coordinator && c->lease_incarnation == c->incarnation;
-    if (same_run && welcome->lease_first < c->lease_next)
+    if (same_run && welcome->lease_first < c->lease_next && !MUTANT(LEASE_TAKEN_TWICE))
         return false;
     c->lease_coordinator = c->coordinator;
     c->lease_incarnation = c->incarnation;
@@ -52,8 +52,8 @@ void lease_welcome(struct client *c, const struct msg_welcome *welcome)
         return;
     *place = (struct gtid_block){
         .coordinator = c->coordinator,
-        .incarnation = MUTANT(GTID_REUSED) ? 1 : c->incarnation,
-        .lease_ms = MUTANT(GTID_REUSED) ? 1 : welcome->lease_ms,
+        .incarnation = c->incarnation,
+        .lease_ms = welcome->lease_ms,
         .first = welcome->lease_first,
         .count = welcome->lease_count,
         .stale_ms = c->now.mono_ms + LEASE_AGE_MAX_MS,
@@ -110,6 +110,8 @@ void gtid_block_take(struct gtid_block *block, struct gtid *ret)
     };
     block->first++;
     block->count--;
+    if (MUTANT(GTID_REUSED))
+        parts.incarnation = parts.lease_ms = 1;
     gtid_make(&parts, ret);
 }
 

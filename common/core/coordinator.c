@@ -48,7 +48,8 @@ struct coordinator *coordinator_new(const struct coordinator_config *config)
     slots_init(&c->slots);
     c->log_seq = config->log_seq;
     coord_seal(c);
-    c->attempt_next = config->incarnation << ATTEMPT_COUNTER_BITS | 1;
+    c->attempt_next =
+        (MUTANT(RUN_NUMBERS_REUSED) ? 1 : config->incarnation) << ATTEMPT_COUNTER_BITS | 1;
     return c;
 }
 
@@ -356,7 +357,7 @@ void coordinator_step(struct coordinator *c, const struct event *event, struct e
     coord_free_dead(c);
     c->request = 0;
     c->now = event->now;
-    if (c->now.wall_ms > c->stamp_ms)
+    if (c->now.wall_ms > c->stamp_ms || MUTANT(CLOCK_BELIEVED))
         c->stamp_ms = c->now.wall_ms;
     if (c->stopped)
         return;

@@ -78,8 +78,8 @@ static struct tx *begin_admit(struct coordinator *c, struct session *s, enum msg
 static void begin_look(struct coordinator *c, struct session *s, struct tx *tx, enum msg_type about)
 {
     struct gtid_parts parts;
-    bool leased =
-        tx->own_gtid && gtid_parse(&tx->gtid, &parts) && parts.incarnation == c->config.incarnation;
+    bool leased = tx->own_gtid && gtid_parse(&tx->gtid, &parts) &&
+                  (parts.incarnation == c->config.incarnation || MUTANT(GTID_REUSED));
     enum lease_use use = leased ? lease_use(c, &parts, s->principal) : LEASE_USED;
     if (use == LEASE_FRESH) {
         begin_go(c, tx);

@@ -72,8 +72,10 @@ void tx_write(struct coordinator *c, struct tx *tx, enum tx_writing what, enum t
         .token = tx->pending.token,
         .decide = what == WRITING_DECISION || what == WRITING_DELEGATION,
         .lazy = lazy || (MUTANT(DECISION_LAZY) && what == WRITING_DECISION),
-        .open = stage != STAGE_ENDED || tx->keep,
-        .stamp = c->stamp_ms,
+        .open = MUTANT(DECISION_CLOSED)       ? stage == STAGE_DELEGATED
+                : MUTANT(HEURISTIC_COLLECTED) ? stage != STAGE_ENDED
+                                              : stage != STAGE_ENDED || tx->keep,
+        .stamp = MUTANT(STAMP_MISSING) ? 0 : c->stamp_ms,
         .tx = record,
     };
 }

@@ -78,7 +78,8 @@ void drive_send(struct coordinator *c, struct branch *b)
         .gtid = tx->gtid,
         .attempt = tx->attempt,
         .branch = b->number,
-        .flags = (uint8_t)((forced ? DECIDE_HEURISTIC : 0) | (tx->resolving ? DECIDE_RESOLVE : 0)),
+        .flags = (uint8_t)((forced ? DECIDE_HEURISTIC : 0) |
+                           (tx->resolving && !MUTANT(RESOLVE_UNMARKED) ? DECIDE_RESOLVE : 0)),
     };
 }
 
@@ -150,7 +151,7 @@ void drive_one_phase(struct coordinator *c, struct branch *b, enum outcome outco
     // say the same, but for a read-only one, which remembers nothing: that is told only when it is
     // durable. Until then the fence stays, so that the participant cannot forget.
     tx_write(c, tx, WRITING_END, STAGE_ENDED, false);
-    if (b->vote != VOTE_READ_ONLY) {
+    if (b->vote != VOTE_READ_ONLY || MUTANT(READ_ONLY_TOLD_EARLY)) {
         drive_count(c, tx);
         coord_answer_waiters(c, tx);
     }

@@ -96,7 +96,9 @@ static void inquire_branch(struct coordinator *c, const struct session *s, struc
         return;
     }
     bool decided = tx->state == TX_COMMITTING || tx->state == TX_ABORTING || tx->state == TX_ENDING;
-    if (!decided || !tx->told || tx->writing == WRITING_HEURISTIC)
+    if (MUTANT(UNDECIDED_IS_ABORTED) && !decided && inquiry->prepared)
+        decision_send(c, s->id, inquiry, OUTCOME_ABORTED, 0);
+    else if (!decided || !tx->told || tx->writing == WRITING_HEURISTIC)
         standing_send(c, s->id, inquiry, OUTCOME_NONE);
     else if (!list_empty(&b->link))
         resend_branch_now(c, b);

@@ -114,7 +114,7 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
         branch_move(c, b, BRANCH_DONE);
         tx->owing--;
     }
-    if (vote->vote == VOTE_NO)
+    if (vote->vote == VOTE_NO && !MUTANT(NO_IGNORED))
         decide_abort(c, tx, REASON_VOTED_NO, b->number, vote->text);
     else if (tx->voting == 0)
         decide_commit(c, tx);
@@ -148,7 +148,7 @@ static void prepare_resolve(struct coordinator *c, struct tx *tx)
     struct branch *b = tx->branches;
     if (tx->resolving || tx->writing != WRITING_NONE)
         return;
-    if (!b->prepare_sent) {
+    if (!b->prepare_sent || MUTANT(DELEGATION_REVOKED)) {
         drive_one_phase(c, b, OUTCOME_ABORTED, REASON_NO_VOTE,
                         slice_text("its participant is not connected"));
         return;

@@ -50,7 +50,7 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
 {
     uint64_t stamps[] = {record->started_ms, record->decided_ms, record->ended_ms};
     for (unsigned i = 0; i < sizeof stamps / sizeof stamps[0]; i++) {
-        if (stamps[i] > c->stamp_ms)
+        if (stamps[i] > c->stamp_ms && !MUTANT(CLOCK_FORGOTTEN))
             c->stamp_ms = stamps[i];
     }
     if (MUTANT(DELEGATION_FORGOTTEN) && record->stage == STAGE_DELEGATED)
@@ -76,7 +76,7 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
     tx->keep = tx->mixed || (tx->heuristic && tx->heuristic->forced != OUTCOME_NONE);
     tx->foreign = record->owner.size == 0;
     memcpy(tx->digest, record->digest, DIGEST_BYTES);
-    if (tx->one_phase)
+    if (tx->one_phase && !MUTANT(FENCE_FORGOTTEN))
         fence_insert(tx->branches); // before any frame leaves: its participant must not forget
 }
 

@@ -55,13 +55,13 @@ void coord_result_of_tx(struct coordinator *c, peer_t peer, uint8_t about, const
                                              tx->told ? (enum outcome)tx->outcome
                                              : MUTANT(RUNNING_IS_ABORTED) ? OUTCOME_ABORTED
                                                                           : OUTCOME_NONE);
-    result->mixed = tx->mixed;
+    result->mixed = tx->mixed && !MUTANT(MIXED_UNTOLD);
     if (!tx->told)
         return;
     result->reason = tx->reason;
     result->branch = tx->reason_branch;
     result->text = tx->reason_text;
-    result->finished = tx->owing == 0;
+    result->finished = tx->owing == 0 || MUTANT(FINISHED_TOLD_EARLY);
 }
 
 void coord_result_of_record(struct coordinator *c, peer_t peer, uint8_t about,
@@ -69,7 +69,7 @@ void coord_result_of_record(struct coordinator *c, peer_t peer, uint8_t about,
 {
     struct msg_result *result =
         coord_result(c, peer, about, &record->gtid, (enum outcome)record->outcome);
-    result->mixed = record->mixed;
+    result->mixed = record->mixed && !MUTANT(MIXED_UNTOLD);
     result->reason = record->reason;
     result->branch = record->reason_branch;
     result->text = record->reason_text;

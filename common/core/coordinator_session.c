@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 enum { LIMIT_LEASES = 16384 };
@@ -240,14 +241,14 @@ enum lease_use lease_use(struct coordinator *c, const struct gtid_parts *parts,
     uint64_t position = (parts->number - 1) % c->config.lease_gtids;
     uint64_t index = (parts->number - 1) / c->config.lease_gtids;
     struct lease *lease = map_get(&c->leases, slice_of(&index, sizeof index));
-    if (!lease || lease->lease_ms != parts->lease_ms)
+    if (!lease || (lease->lease_ms != parts->lease_ms && !MUTANT(GTID_REUSED)))
         return LEASE_USED;
     if (strcmp(lease->principal, principal) != 0)
         return LEASE_DENIED;
     uint64_t bit = UINT64_C(1) << position % 64;
     if (lease->used[position / 64] & bit)
         return LEASE_USED;
-    lease->used[position / 64] |= bit;
+    lease->used[position / 64] |= MUTANT(GTID_NOT_MARKED) ? 0 : bit;
     if (++lease->used_count == c->config.lease_gtids)
         lease_free(c, lease);
     return LEASE_FRESH;

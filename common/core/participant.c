@@ -2,6 +2,7 @@
 // The participant's core: life, dispatch, time, looking in.
 #include <stdlib.h>
 
+#include "base/mutant.h"
 #include "core/participant_internal.h"
 
 void participant_config_defaults(struct participant_config *config)
@@ -225,7 +226,7 @@ void participant_header(const struct participant *self, struct frame_header *ret
         .version = WIRE_VERSION,
         .coordinator = self->heard.id,
         .incarnation = self->heard.incarnation,
-        .log_seq = self->heard.log_seq,
+        .log_seq = MUTANT(NOTHING_ECHOED) ? 0 : self->heard.log_seq,
         .seal = self->heard.seal,
     };
 }

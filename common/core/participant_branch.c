@@ -170,7 +170,8 @@ static struct branch_record *record_of(struct participant *self, const struct pa
 static bool record_open(const struct participant *self, const struct part *b,
                         enum journal_stage stage)
 {
-    return stage != JOURNAL_FINISHED || b->heuristic || !part_ours(self, b);
+    return stage != JOURNAL_FINISHED || (b->heuristic && !MUTANT(WORD_FORGOTTEN)) ||
+           !part_ours(self, b);
 }
 
 static struct effect_write *write(struct participant *self, const struct part *b,

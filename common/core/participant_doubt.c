@@ -53,7 +53,7 @@ void part_inquire_all(struct participant *self)
 
 static void unknown_there(struct participant *self, struct part *b)
 {
-    if (b->state == PART_WORKING) {
+    if (b->state == PART_WORKING || MUTANT(UNKNOWN_IS_ROLLBACK)) {
         part_roll_back(self, b); // nothing was promised, and nobody will ever ask for it
         return;
     }

@@ -22,7 +22,7 @@ static void release(struct participant *self)
 // Decides for how long a branch that has just come to be FINISHED is remembered.
 static void remember(struct participant *self, struct part *b)
 {
-    if (b->heuristic)
+    if (b->heuristic && !MUTANT(WORD_FORGOTTEN))
         return; // for ever: the real decision may come at any time, and is told what was done
     if (part_ours(self, b)) {
         heap_arm(&self->finished, &b->timer, b->attempt);

@@ -53,7 +53,10 @@ static void force(struct participant *self, struct part *b, enum outcome outcome
     b->answer = true;
     b->outcome = (uint8_t)outcome;
     part_move(self, b, PART_DECIDING);
-    part_write(self, b, JOURNAL_DECIDED);
+    if (MUTANT(WORD_UNRECORDED))
+        part_drive(self, b);
+    else
+        part_write(self, b, JOURNAL_DECIDED);
 }
 
 enum relation { DECIDE_STALE, DECIDE_SAME, DECIDE_NEWER };
@@ -171,6 +174,8 @@ static void rollback_same(struct participant *self, struct part *b, const struct
     case PART_VOTING:
         b->abort = true;
         asked_to_roll_back(b, d);
+        if (MUTANT(ROLLBACK_NOT_AWAITED))
+            done(self, d, OUTCOME_ABORTED, 0);
         if (b->busy == PART_IDLE)
             part_roll_back(self, b);
         return;
@@ -285,8 +290,8 @@ void part_finish(struct participant *self, struct part *b)
         self->stats.committed++;
     else
         self->stats.rolled_back++;
-    if (b->outcome == OUTCOME_COMMITTED || b->journaled || b->one_phase ||
-        (b->resolve && !MUTANT(RESOLVE_FORGOTTEN))) {
+    if (b->outcome == OUTCOME_COMMITTED || (b->journaled && !MUTANT(ROLLBACK_UNRECORDED)) ||
+        b->one_phase || (b->resolve && !MUTANT(RESOLVE_FORGOTTEN))) {
         part_move(self, b, PART_FINISHING);
         if (MUTANT(DONE_EARLY) && b->answer)
             part_done(self, b);

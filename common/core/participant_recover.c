@@ -11,7 +11,7 @@ static void hear_of(struct participant *self, const struct branch_record *record
         return;
     if (record->coordinator != heard->id)
         *heard = (struct part_coordinator){.id = record->coordinator};
-    if (record->log_seq > heard->log_seq) {
+    if (record->log_seq > heard->log_seq && !MUTANT(ECHO_FORGOTTEN)) {
         heard->log_seq = record->log_seq;
         heard->seal = record->seal;
     }
@@ -64,16 +64,18 @@ void part_recovered(struct participant *self, const struct branch_record *record
     }
     if (MUTANT(VOTES_FORGOTTEN) && state == PART_PREPARED)
         return;
+    if (MUTANT(COMMIT_FORGOTTEN) && state == PART_COMMITTING)
+        state = PART_ROLLING_BACK;
     if (b)
         part_free(self, b); // the newest record of a branch is all that matters
     b = recreate(self, record, state);
     if (!b)
         return;
-    b->outcome = record->outcome;
+    b->outcome = state == PART_ROLLING_BACK ? OUTCOME_ABORTED : record->outcome;
     b->heuristic = record->heuristic;
     b->journaled = true;
     b->answer = true;
-    if (state == PART_FINISHED && !b->heuristic) {
+    if (state == PART_FINISHED && !b->heuristic && !MUTANT(FINISHED_LET_GO)) {
         b->pinned = true;                           // whether its record is open is not known here
         list_append(&self->numbered, &b->numbered); // of an earlier run: before all of ours
     }
@@ -91,7 +93,7 @@ void part_found(struct participant *self, const struct branch_record *record)
 {
     struct part *b = part_find(self, &record->gtid, record->branch);
     if (b && b->attempt == record->attempt) {
-        if (b->state == PART_FINISHED)
+        if (b->state == PART_FINISHED && !MUTANT(LOSS_IGNORED))
             redo(self, b);
         return;
     }
@@ -103,10 +105,11 @@ void part_found(struct participant *self, const struct branch_record *record)
         part_free(self, b); // its record goes by itself, or is met again at the next start
     // Prepared, but the journal has no vote. If votes are in the journal none was ever given, and
     // the work is rolled back. If they are in the resource manager, this is one: in doubt.
-    b = recreate(self, record, self->config.rm_durable ? PART_PREPARED : PART_ROLLING_BACK);
+    bool vote = self->config.rm_durable && !MUTANT(FOUND_IS_NO_VOTE);
+    b = recreate(self, record, vote ? PART_PREPARED : PART_ROLLING_BACK);
     if (!b)
         return;
-    b->outcome = self->config.rm_durable ? OUTCOME_NONE : OUTCOME_ABORTED;
+    b->outcome = vote ? OUTCOME_NONE : OUTCOME_ABORTED;
     b->prepared_ms = self->now.wall_ms;
     // The journal knows better which coordinator is the present one, and how far its log had come.
     if (self->config.rm_durable && (self->heard.id == 0 || self->heard.id == record->coordinator))

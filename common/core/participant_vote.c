@@ -82,7 +82,14 @@ static void supersede(struct participant *self, struct part *b, const struct msg
         return;
     case PART_PREPARING:
     case PART_VOTING: b->abort = !b->one_phase; return;
-    case PART_PREPARED: part_roll_back(self, b); return; // the PREPARE will come again
+    case PART_PREPARED: // the PREPARE will come again
+        if (!MUTANT(YES_OF_EARLIER_RUN)) {
+            part_roll_back(self, b);
+            return;
+        }
+        b->attempt = p->attempt;
+        part_vote(self, b, VOTE_YES, slice_of(NULL, 0));
+        return;
     case PART_DECIDING:
     case PART_COMMITTING:
     case PART_ROLLING_BACK:
@@ -102,9 +109,12 @@ static void repeat(struct participant *self, struct part *b, const struct msg_pr
 {
     self->stats.duplicates++;
     switch (b->state) {
+    case PART_VOTING:
+        if (MUTANT(VOTE_FROM_MEMORY))
+            part_vote(self, b, VOTE_YES, slice_of(NULL, 0));
+        return;
     case PART_WORKING: // has no attempt
     case PART_PREPARING:
-    case PART_VOTING:
     case PART_DECIDING:
     case PART_COMMITTING:
     case PART_ROLLING_BACK:
@@ -206,7 +216,7 @@ void part_prepared(struct participant *self, struct part *b, const struct event_
         prepared_too_late(self, b, called->result);
         return;
     }
-    switch (called->result) {
+    switch (MUTANT(RETRY_IS_YES) && called->result == RM_RETRY ? RM_DONE : called->result) {
     case RM_DONE:
         if (MUTANT(READ_ONLY_MISTAKEN) && b->branch == 1)
             goto read_only;

@@ -428,7 +428,7 @@ static int take_one(struct memory_store *self, uint64_t horizon, bool *ret_stop,
                            .keys = disk->newest.count,
                            .open = disk->open,
                            .closed_max = self->records_max,
-                           .horizon = horizon};
+                           .horizon = MUTANT(CLOSED_COLLECTED) ? UINT64_MAX : horizon};
     enum tail_fate fate = TAIL_DROP;
     int code = ASSENT_OK;
     if (record->key.size && map_get(&disk->newest, record->key) == record)
@@ -438,10 +438,10 @@ static int take_one(struct memory_store *self, uint64_t horizon, bool *ret_stop,
         return ASSENT_OK;
     if (fate == TAIL_EXPIRE) {
         map_remove(&disk->newest, record->key);
-        if (record->stamp >= disk->now.horizon)
+        if (record->stamp >= disk->now.horizon && !MUTANT(HORIZON_STAYS))
             disk->now.horizon = record->stamp + 1;
     }
-    if (fate == TAIL_CARRY)
+    if (fate == TAIL_CARRY && !MUTANT(CARRY_SKIPPED))
         code = carry(disk, record, error);
     disk->now.base_seq++;
     return code;

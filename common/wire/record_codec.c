@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "wire/codec.h"
 
 #define BIT(value) (1u << (value))
@@ -115,6 +116,8 @@ static void branch_walk(struct codec *c, struct branch_record *r)
 {
     codec_gtid(c, "gtid", &r->gtid);
     codec_u64(c, "attempt", &r->attempt);
+    if (MUTANT(RUN_CUT_SHORT))
+        r->attempt &= UINT32_MAX;
     codec_coordinator(c, "coordinator", &r->coordinator);
     codec_branch(c, "branch", &r->branch);
     codec_enum(c, "protocol", &r->protocol, PROTOCOLS);

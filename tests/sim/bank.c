@@ -12,6 +12,7 @@ enum {
     AFTER_US = 30,
     SPREAD_US = 400,
     SLOW_MAX_US = 20000000,
+    SLOW_LITTLE_US = 500000,
     PAYLOAD_BYTES = 8,
 };
 
@@ -184,8 +185,10 @@ static void later(struct actor *a, enum item_kind kind, uint64_t number, uint8_t
     item->life = a->life;
     item->number = number;
     item->what = what;
-    if (faults_strike(&w->faults, FAULT_SLOW_RM))
-        us += faults_below(&w->faults, FAULT_SLOW_RM, SLOW_MAX_US);
+    if (faults_strike(&w->faults, FAULT_SLOW_RM)) {
+        bool little = faults_below(&w->faults, FAULT_SLOW_RM, 2);
+        us += faults_below(&w->faults, FAULT_SLOW_RM, little ? SLOW_LITTLE_US : SLOW_MAX_US);
+    }
     queue_add(&w->queue, item, w->now_us + us);
 }
 

@@ -140,6 +140,16 @@ static void told(struct actor *a, struct sim_tx *tx, uint64_t asked_us,
     tx->told = result->outcome;
 }
 
+void check_submitted(struct world *w, peer_t peer, const struct msg_submit *submit)
+{
+    struct sim_tx *tx = truth_find(w, &submit->gtid);
+    uint64_t send = peer << 32 | submit->request;
+    for (unsigned i = 0; tx && i < SIM_HEARD; i++)
+        tx->doubled |= tx->heard[i] == send;
+    if (tx)
+        tx->heard[tx->heard_count++ % SIM_HEARD] = send;
+}
+
 // Who asked for something else than what was done is not told that it was done.
 static void check_content(struct world *w, const struct sim_tx *tx, bool other)
 {
@@ -151,6 +161,17 @@ static void check_content(struct world *w, const struct sim_tx *tx, bool other)
     }
 }
 
+// Who waits for the end is not answered before it, unless his time is up.
+static void check_awaited(struct actor *a, const struct sim_tx *tx, uint64_t asked_us,
+                          const struct msg_result *result)
+{
+    uint64_t waited_us = (a->world->now_us - asked_us) * a->speed / 1000000;
+    bool over = waited_us + 2000 >= a->world->setup.patience_ms * UINT64_C(1000);
+    REQUIRE(a->world, result->finished || over, "honest answers",
+            "%.*s is told %s to somebody who waits for its end", TEXT(tx),
+            outcome_name(result->outcome));
+}
+
 void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t asked_us,
                     const struct effect_complete *complete)
 {
@@ -160,6 +181,8 @@ void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t 
             told(a, tx, asked_us, &complete->result);
         if (asked && !tx->enlisted && complete->result.outcome == OUTCOME_COMMITTED)
             check_content(a->world, tx, step == APP_OTHER);
+        if (asked && tx->wait_done && complete->result.outcome == OUTCOME_COMMITTED)
+            check_awaited(a, tx, asked_us, &complete->result);
         return;
     }
     bool certain = complete->code != ASSENT_TIMEOUT && complete->code != ASSENT_CLOSED;
@@ -268,7 +291,7 @@ static void check_tx(struct world *w, const struct sim_tx *tx)
                 "%.*s was told aborted, and %u of its branches are committed", TEXT(tx), committed);
     REQUIRE(w, committed == 0 || not == 0, "AC1, no two branches differ",
             "%u branches of %.*s are committed, %u are not", committed, TEXT(tx), not );
-    if (tx->refused && tx->refused == tx->submits)
+    if (tx->refused && tx->refused == tx->submits && !tx->doubled)
         REQUIRE(w, committed == 0, "honest answers", "%.*s was refused, and has committed",
                 TEXT(tx));
 }
@@ -321,6 +344,7 @@ void check_end(struct world *w)
     for (unsigned i = 0; i < w->tx_count; i++) {
         check_tx(w, &w->txs[i]);
         check_committed(w, &w->txs[i]);
+        check_words(w, &w->txs[i]);
     }
     check_money(w);
     for (unsigned i = 0; i < w->actor_count; i++) {

@@ -82,11 +82,29 @@ static void sent_rollback(struct actor *a, struct sim_tx *tx, const struct msg_d
                 "%.*s is resolved, and no record says that it was delegated", TEXT(tx));
 }
 
+// Who hears that all has ended must not find anything prepared any more.
+static void told_finished(struct actor *a, struct sim_tx *tx)
+{
+    const struct register_view *r = &tx->reg;
+    const struct attempt *attempt = r->stands ? truth_peek(tx, r->attempt) : NULL;
+    for (unsigned i = 0; attempt && i < SIM_BRANCHES_MAX; i++) {
+        const struct held *held = &attempt->branches[i];
+        bool open = held->state == HELD_PREPARED && held->voted_yes && !held->lost;
+        REQUIRE(a->world, !open || tx->heuristic || tx->ordered, "honest answers",
+                "%.*s is told finished, and branch %u is still prepared", TEXT(tx), i);
+    }
+}
+
 static void sent_final(struct actor *a, struct sim_tx *tx, const struct msg_result *m)
 {
     struct world *w = a->world;
     const struct register_view *r = &tx->reg;
     const struct held *delegate = delegate_of(tx);
+    REQUIRE(w, !r->mixed || m->mixed, "honest answers",
+            "%.*s is told %s, and not that its branches may differ", TEXT(tx),
+            outcome_name(m->outcome));
+    if (m->finished && m->outcome == OUTCOME_COMMITTED)
+        told_finished(a, tx);
     if (m->outcome == OUTCOME_COMMITTED) {
         REQUIRE(w, register_committed(tx, 0) || (delegate && delegate->state == HELD_COMMITTED),
                 "durable before visible", "%.*s is told committed, which is not on disk", TEXT(tx));

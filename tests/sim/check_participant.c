@@ -33,7 +33,9 @@ static void sent_done(struct actor *a, const struct msg_done *m)
     REQUIRE(w, held, "honest answers", "%s ends %.*s/%u, which nobody began", a->name,
             TEXT(&m->gtid), m->branch);
     bool committed = m->outcome == OUTCOME_COMMITTED;
-    if (held->forced || (m->flags & DONE_HEURISTIC))
+    const struct sim_tx *tx = truth_find(w, &m->gtid);
+    bool given_up = tx->forgotten && !tx->reg.stands;
+    if (held->forced || (m->flags & DONE_HEURISTIC) || given_up)
         return;
     if (committed)
         REQUIRE(w, held->state == HELD_COMMITTED || held->voted_read_only || m->attempt == 0,
@@ -64,6 +66,7 @@ void check_participant_durable(struct actor *a, const struct branch_record *reco
         return;
     held->journal_stage = record->stage;
     held->journal_outcome = record->outcome;
+    held->word |= record->heuristic;
 }
 
 // ---- the resource manager is called ----
@@ -87,6 +90,22 @@ static void check_agree(struct actor *a, const struct effect_call *call, uint8_t
     }
 }
 
+// An operator's word may contradict the decision: then it is in the journal first.
+static void check_word(struct actor *a, const struct effect_call *call, const struct held *held,
+                       uint8_t outcome)
+{
+    struct sim_tx *tx = truth_find(a->world, &call->gtid);
+    const struct register_view *r = &tx->reg;
+    bool decided = r->stands && r->attempt == call->attempt && r->outcome == outcome;
+    bool presumed = !r->stands || r->attempt != call->attempt;
+    if (held->state != HELD_PREPARED || decided || (presumed && outcome == OUTCOME_ABORTED))
+        return;
+    REQUIRE(a->world, held->journal_stage >= JOURNAL_DECIDED && held->journal_outcome == outcome,
+            "heuristics are recorded",
+            "%.*s/%u is ended by an operator's word, which is not in the journal of %s",
+            TEXT(&call->gtid), call->branch, a->name);
+}
+
 static void called_commit(struct actor *a, const struct effect_call *call, struct held *held)
 {
     struct world *w = a->world;
@@ -97,6 +116,8 @@ static void called_commit(struct actor *a, const struct effect_call *call, struc
                 held->voted_read_only,
             "AC3, commit only if all voted yes", "%.*s/%u is to be committed, and is not prepared",
             TEXT(&call->gtid), call->branch);
+    if (held->forced)
+        check_word(a, call, held, OUTCOME_COMMITTED);
     if (held->state != HELD_PREPARED || held->forced || held->lost)
         return;
     bool decided = r->stands && r->outcome == OUTCOME_COMMITTED && r->attempt == call->attempt;
@@ -123,8 +144,12 @@ static void called_rollback(struct actor *a, const struct effect_call *call, str
     struct world *w = a->world;
     struct sim_tx *tx = truth_find(w, &call->gtid);
     const struct register_view *r = &tx->reg;
-    if (held->forced)
+    if (held->forced) {
+        check_word(a, call, held, OUTCOME_ABORTED);
         return;
+    }
+    if (tx->forgotten && !r->stands)
+        return; // an operator gave it up, and its record is gone: nobody knows better
     REQUIRE(w, held->state != HELD_COMMITTED, "AC2, irrevocable",
             "%.*s/%u is to be rolled back, and is committed", TEXT(&call->gtid), call->branch);
     if (held->state != HELD_PREPARED)

@@ -206,8 +206,10 @@ void disaster_repair(struct world *w)
         life_start(a); // where it is down
     }
     for (unsigned i = 0; i < w->actor_count; i++) {
-        if (w->actors[i].alive &&
-            w->actors[i].draining) // one that was told to stop is started anew
-            life_crash(&w->actors[i], "to be started anew");
+        struct actor *a = &w->actors[i];
+        if (a->alive && a->draining) // one that was told to stop is started anew
+            life_crash(a, "to be started anew");
+        if (a->alive && a->home != a->first_home)
+            life_crash(a, "to be started under its own coordinator");
     }
 }

@@ -16,6 +16,7 @@
     X(LOSS, "loss", "frame", "a frame is lost")                                                    \
     X(TWICE, "twice", "frame", "a frame arrives twice")                                            \
     X(DISORDER, "disorder", "frame", "a frame arrives before those sent before it")                \
+    X(STRAY, "stray", "late frame", "what came before a connection was lost is read after it")     \
     X(DELAY, "delay", "frame", "a frame is under way for up to ten seconds")                       \
     X(CUT, "cut", "disaster", "a connection is reset, and what travels on it is lost")             \
     X(PARTITION, "partition", "disaster", "nothing passes between two processes for a while")      \
@@ -34,6 +35,7 @@
     X(CLOCK_JUMP, "clock-jump", "disaster", "a wall clock is set, up to an hour back or ahead")    \
     X(CLOCK_DRIFT, "clock-drift", "start",                                                         \
       "a machine's clock runs up to a tenth too fast, or slow")                                    \
+    X(MOVED, "moved", "start", "a participant is started under another coordinator, for once")     \
     X(DRAIN, "drain", "disaster",                                                                  \
       "a coordinator is told to stop in good order, and started again")                            \
     X(VANISH, "vanish", "transaction", "its application dies before it has committed")             \

@@ -51,6 +51,8 @@ static int recovered(void *arg, const struct store_record *record)
         event.u.branch = &branch;
     }
     REQUIRE(a->world, code == ASSENT_OK, "codec", "a record cannot be read: %s", error.message);
+    if (a->kind == ACTOR_PARTICIPANT)
+        check_heard_before(a, &branch);
     shell_step(a, &event);
     return !a->alive;
 }
@@ -106,6 +108,7 @@ static void start_participant(struct actor *a)
     if (!a->alive || shell_dies(a, CRASH_part_in_recovery))
         return;
     shell_step(a, &(struct event){.type = EVENT_START});
+    check_heard_of(a);
 }
 
 static void start_client(struct actor *a)
@@ -135,6 +138,15 @@ static bool refuses(struct actor *a, int code, const char *why)
     return true;
 }
 
+// Where there is another coordinator, somebody may mistake it for that of this participant.
+static void find_home(struct actor *a)
+{
+    struct world *w = a->world;
+    a->home = a->first_home;
+    if (w->setup.coordinators > 1 && faults_strike(&w->faults, FAULT_MOVED))
+        a->home = &w->actors[1 - a->first_home->index];
+}
+
 void life_start(struct actor *a)
 {
     struct world *w = a->world;
@@ -148,9 +160,12 @@ void life_start(struct actor *a)
     if (a->life > 0)
         model_start(a);
     a->life++;
+    a->heard_seq = 0;
     a->tick_us = UINT64_MAX;
     a->flushing = a->draining = false;
-    story_say(a, "STARTS");
+    if (a->kind == ACTOR_PARTICIPANT)
+        find_home(a);
+    story_say(a, a->home == a->first_home ? "STARTS" : "STARTS under another coordinator");
     if (a->kind == ACTOR_COORDINATOR)
         start_coordinator(a);
     else if (a->kind == ACTOR_PARTICIPANT)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections, and the frames that travel on them. Like TCP, a connection keeps the order of what
-// is sent one way, unless a fault says otherwise; what was sent on an earlier connection never
-// arrives on a later one.
+// is sent one way, unless a fault says otherwise; what was sent on an earlier connection arrives on
+// a later one only where it had been received, and was not read yet.
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -85,12 +85,16 @@ static void receive(struct world *w, struct actor *to, peer_t peer, struct slice
             (msg.type == MSG_PREPARE || msg.type == MSG_COMMIT || msg.type == MSG_ROLLBACK) &&
             shell_dies(to, CRASH_part_after_receive))
             return;
+        if (msg.type == MSG_SUBMIT)
+            check_submitted(w, peer, &msg.u.submit);
         struct event event = {.type = EVENT_RECEIVED};
         event.u.received.peer = to->kind == ACTOR_COORDINATOR ? peer : 0;
         event.u.received.principal = slice_text("app");
         event.u.received.header = &header;
         event.u.received.msg = &msg;
         shell_step(to, &event);
+        if (to->life == life)
+            check_heard(to, &header);
     }
     REQUIRE(w, code == ASSENT_OK, "codec", "a frame cannot be decoded: %s", error.message);
 }
@@ -100,7 +104,8 @@ void link_deliver(struct world *w, struct item *item)
     struct actor *to = item->actor;
     if (!to->alive || to->life != item->life)
         return;
-    if (to->kind != ACTOR_COORDINATOR && to->link.peer != item->peer)
+    if (to->kind != ACTOR_COORDINATOR && to->link.peer != item->peer &&
+        !faults_strike(&w->faults, FAULT_STRAY))
         return;
     if (to->kind == ACTOR_COORDINATOR && shell_dies(to, CRASH_coord_after_receive))
         return;

@@ -7,17 +7,18 @@ enum { MILLION = 1000000, LONG_MS = 86400000 };
 
 // Highest rates; a run draws below it, mostly far below.
 static const uint32_t rate_max[FAULT_COUNT] = {
-    [FAULT_LOSS] = 100000,       [FAULT_TWICE] = 100000,        [FAULT_DISORDER] = 200000,
-    [FAULT_DELAY] = 30000,       [FAULT_CUT] = 200000,          [FAULT_PARTITION] = 100000,
-    [FAULT_ONE_WAY] = 100000,    [FAULT_CRASH] = 20000,         [FAULT_CRASH_EFFECT] = 8000,
-    [FAULT_CRASH_IDLE] = 100000, [FAULT_POWER] = MILLION,       [FAULT_TORN] = MILLION,
-    [FAULT_SLOW_DISK] = 30000,   [FAULT_FAIL_WRITE] = 10000,    [FAULT_FAIL_SYNC] = 10000,
-    [FAULT_SHORTER] = 300000,    [FAULT_FLIPPED] = 300000,      [FAULT_OLDER] = 300000,
-    [FAULT_CLOCK_JUMP] = 40000,  [FAULT_CLOCK_DRIFT] = MILLION, [FAULT_DRAIN] = 60000,
-    [FAULT_VANISH] = 150000,     [FAULT_REPEAT] = 300000,       [FAULT_OTHER] = 200000,
-    [FAULT_CANCEL] = 200000,     [FAULT_SLOW_RM] = 30000,       [FAULT_RM_RETRY] = 150000,
-    [FAULT_RM_UNSURE] = 100000,  [FAULT_RM_TWICE] = 100000,     [FAULT_RM_MIND] = 300000,
-    [FAULT_RM_LOSES] = 300000,   [FAULT_OPERATOR] = 300000,
+    [FAULT_LOSS] = 100000,       [FAULT_TWICE] = 100000,      [FAULT_DISORDER] = 200000,
+    [FAULT_DELAY] = 30000,       [FAULT_STRAY] = MILLION,     [FAULT_CUT] = 200000,
+    [FAULT_PARTITION] = 100000,  [FAULT_ONE_WAY] = 100000,    [FAULT_CRASH] = 20000,
+    [FAULT_CRASH_EFFECT] = 8000, [FAULT_CRASH_IDLE] = 100000, [FAULT_POWER] = MILLION,
+    [FAULT_TORN] = MILLION,      [FAULT_SLOW_DISK] = 30000,   [FAULT_FAIL_WRITE] = 10000,
+    [FAULT_FAIL_SYNC] = 10000,   [FAULT_SHORTER] = 300000,    [FAULT_FLIPPED] = 300000,
+    [FAULT_OLDER] = 300000,      [FAULT_CLOCK_JUMP] = 40000,  [FAULT_CLOCK_DRIFT] = MILLION,
+    [FAULT_MOVED] = 300000,      [FAULT_DRAIN] = 60000,       [FAULT_VANISH] = 150000,
+    [FAULT_REPEAT] = 300000,     [FAULT_OTHER] = 200000,      [FAULT_CANCEL] = 200000,
+    [FAULT_SLOW_RM] = 30000,     [FAULT_RM_RETRY] = 150000,   [FAULT_RM_UNSURE] = 100000,
+    [FAULT_RM_TWICE] = 100000,   [FAULT_RM_MIND] = 300000,    [FAULT_RM_LOSES] = 300000,
+    [FAULT_OPERATOR] = 300000,
 };
 
 static unsigned percent(struct rng *rng, unsigned chance)
@@ -45,35 +46,58 @@ static void draw_rates(struct sim_setup *setup, struct rng *rng)
 // Some bugs need several rare things at once. Each theme makes one such meeting common.
 static void draw_theme(struct sim_setup *setup, struct rng *rng)
 {
-    switch (rng_below(rng, 30)) {
+    switch (rng_below(rng, 20)) {
     case 0: // one gtid, several runs, and what an earlier run left behind
+    case 1:
+        setup->coordinators = 1;
+        setup->participants = 3;
+        setup->branches_max = 3;
         setup->own_rate = MILLION;
-        setup->participants = 2;
-        setup->branches_max = 2;
         setup->retention_ms = LONG_MS;
         setup->span_ms = 20000;
+        setup->tight = false;
         setup->rate[FAULT_OTHER] = 400000;
         setup->rate[FAULT_REPEAT] = 400000;
-        setup->rate[FAULT_SLOW_RM] = 400000;
-        setup->rate[FAULT_LOSS] = 350000;
-        setup->rate[FAULT_CRASH_IDLE] = 150000;
+        setup->rate[FAULT_CANCEL] = setup->rate[FAULT_OPERATOR] = 0;
+        setup->rate[FAULT_SLOW_RM] = 200000;
+        setup->rate[FAULT_LOSS] = 50000;
+        setup->rate[FAULT_TWICE] = 300000;
+        setup->rate[FAULT_DELAY] = 200000;
+        setup->rate[FAULT_DISORDER] = 300000;
+        setup->rate[FAULT_CRASH] = 8000;
+        setup->rate[FAULT_CRASH_IDLE] = 100000;
         break;
-    case 1: // operators, and processes that die while what they said is being carried out
+    case 2: // operators, and processes that die while what they said is being carried out
         setup->rate[FAULT_OPERATOR] = 600000;
         setup->rate[FAULT_PARTITION] = 200000;
         setup->rate[FAULT_CRASH_IDLE] = 300000;
         setup->rate[FAULT_SLOW_RM] = 100000;
         break;
-    case 2: // answers that are lost, and a coordinator that is told to stop
+    case 3: // answers that are lost, and a coordinator that is told to stop
         setup->rate[FAULT_DRAIN] = 200000;
         setup->rate[FAULT_LOSS] = 250000;
         setup->rate[FAULT_REPEAT] = 400000;
         break;
-    case 3: // one branch alone, and messages that come far too late
+    case 4: // one branch alone, and messages that come far too late
         setup->branches_max = 1;
         setup->rate[FAULT_DELAY] = 150000;
         setup->rate[FAULT_TWICE] = 300000;
         setup->rate[FAULT_DISORDER] = 500000;
+        break;
+    case 5: // clocks that are set, and records that are not kept for long
+        setup->retention_ms = 5000;
+        setup->span_ms = 20000;
+        setup->rate[FAULT_CLOCK_JUMP] = 300000;
+        setup->rate[FAULT_CRASH_IDLE] = 200000;
+        setup->rate[FAULT_REPEAT] = 400000;
+        setup->rate[FAULT_SLOW_RM] = 100000;
+        break;
+    case 6: // participants that are started under the wrong coordinator
+        setup->coordinators = 2;
+        setup->participants = 2;
+        setup->rate[FAULT_MOVED] = 400000;
+        setup->rate[FAULT_CRASH_IDLE] = 300000;
+        setup->rate[FAULT_SLOW_RM] = 100000;
         break;
     default: break;
     }

@@ -216,6 +216,7 @@ static void send_frame(struct actor *a, struct actor *to)
     header_of(a, peer, &header);
     if (a->kind == ACTOR_COORDINATOR && header.log_seq > a->shown_seq)
         a->shown_seq = header.log_seq;
+    check_echo(a, &header);
     wire_end(frame, &header);
     link_send(a, to, peer, buf_slice(frame));
     buf_reset(frame);

@@ -42,6 +42,7 @@ enum {
     SIM_BALANCE = 1000,    // that each begins with
     SIM_ASKS = 4096,       // of one client, that may be open at a time
     SIM_VERDICT_BYTES = 400,
+    SIM_HEARD = 16,
 };
 
 // Of all that a seed decides, what the command line can override.
@@ -76,6 +77,7 @@ struct held {
     bool voted_yes, voted_read_only;
     bool forced;                            // an operator's word reached it
     bool lost;                              // it was finished, and prepared again
+    bool word;                              // an operator's is durable in its journal
     uint8_t journal_stage, journal_outcome; // durable in its participant's journal
     uint8_t bank;                           // index of the actor
     uint8_t account, account_to;            // NO_ACCOUNT: none
@@ -119,10 +121,13 @@ struct sim_tx {
     uint8_t told; // enum outcome, the first final one that any client heard
     uint64_t told_us;
     unsigned submits, refused; // requests, and those certainly without effect
-    bool ordered;              // by an operator
-    bool forgotten;            // ordered to be
-    bool heuristic;            // a record of that was durable: its branches may differ
-    bool said_no;              // a resource manager refused, or a participant did
+    uint64_t heard[SIM_HEARD]; // hashes of the sends that its coordinator heard last
+    unsigned heard_count;
+    bool doubled; // the network made two of one send: what refuses the first is true of that alone
+    bool ordered; // by an operator
+    bool forgotten; // ordered to be
+    bool heuristic; // a record of that was durable: its branches may differ
+    bool said_no;   // a resource manager refused, or a participant did
     bool mixed_told;
     bool collected; // a record of it was let go of
     struct register_view reg;
@@ -198,7 +203,8 @@ struct actor {
     enum actor_kind kind;
     unsigned index;
     char name[24];
-    struct actor *home; // participants, clients: their coordinator
+    struct actor *home;       // participants, clients: the coordinator that they talk to,
+    struct actor *first_home; // and the one that they belong to
     bool alive;
     uint64_t life; // counts starts; what was meant for an earlier life is dropped
     struct coordinator *coordinator;
@@ -220,6 +226,7 @@ struct actor {
     struct disk disk;
     // participants
     bool rm_durable;
+    uint64_t heard_seq; // highest log position of its coordinator that it knows of
     struct bank bank;
     struct call calls[SIM_CALLS_MAX];
     uint64_t call_serial;
@@ -374,6 +381,7 @@ void check_synced(struct actor *a);    // the batch of its disk is durable
 void check_opened(struct actor *a);    // the log was opened
 void check_collected(struct actor *a); // records have gone
 void check_call(struct actor *a, const struct effect_call *call, struct held *held);
+void check_submitted(struct world *w, peer_t peer, const struct msg_submit *submit);
 void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t asked_us,
                     const struct effect_complete *complete);
 void check_ordered(struct actor *a, struct sim_tx *tx, int code, struct slice text);
@@ -386,6 +394,11 @@ void check_coordinator_write(struct actor *a, const struct effect_write *write);
 void check_coordinator_durable(struct actor *a, const struct tx_record *record);
 void check_participant_send(struct actor *a, const struct msg *msg);
 void check_participant_durable(struct actor *a, const struct branch_record *record);
+void check_heard(struct actor *a, const struct frame_header *header);
+void check_heard_before(struct actor *a, const struct branch_record *record);
+void check_heard_of(struct actor *a);
+void check_echo(struct actor *a, const struct frame_header *header);
+void check_words(struct world *w, const struct sim_tx *tx);
 
 // ---- story.c ----
 void story_say(struct actor *a, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -61,7 +61,7 @@ struct actor *world_any(struct world *w, struct rng *rng, enum actor_kind kind,
     unsigned count = 0;
     for (unsigned i = 0; i < w->actor_count; i++) {
         struct actor *a = &w->actors[i];
-        if (a->kind == kind && (!home || a->home == home))
+        if (a->kind == kind && (!home || a->first_home == home))
             fit[count++] = a;
     }
     CHECK(count > 0);
@@ -77,7 +77,12 @@ static struct actor *add(struct world *w, enum actor_kind kind, const char *name
     CHECK(w->actor_count < SIM_ACTORS_MAX);
     unsigned index = w->actor_count++;
     struct actor *a = &w->actors[index];
-    *a = (struct actor){.world = w, .kind = kind, .index = index, .home = home, .speed = 1000000};
+    *a = (struct actor){.world = w,
+                        .kind = kind,
+                        .index = index,
+                        .home = home,
+                        .first_home = home,
+                        .speed = 1000000};
     snprintf(a->name, sizeof a->name, "%s-%u", name, number + 1);
     a->id = first_id + index;
     a->tick_us = UINT64_MAX;

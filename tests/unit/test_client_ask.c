@@ -126,6 +126,26 @@ static void a_great_many_are_sent_again_in_batches(void **state)
     story_end(&s);
 }
 
+static void what_refuses_an_earlier_send_says_nothing_of_the_last(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, NULL);
+    story_ready(&s);
+    story_submit(&s, 1, "g", "1", 20000);
+    struct msg busy = {.type = MSG_REFUSED};
+    busy.u.refused = (struct msg_refused){
+        .request = 1, .about = MSG_SUBMIT, .code = ASSENT_BUSY, .gtid = story_gtid("g")};
+    story_hear(&s, &busy);
+    story_wait(&s, 1000);
+    story_is(&s, "-> SUBMIT g 0:bank=1\n-> SUBMIT g 0:bank=1\n");
+    story_hear(&s, &busy); // comes twice
+    story_disconnect(&s);
+    story_wait(&s, 20000);
+    story_is(&s, "1: TIMEOUT\n"); // and not that nothing was done
+    story_end(&s);
+}
+
 static void in_progress_means_waiting_for_a_commit_and_an_answer_to_a_status(void **state)
 {
     (void)state;
@@ -501,6 +521,7 @@ int main(void)
         cmocka_unit_test(a_reconnection_sends_everything_again),
         cmocka_unit_test(an_unanswered_request_is_sent_again_ever_more_rarely),
         cmocka_unit_test(a_great_many_are_sent_again_in_batches),
+        cmocka_unit_test(what_refuses_an_earlier_send_says_nothing_of_the_last),
         cmocka_unit_test(in_progress_means_waiting_for_a_commit_and_an_answer_to_a_status),
         cmocka_unit_test(a_deadline_says_what_is_known),
         cmocka_unit_test(an_ask_whose_deadline_has_passed_is_not_sent),
