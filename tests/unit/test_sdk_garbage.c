@@ -68,7 +68,8 @@ static void random_message(struct msg *msg)
 static void damaged_frame(struct buf *frame)
 {
     struct frame_header header = {.from_coordinator = 1,
-                                  .coordinator = 4711,
+                                  .coordinator =
+                                      4712, // not the one that comes back: its runs are counted
                                   .incarnation = rng_below(&rng, 3),
                                   .log_seq = rng_below(&rng, 9)};
     wire_begin(frame);
