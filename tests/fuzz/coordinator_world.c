@@ -53,7 +53,7 @@ static void sent(struct world *w, peer_t id, const struct msg *msg)
 {
     unsigned slot = peer_slot(w, id);
     int resource = slot < PEERS ? w->peers[slot].resource : -1;
-    oracle_sent(&w->oracle, &w->log, resource, msg);
+    oracle_sent(&w->oracle, &w->log, id, resource, msg);
     if (slot == PEERS)
         return;
     if (msg->type == MSG_WELCOME) {
@@ -146,6 +146,8 @@ void world_receive(struct world *w, unsigned slot, const struct msg *msg)
     header.fence = 0;
     if (w->peers[slot].id == 0)
         w->peers[slot] = (struct peer){.id = w->peer_next++, .resource = -1};
+    if (msg->type == MSG_INQUIRE)
+        oracle_asked(&w->oracle, w->peers[slot].id, &msg->u.inquire);
     struct event event = {.type = EVENT_RECEIVED};
     event.u.received.peer = w->peers[slot].id;
     event.u.received.principal = slice_text(principals[slot]);
@@ -204,12 +206,18 @@ static void start(struct world *w)
     step(w, &event);
 }
 
+static void lose_peer(struct world *w, unsigned slot)
+{
+    oracle_gone(&w->oracle, w->peers[slot].id);
+    w->peers[slot] = (struct peer){.resource = -1};
+}
+
 void world_crash(struct world *w)
 {
     coordinator_destroy(&w->c);
     fake_log_crash(&w->log);
     for (unsigned slot = 0; slot < PEERS; slot++)
-        w->peers[slot] = (struct peer){.resource = -1};
+        lose_peer(w, slot);
     w->lookup_count = 0;
     w->orders_open = 0;
     w->draining = false;
@@ -229,7 +237,7 @@ void world_disconnect(struct world *w, unsigned slot)
     if (w->peers[slot].id == 0)
         return;
     event.u.disconnected = w->peers[slot].id;
-    w->peers[slot] = (struct peer){.resource = -1};
+    lose_peer(w, slot);
     step(w, &event);
 }
 
@@ -268,7 +276,6 @@ void world_open(struct world *w)
     static const char *const own[] = {"a", "order-1", "zz", "00000001.1.0.1"};
     *w = (struct world){.peer_next = 1, .hello_resource = -1};
     effects_init(&w->fx);
-    oracle_init(&w->oracle);
     for (unsigned i = 0; i < GTIDS; i++)
         CHECK(gtid_from(slice_text(own[i % 4]), &w->gtids[i]));
     for (unsigned slot = 0; slot < PEERS; slot++)
@@ -276,6 +283,7 @@ void world_open(struct world *w)
     w->now = (struct now){.mono_ms = 1000, .wall_ms = 1700000000000};
     coordinator_config_defaults(&w->config);
     w->config.id = 0x123456789a;
+    oracle_init(&w->oracle, w->config.id);
     w->config.secret[0] = 7;
     w->config.seed = 1;
     w->config.transactions_max = 6;
