@@ -112,7 +112,7 @@ void world_look_in(struct world *w)
     CHECK(stats.transactions == count);
 }
 
-static void step(struct world *w, struct event *event)
+void world_step(struct world *w, struct event *event)
 {
     if (w->stopped)
         return;
@@ -153,7 +153,7 @@ void world_receive(struct world *w, unsigned slot, const struct msg *msg)
     event.u.received.principal = slice_text(principals[slot]);
     event.u.received.header = &header;
     event.u.received.msg = msg;
-    step(w, &event);
+    world_step(w, &event);
 }
 
 // ---- what the disk does ----
@@ -167,7 +167,7 @@ bool world_sync(struct world *w)
     event.u.written.log_seq = w->log.head_seq;
     if (stands)
         event.u.written.stands = fake_log_tx(stands);
-    step(w, &event);
+    world_step(w, &event);
     return true;
 }
 
@@ -185,7 +185,7 @@ bool world_look_up(struct world *w, unsigned which)
     event.u.looked_up.token = lookup.token;
     event.u.looked_up.found = found ? fake_log_tx(found) : NULL;
     event.u.looked_up.horizon_ms = w->log.horizon;
-    step(w, &event);
+    world_step(w, &event);
     return true;
 }
 
@@ -200,10 +200,10 @@ static void start(struct world *w)
         if (!w->log.entries[i].key[0] || !w->log.entries[i].open)
             continue;
         event.u.tx = fake_log_tx(&w->log.entries[i]);
-        step(w, &event);
+        world_step(w, &event);
     }
     struct event event = {.type = EVENT_START};
-    step(w, &event);
+    world_step(w, &event);
 }
 
 static void lose_peer(struct world *w, unsigned slot)
@@ -238,7 +238,7 @@ void world_disconnect(struct world *w, unsigned slot)
         return;
     event.u.disconnected = w->peers[slot].id;
     lose_peer(w, slot);
-    step(w, &event);
+    world_step(w, &event);
 }
 
 void world_order(struct world *w, enum operator_verb verb, const struct gtid *gtid,
@@ -251,7 +251,7 @@ void world_order(struct world *w, enum operator_verb verb, const struct gtid *gt
     event.u.op.who = slice_text("admin");
     event.u.op.why = why;
     w->orders_open++;
-    step(w, &event);
+    world_step(w, &event);
 }
 
 void world_fence(struct world *w)
@@ -259,7 +259,7 @@ void world_fence(struct world *w)
     struct event event = {.type = EVENT_WRITTEN};
     event.u.written.fenced = true;
     w->fenced = true;
-    step(w, &event);
+    world_step(w, &event);
     CHECK(w->stopped);
 }
 
@@ -268,7 +268,7 @@ void world_pass(struct world *w, uint64_t ms)
     struct event event = {.type = EVENT_TICK};
     w->now.mono_ms += ms;
     w->now.wall_ms += ms;
-    step(w, &event);
+    world_step(w, &event);
 }
 
 void world_open(struct world *w)
