@@ -6,7 +6,13 @@
 #include "core/coordinator.h"
 #include "fake_log.h"
 
-enum { ORACLE_RESOURCES = 3, ORACLE_ATTEMPTS = 1024, ORACLE_GTIDS = 128 };
+enum {
+    ORACLE_RESOURCES = 3,
+    ORACLE_ATTEMPTS = 1024,
+    ORACLE_GTIDS = 128,
+    ORACLE_INQUIRIES = 256,
+    ORACLE_MADE_UP_MAX = 63, // attempts up to this one no coordinator has made
+};
 
 struct oracle_attempt {
     uint64_t attempt;
@@ -22,20 +28,32 @@ struct oracle_gtid {
     uint8_t told; // enum outcome, as a RESULT said; NONE: nothing final yet
 };
 
+struct oracle_inquiry {
+    peer_t peer; // 0: answered
+    struct msg_inquire msg;
+};
+
 struct oracle {
     struct oracle_attempt attempts[ORACLE_ATTEMPTS]; // the latest ones
     struct oracle_gtid gtids[ORACLE_GTIDS];
     unsigned attempt_count, gtid_count;
-    uint64_t fences[ORACLE_RESOURCES]; // highest that its participants were shown
-    uint64_t asked_as_ours; // small attempts, which nobody has made, that were asked about as ours
-    bool asked_unprepared;  // some participant asked about work that it had not prepared
+    uint64_t fences[ORACLE_RESOURCES];                 // highest that its participants were shown
+    struct oracle_inquiry inquiries[ORACLE_INQUIRIES]; // the latest ones
+    unsigned inquiry_count;
+    bool inquiry_lost;    // one had to make room before it was answered
+    uint64_t coordinator; // that is judged
     struct buf frame;
 };
 
-void oracle_init(struct oracle *o);
+void oracle_init(struct oracle *o, uint64_t coordinator);
 void oracle_free(struct oracle *o);
+// A participant asks what became of a branch.
+void oracle_asked(struct oracle *o, peer_t peer, const struct msg_inquire *inquiry);
+// Whoever asked over that connection is not there to be answered.
+void oracle_gone(struct oracle *o, peer_t peer);
 // A message that leaves. `resource`: of the participant it goes to, or -1.
-void oracle_sent(struct oracle *o, const struct fake_log *log, int resource, const struct msg *msg);
+void oracle_sent(struct oracle *o, const struct fake_log *log, peer_t peer, int resource,
+                 const struct msg *msg);
 // A record that is to be written.
 void oracle_writing(struct oracle *o, const struct tx_record *record);
 // The fence of the next frame to the participant that is bound to a resource; 0 where none is.

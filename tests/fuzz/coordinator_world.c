@@ -53,7 +53,7 @@ static void sent(struct world *w, peer_t id, const struct msg *msg)
 {
     unsigned slot = peer_slot(w, id);
     int resource = slot < PEERS ? w->peers[slot].resource : -1;
-    oracle_sent(&w->oracle, &w->log, resource, msg);
+    oracle_sent(&w->oracle, &w->log, id, resource, msg);
     if (slot == PEERS)
         return;
     if (msg->type == MSG_WELCOME) {
@@ -112,7 +112,7 @@ void world_look_in(struct world *w)
     CHECK(stats.transactions == count);
 }
 
-static void step(struct world *w, struct event *event)
+void world_step(struct world *w, struct event *event)
 {
     if (w->stopped)
         return;
@@ -146,12 +146,14 @@ void world_receive(struct world *w, unsigned slot, const struct msg *msg)
     header.fence = 0;
     if (w->peers[slot].id == 0)
         w->peers[slot] = (struct peer){.id = w->peer_next++, .resource = -1};
+    if (msg->type == MSG_INQUIRE)
+        oracle_asked(&w->oracle, w->peers[slot].id, &msg->u.inquire);
     struct event event = {.type = EVENT_RECEIVED};
     event.u.received.peer = w->peers[slot].id;
     event.u.received.principal = slice_text(principals[slot]);
     event.u.received.header = &header;
     event.u.received.msg = msg;
-    step(w, &event);
+    world_step(w, &event);
 }
 
 // ---- what the disk does ----
@@ -165,7 +167,7 @@ bool world_sync(struct world *w)
     event.u.written.log_seq = w->log.head_seq;
     if (stands)
         event.u.written.stands = fake_log_tx(stands);
-    step(w, &event);
+    world_step(w, &event);
     return true;
 }
 
@@ -183,7 +185,7 @@ bool world_look_up(struct world *w, unsigned which)
     event.u.looked_up.token = lookup.token;
     event.u.looked_up.found = found ? fake_log_tx(found) : NULL;
     event.u.looked_up.horizon_ms = w->log.horizon;
-    step(w, &event);
+    world_step(w, &event);
     return true;
 }
 
@@ -198,10 +200,16 @@ static void start(struct world *w)
         if (!w->log.entries[i].key[0] || !w->log.entries[i].open)
             continue;
         event.u.tx = fake_log_tx(&w->log.entries[i]);
-        step(w, &event);
+        world_step(w, &event);
     }
     struct event event = {.type = EVENT_START};
-    step(w, &event);
+    world_step(w, &event);
+}
+
+static void lose_peer(struct world *w, unsigned slot)
+{
+    oracle_gone(&w->oracle, w->peers[slot].id);
+    w->peers[slot] = (struct peer){.resource = -1};
 }
 
 void world_crash(struct world *w)
@@ -209,7 +217,7 @@ void world_crash(struct world *w)
     coordinator_destroy(&w->c);
     fake_log_crash(&w->log);
     for (unsigned slot = 0; slot < PEERS; slot++)
-        w->peers[slot] = (struct peer){.resource = -1};
+        lose_peer(w, slot);
     w->lookup_count = 0;
     w->orders_open = 0;
     w->draining = false;
@@ -229,8 +237,8 @@ void world_disconnect(struct world *w, unsigned slot)
     if (w->peers[slot].id == 0)
         return;
     event.u.disconnected = w->peers[slot].id;
-    w->peers[slot] = (struct peer){.resource = -1};
-    step(w, &event);
+    lose_peer(w, slot);
+    world_step(w, &event);
 }
 
 void world_order(struct world *w, enum operator_verb verb, const struct gtid *gtid,
@@ -243,7 +251,7 @@ void world_order(struct world *w, enum operator_verb verb, const struct gtid *gt
     event.u.op.who = slice_text("admin");
     event.u.op.why = why;
     w->orders_open++;
-    step(w, &event);
+    world_step(w, &event);
 }
 
 void world_fence(struct world *w)
@@ -251,7 +259,7 @@ void world_fence(struct world *w)
     struct event event = {.type = EVENT_WRITTEN};
     event.u.written.fenced = true;
     w->fenced = true;
-    step(w, &event);
+    world_step(w, &event);
     CHECK(w->stopped);
 }
 
@@ -260,7 +268,7 @@ void world_pass(struct world *w, uint64_t ms)
     struct event event = {.type = EVENT_TICK};
     w->now.mono_ms += ms;
     w->now.wall_ms += ms;
-    step(w, &event);
+    world_step(w, &event);
 }
 
 void world_open(struct world *w)
@@ -268,7 +276,6 @@ void world_open(struct world *w)
     static const char *const own[] = {"a", "order-1", "zz", "00000001.1.0.1"};
     *w = (struct world){.peer_next = 1, .hello_resource = -1};
     effects_init(&w->fx);
-    oracle_init(&w->oracle);
     for (unsigned i = 0; i < GTIDS; i++)
         CHECK(gtid_from(slice_text(own[i % 4]), &w->gtids[i]));
     for (unsigned slot = 0; slot < PEERS; slot++)
@@ -276,6 +283,7 @@ void world_open(struct world *w)
     w->now = (struct now){.mono_ms = 1000, .wall_ms = 1700000000000};
     coordinator_config_defaults(&w->config);
     w->config.id = 0x123456789a;
+    oracle_init(&w->oracle, w->config.id);
     w->config.secret[0] = 7;
     w->config.seed = 1;
     w->config.transactions_max = 6;

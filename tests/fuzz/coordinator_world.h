@@ -54,6 +54,7 @@ extern const char *const world_resources[ORACLE_RESOURCES];
 
 void world_open(struct world *w);
 void world_close(struct world *w);
+void world_step(struct world *w, struct event *event); // which gets its time here
 void world_receive(struct world *w, unsigned slot, const struct msg *msg); // connects it first
 void world_disconnect(struct world *w, unsigned slot);
 void world_order(struct world *w, enum operator_verb verb, const struct gtid *gtid,

@@ -7,14 +7,13 @@
 #include "base/check.h"
 #include "config.h"
 #include "fuzz.h"
+#include "spill.h"
 
 static int load(struct config *c, const uint8_t *data, size_t size)
 {
-    char path[64];
+    char path[SPILL_PATH_BYTES];
     assent_error error = {0};
-    FILE *file = tmpfile();
-    CHECK(file && fwrite(data, 1, size, file) == size && fflush(file) == 0);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fileno(file));
+    FILE *file = spill(data, size, path);
     int code = config_load(c, path, &error);
     fclose(file);
     CHECK(code == ASSENT_OK || error.message[0]); // a refusal says why

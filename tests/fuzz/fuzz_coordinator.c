@@ -209,9 +209,6 @@ static void do_inquire(struct world *w)
         .branch = how & 8 || !command ? how >> 6 : command->branch,
         .prepared = how >> 5 & 1,
     };
-    if (msg.u.inquire.coordinator == w->config.id && msg.u.inquire.attempt < 64)
-        w->oracle.asked_as_ours |= UINT64_C(1) << msg.u.inquire.attempt;
-    w->oracle.asked_unprepared |= !msg.u.inquire.prepared || msg.u.inquire.attempt == 0;
     world_receive(w, slot, &msg);
 }
 
