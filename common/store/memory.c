@@ -1,278 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/memory.h"
-
+// The store that is opened on a disk in memory.
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/check.h"
-#include "base/crc32c.h"
 #include "base/limits.h"
-#include "base/map.h"
 #include "base/mutant.h"
+#include "store/memory_internal.h"
 #include "store/tail_rule.h"
-
-struct memory_record {
-    uint64_t seq;
-    struct slice key; // both lie behind the structure; no key: the log's own
-    struct slice value;
-    uint64_t stamp;
-    uint32_t sum; // of all of it, and of the record before
-    bool open, decided, forget;
-};
-
-// The log's extent after a batch.
-struct extent {
-    uint64_t base_seq, head_seq, horizon;
-};
-
-struct memory_store {
-    struct store store; // first
-    struct memory_disk *disk;
-    uint64_t records_max;
-    bool failed;
-};
-
-struct memory_disk {
-    struct memory_faults faults;
-    uint64_t id, incarnation, opened_ms;
-    // records[0] has sequence number first_seq. What lies before the base is kept until the batch
-    // that dropped it is synced.
-    struct memory_record **records; // owned
-    size_t count, capacity;
-    uint64_t first_seq;
-    uint32_t first_sum; // of the record before the first
-    size_t torn;        // records of an incomplete batch behind the last
-    uint64_t witness;   // the newest durable record, known outside of the log
-    struct extent now;
-    struct extent *unsynced; // owned: before each unsynced batch
-    size_t unsynced_count, unsynced_capacity;
-    struct map newest; // key to memory_record
-    uint64_t open;
-    struct memory_store *opened; // NULL: nobody has it open
-};
 
 enum { COLLECT_RECORDS = 128 };
 
-// ---- the disk ----
-
-struct memory_disk *memory_disk_new(void)
-{
-    struct memory_disk *self = calloc(1, sizeof *self);
-    if (!self)
-        return NULL;
-    self->first_seq = self->now.base_seq = 1;
-    map_init(&self->newest, 1);
-    return self;
-}
-
-void memory_disk_destroy(struct memory_disk **self_p)
-{
-    struct memory_disk *self = *self_p;
-    if (!self)
-        return;
-    CHECK(!self->opened);
-    for (size_t i = 0; i < self->count; i++)
-        free(self->records[i]);
-    free(self->records);
-    free(self->unsynced);
-    map_free(&self->newest);
-    free(self);
-    *self_p = NULL;
-}
-
-struct memory_faults *memory_disk_faults(struct memory_disk *self)
-{
-    return &self->faults;
-}
-
-uint64_t memory_disk_unsynced(const struct memory_disk *self)
-{
-    return self->unsynced_count;
-}
-
-static struct memory_record *record_at(const struct memory_disk *self, uint64_t seq)
-{
-    CHECK(seq >= self->first_seq && seq - self->first_seq < self->count);
-    return self->records[seq - self->first_seq];
-}
-
-// The newest record of its key is now this one. False: out of memory.
-static bool stand(struct memory_disk *self, struct memory_record *record)
-{
-    struct memory_record *old = map_remove(&self->newest, record->key);
-    self->open -= old && old->open ? 1 : 0;
-    if (record->forget)
-        return true;
-    self->open += record->open ? 1 : 0;
-    return map_insert(&self->newest, record->key, record);
-}
-
-static void drop_before(struct memory_disk *self, uint64_t seq)
-{
-    size_t gone = (size_t)(seq - self->first_seq);
-    if (gone > 0)
-        self->first_sum = self->records[gone - 1]->sum;
-    for (size_t i = 0; i < gone; i++)
-        free(self->records[i]);
-    memmove(self->records, self->records + gone, (self->count - gone) * sizeof *self->records);
-    self->count -= gone;
-    self->first_seq = seq;
-}
-
-static void settle(struct memory_disk *self)
-{
-    self->unsynced_count = 0;
-    self->witness = self->now.head_seq;
-    // Moving the array costs its length: once for as many records as remain.
-    if (self->now.base_seq - self->first_seq > self->count / 2)
-        drop_before(self, self->now.base_seq);
-}
-
-static void cut(struct memory_disk *self, uint64_t head_seq)
-{
-    while (self->first_seq + self->count > head_seq + 1)
-        free(self->records[--self->count]);
-}
-
-// Goes back to an extent and builds the index anew from it.
-static void return_to(struct memory_disk *self, struct extent extent)
-{
-    map_free(&self->newest);
-    map_init(&self->newest, 1);
-    self->open = 0;
-    cut(self, extent.head_seq + self->torn);
-    self->now = extent;
-    for (uint64_t seq = extent.base_seq; seq <= extent.head_seq; seq++) {
-        struct memory_record *record = record_at(self, seq);
-        bool stands = record->key.size == 0 || stand(self, record);
-        CHECK(stands); // there was room before, for as many
-    }
-}
-
-void memory_disk_crash(struct memory_disk *self, uint64_t keep)
-{
-    free(self->opened);
-    self->opened = NULL;
-    if (keep < self->unsynced_count)
-        return_to(self, self->unsynced[keep]);
-    settle(self);
-}
-
-void memory_disk_tear(struct memory_disk *self, uint64_t keep)
-{
-    if (keep < self->unsynced_count) {
-        const struct extent *next =
-            keep + 1 < self->unsynced_count ? &self->unsynced[keep + 1] : &self->now;
-        self->torn = (size_t)(next->head_seq - self->unsynced[keep].head_seq) / 2;
-    }
-    memory_disk_crash(self, keep);
-}
-
-static void shorten(struct memory_disk *self, uint64_t records)
-{
-    struct extent extent = self->now;
-    uint64_t length = extent.head_seq + 1 - extent.base_seq;
-    CHECK(!self->opened);
-    self->torn = 0;
-    extent.head_seq -= records < length ? records : length;
-    return_to(self, extent);
-}
-
-void memory_disk_roll_back(struct memory_disk *self, uint64_t records)
-{
-    shorten(self, records);
-    settle(self);
-}
-
-bool memory_disk_lose(struct memory_disk *self, uint64_t records)
-{
-    uint64_t witness = self->witness;
-    memory_disk_roll_back(self, records);
-    self->witness = witness;
-    return self->now.head_seq < witness;
-}
-
-bool memory_disk_flip(struct memory_disk *self, uint64_t which)
-{
-    CHECK(!self->opened);
-    for (size_t i = 0; i < self->count; i++) {
-        struct memory_record *record = self->records[(which + i) % self->count];
-        if (record->value.size == 0 || record->seq < self->now.base_seq ||
-            record->seq > self->now.head_seq)
-            continue;
-        uint8_t *bytes = (uint8_t *)(record + 1) + record->key.size;
-        bytes[which / 8 % record->value.size] ^= (uint8_t)(1u << which % 8);
-        return true;
-    }
-    return false;
-}
-
 // ---- writing ----
-
-static uint32_t sum_of(const struct memory_record *record, uint32_t before)
-{
-    const uint64_t fields[] = {record->seq, record->stamp, record->key.size,
-                               record->open | record->decided << 1 | record->forget << 2};
-    uint32_t sum = crc32c(before, fields, sizeof fields);
-    // Both lie behind the structure, one after the other.
-    return crc32c(sum, record + 1, record->key.size + record->value.size);
-}
-
-static uint32_t last_sum(const struct memory_disk *self)
-{
-    return self->count ? self->records[self->count - 1]->sum : self->first_sum;
-}
-
-static struct memory_record *append(struct memory_disk *self, const struct memory_record *record)
-{
-    if (self->count == self->capacity) {
-        size_t capacity = self->capacity ? self->capacity * 2 : 64;
-        void *grown = realloc(self->records, capacity * sizeof *self->records);
-        if (!grown)
-            return NULL;
-        self->records = grown;
-        self->capacity = capacity;
-    }
-    struct memory_record *made = malloc(sizeof *made + record->key.size + record->value.size);
-    if (!made)
-        return NULL;
-    uint8_t *room = (uint8_t *)(made + 1);
-    *made = *record;
-    made->seq = ++self->now.head_seq;
-    if (record->key.size)
-        memcpy(room, record->key.data, record->key.size);
-    if (record->value.size)
-        memcpy(room + record->key.size, record->value.data, record->value.size);
-    made->key.data = room;
-    made->value.data = room + record->key.size;
-    made->sum = sum_of(made, last_sum(self));
-    self->records[self->count++] = made;
-    return made;
-}
-
-struct memory_disk *memory_disk_copy(const struct memory_disk *self)
-{
-    struct memory_disk *copy = memory_disk_new();
-    const struct extent *durable = self->unsynced_count ? self->unsynced : &self->now;
-    if (!copy)
-        return NULL;
-    copy->id = self->id;
-    copy->incarnation = self->incarnation;
-    copy->opened_ms = self->opened_ms;
-    copy->first_seq = self->first_seq;
-    copy->first_sum = self->first_sum;
-    copy->now.head_seq = self->first_seq - 1;
-    for (size_t i = 0; i < self->count && self->records[i]->seq <= durable->head_seq; i++) {
-        if (!append(copy, self->records[i])) {
-            memory_disk_destroy(&copy);
-            return NULL;
-        }
-    }
-    return_to(copy, *durable);
-    settle(copy);
-    return copy;
-}
 
 static int no_memory(assent_error *error)
 {
@@ -322,7 +62,7 @@ static int sync_disk(struct memory_store *self, assent_error *error)
         self->failed = true;
         return error_set(error, ASSENT_IO, "the sync fails, as was asked for");
     }
-    settle(self->disk);
+    memory_settle(self->disk);
     return ASSENT_OK;
 }
 
@@ -352,8 +92,8 @@ static int apply_one(struct memory_disk *disk, struct store_put *put, assent_err
         record.open = put->open;
         record.decided = put->decided || (old && old->decided);
     }
-    struct memory_record *made = append(disk, &record);
-    return made && stand(disk, made) ? ASSENT_OK : no_memory(error);
+    struct memory_record *made = memory_append(disk, &record);
+    return made && memory_stand(disk, made) ? ASSENT_OK : no_memory(error);
 }
 
 static int check_put(const struct store_put *put, assent_error *error)
@@ -415,15 +155,15 @@ static int memory_apply(struct store *store, struct store_put *puts, size_t coun
 
 static int carry(struct memory_disk *disk, const struct memory_record *record, assent_error *error)
 {
-    struct memory_record *made = append(disk, record);
-    return made && stand(disk, made) ? ASSENT_OK : no_memory(error);
+    struct memory_record *made = memory_append(disk, record);
+    return made && memory_stand(disk, made) ? ASSENT_OK : no_memory(error);
 }
 
 static int take_one(struct memory_store *self, uint64_t horizon, bool *ret_stop,
                     assent_error *error)
 {
     struct memory_disk *disk = self->disk;
-    const struct memory_record *record = record_at(disk, disk->now.base_seq);
+    const struct memory_record *record = memory_record_at(disk, disk->now.base_seq);
     struct tail_log log = {.length = disk->now.head_seq + 1 - disk->now.base_seq,
                            .keys = disk->newest.count,
                            .open = disk->open,
@@ -533,7 +273,7 @@ static int memory_scan(struct store *store, bool open_only, bool newest_first, u
     if (from_seq && (newest_first ? from_seq < seq : from_seq > seq))
         seq = from_seq;
     while (code == ASSENT_OK && !stop && seq >= now->base_seq && seq <= now->head_seq) {
-        const struct memory_record *record = record_at(self->disk, seq);
+        const struct memory_record *record = memory_record_at(self->disk, seq);
         struct store_record visible = {record->key, record->value, record->open, record->stamp,
                                        record->seq};
         if (shows(self->disk, record, open_only))
@@ -562,11 +302,11 @@ static const struct store_ops memory_ops = {
 static int check_disk(struct memory_disk *disk, assent_error *error)
 {
     uint32_t sum = disk->first_sum;
-    cut(disk, disk->now.head_seq);
+    memory_cut(disk, disk->now.head_seq);
     for (size_t i = 0; i < disk->count; i++) {
         const struct memory_record *record = disk->records[i];
         if (record->seq != disk->first_seq + i ||
-            (record->sum != sum_of(record, sum) && !MUTANT(FLIPPED_BIT_BELIEVED)))
+            (record->sum != memory_sum_of(record, sum) && !MUTANT(FLIPPED_BIT_BELIEVED)))
             return error_set(error, ASSENT_CORRUPT,
                              "the log in memory: record %" PRIu64 " is not what was written",
                              disk->first_seq + i);
@@ -587,11 +327,11 @@ static int begin_incarnation(struct memory_disk *disk, const struct store_option
     disk->torn = 0;
     if (!disk->id)
         disk->id = options->id ? options->id : 1;
-    if (!append(disk, &own))
+    if (!memory_append(disk, &own))
         return no_memory(error);
     disk->incarnation++;
     disk->opened_ms = options->wall_ms;
-    settle(disk);
+    memory_settle(disk);
     return ASSENT_OK;
 }
 
