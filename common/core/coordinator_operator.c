@@ -96,6 +96,14 @@ static void delegated_written(struct coordinator *c, struct tx *tx)
     tx->operator_token = 0;
 }
 
+static void order_drive(struct coordinator *c, struct tx *tx)
+{
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        if (order_eligible(b))
+            drive_branch(c, b);
+    }
+}
+
 // Against the decision: recorded first, then those that have not acknowledged are told.
 static void order_against(struct coordinator *c, struct tx *tx, const struct event_operator *order,
                           enum outcome forced)
@@ -113,10 +121,8 @@ static void order_against(struct coordinator *c, struct tx *tx, const struct eve
         tx->mixed = 1;
         tx->keep = true;
         tx_write(c, tx, WRITING_HEURISTIC, STAGE_DECIDED, false);
-        for (struct branch *b = tx->branches; MUTANT(HEURISTIC_EARLY) && b; b = b->next) {
-            if (order_eligible(b))
-                drive_branch(c, b);
-        }
+        if (MUTANT(HEURISTIC_EARLY))
+            order_drive(c, tx);
     }
 }
 
