@@ -104,6 +104,8 @@
       "an operator's word is carried out before it is in the journal")                             \
     X(WORD_FORGOTTEN, "word-forgotten",                                                            \
       "a branch that an operator ended is forgotten like others")                                  \
+    X(FENCE_OF_ANOTHER, "fence-of-another",                                                        \
+      "what is finished is forgotten by the fence of another coordinator")                         \
     X(UNKNOWN_IS_ROLLBACK, "unknown-is-rollback",                                                  \
       "a branch in doubt rolls back when a coordinator knows nothing of it")                       \
     X(COMMIT_FORGOTTEN, "commit-forgotten",                                                        \

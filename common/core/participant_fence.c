@@ -24,7 +24,7 @@ static void remember(struct participant *self, struct part *b)
 {
     if (b->heuristic && !MUTANT(WORD_FORGOTTEN))
         return; // for ever: the real decision may come at any time, and is told what was done
-    if (part_ours(self, b)) {
+    if (part_ours(self, b) || MUTANT(FENCE_OF_ANOTHER)) {
         heap_arm(&self->finished, &b->timer, b->attempt);
         return;
     }

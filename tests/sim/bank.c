@@ -13,6 +13,7 @@ enum {
     SPREAD_US = 400,
     SLOW_MAX_US = 20000000,
     SLOW_LITTLE_US = 500000,
+    TWICE_MAX_US = 10000,
     PAYLOAD_BYTES = 8,
 };
 
@@ -176,11 +177,13 @@ static enum rm_result obey(struct actor *a, const struct effect_call *call, stru
 
 // ---- calls ----
 
-static void later(struct actor *a, enum item_kind kind, uint64_t number, uint8_t what)
+static void later(struct actor *a, enum item_kind kind, uint64_t number, uint8_t what,
+                  uint64_t extra_us)
 {
     struct world *w = a->world;
     struct item *item = queue_item(&w->queue, kind);
     uint64_t us = (kind == ITEM_CALL ? BEFORE_US : AFTER_US) + rng_below(&w->rng_rm, SPREAD_US);
+    us += extra_us;
     item->actor = a;
     item->life = a->life;
     item->number = number;
@@ -203,7 +206,7 @@ void bank_call(struct actor *a, const struct effect_call *call)
         memcpy(copy, call->payload.data, call->payload.size);
     *place = (struct call){.effect = *call, .serial = ++a->call_serial, .open = true};
     place->effect.payload = slice_of(copy, call->payload.size);
-    later(a, ITEM_CALL, place->serial, 0);
+    later(a, ITEM_CALL, place->serial, 0, 0);
 }
 
 static enum crash_point point_of(enum rm_op op, bool after)
@@ -246,9 +249,11 @@ void bank_do(struct actor *a, uint64_t serial)
     close_call(call);
     if (shell_dies(a, point_of(op, true)))
         return;
-    later(a, ITEM_ANSWER, token, (uint8_t)result);
-    if (faults_strike(&a->world->faults, FAULT_RM_TWICE))
-        later(a, ITEM_ANSWER, token, (uint8_t)result);
+    later(a, ITEM_ANSWER, token, (uint8_t)result, 0);
+    struct faults *faults = &a->world->faults;
+    if (faults_strike(faults, FAULT_RM_TWICE)) // perhaps when it has been asked for the next thing
+        later(a, ITEM_ANSWER, token, (uint8_t)result,
+              faults_below(faults, FAULT_RM_TWICE, TWICE_MAX_US));
 }
 
 void bank_answer(struct actor *a, const struct item *item)
