@@ -445,6 +445,7 @@ void disk_crash(struct actor *a, bool power)
     struct disk *disk = &a->disk;
     tell_survivors(a);
     forget_ops(disk);
+    disk->horizon = 0; // the next log thread hears it anew
     uint64_t kept = UINT64_MAX;
     if (power)
         kept = faults_below(&w->faults, FAULT_POWER, memory_disk_unsynced(disk->memory) + 1);
