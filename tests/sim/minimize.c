@@ -57,10 +57,10 @@ static struct strikes without(const struct strikes *all, size_t at, size_t size)
     return rest;
 }
 
-static bool drop_chunk(struct search *s, size_t at, size_t size)
+// Takes over `rest` if what is left breaks the same.
+static bool keep_if_broken(struct search *s, struct strikes rest)
 {
     struct sim_setup setup;
-    struct strikes rest = without(&s->best->strikes, at, size);
     setup_of(s, &setup);
     setup.only = &rest;
     if (!breaks(s, &setup, NULL)) {
@@ -70,6 +70,29 @@ static bool drop_chunk(struct search *s, size_t at, size_t size)
     free(s->best->strikes.items);
     s->best->strikes = rest;
     return true;
+}
+
+static bool drop_chunk(struct search *s, size_t at, size_t size)
+{
+    return keep_if_broken(s, without(&s->best->strikes, at, size));
+}
+
+// All faults of a kind at once: it is easier to read where there are few kinds of them.
+static void fewer_kinds(struct search *s)
+{
+    for (unsigned kind = 0; kind < FAULT_COUNT; kind++) {
+        struct strikes rest = without(&s->best->strikes, 0, 0);
+        size_t all = rest.count;
+        rest.count = 0;
+        for (size_t i = 0; i < all; i++) {
+            if (rest.items[i].fault != kind)
+                rest.items[rest.count++] = rest.items[i];
+        }
+        if (rest.count == all)
+            free(rest.items);
+        else
+            keep_if_broken(s, rest);
+    }
 }
 
 static void fewer_faults(struct search *s)
@@ -159,6 +182,7 @@ bool minimize(uint64_t seed, const struct overrides *overrides, bool progress,
     size_t before;
     do { // what one of them takes away may be what the other needed
         before = ret->strikes.count + ret->transactions_left;
+        fewer_kinds(&s);
         fewer_transactions(&s);
         fewer_faults(&s);
     } while (ret->strikes.count + ret->transactions_left < before);
