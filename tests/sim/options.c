@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "mutants.h"
@@ -127,18 +128,21 @@ static bool drop(const char *part, bool *dropped)
     return true;
 }
 
-// Takes a list apart; the text is changed.
-static bool each(char *text, struct options *ret, bool strikes)
+// Takes a list apart.
+static bool each(const char *list, struct options *ret, bool strikes)
 {
-    for (char *part = strtok(text, ","); part; part = strtok(NULL, ",")) {
-        if (!(strikes ? add_strike(part, &ret->only) : drop(part, ret->dropped)))
-            return false;
-    }
+    char *text = strdup(list); // the list itself is handed on to the program with the mutants
+    bool good = text;
+    char *rest;
+    for (char *part = text ? strtok_r(text, ",", &rest) : NULL; part && good;
+         part = strtok_r(NULL, ",", &rest))
+        good = strikes ? add_strike(part, &ret->only) : drop(part, ret->dropped);
+    free(text);
     if (strikes)
         ret->overrides.only = &ret->only;
     else
         ret->overrides.dropped = ret->dropped;
-    return true;
+    return good;
 }
 
 static int list_faults(void)
