@@ -60,8 +60,8 @@ class Mutants(unittest.TestCase):
         self.assertEqual((status, found["failures"]), (0, []))
 
     def test_a_shrunk_run_breaks_the_same(self):
-        found = results("--mutant", "decide-early", "--seeds", "1..1000")[1]["failures"][0]
-        shrunk = run("--mutant", "decide-early", "--seed", str(found["seed"]), "--minimize", "--quiet")
+        found = results("--mutant", "end-early", "--seeds", "1..1000")[1]["failures"][0]
+        shrunk = run("--mutant", "end-early", "--seed", str(found["seed"]), "--minimize", "--quiet")
         self.assertEqual(shrunk.returncode, 1)
         self.assertIn(f"BROKEN: {found['invariant']}", shrunk.stdout)
         faults, transactions = map(int, re.search(
