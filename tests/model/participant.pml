@@ -62,7 +62,52 @@ inline obey_prepare(attempt_)
 
 #define CALL(op) SEES(K_CALL, i, b[i].attempt, op)
 #define CALLED(op, answer) SEES(K_CALLED, i, b[i].attempt, (op) * 4 + (answer))
-#define CALLING(state_) (b[i].up && b[i].state == state_ && !b[i].idle)
+#define CALLING (b[i].up && OP_OF(b[i].state) && !b[i].idle)
+
+// What it does when it is asked: what is held, and what it did, afterwards.
+inline act(op, answer)
+{
+    if
+    :: op == RM_PREPARE && answer == A_DONE -> obey_prepare(b[i].attempt)
+    :: op == RM_PREPARE && (answer == A_NO || answer == A_READ_ONLY) ->
+        DROP(b[i].held, b[i].attempt) // whatever an earlier try has left
+    :: op == RM_PREPARE && answer == A_RETRY && (TRACED || !HAS(b[i].let_go, b[i].attempt)) ->
+        obey_prepare(b[i].attempt)
+    :: op == RM_COMMIT -> obey_commit(b[i].attempt)
+    :: op == RM_ROLLBACK -> obey_rollback(b[i].attempt)
+    :: answer == A_RETRY // whatever it did, it is asked again
+    fi
+}
+
+// It acts, and later the core hears of it; a record is durable, and later the core hears of it. In
+// an exhaustive search each is one step, as whatever comes in between could as well come before,
+// and if it is a crash, it is one that the call or the record overtakes. A trace tells when it was
+// done, and not when the core heard.
+#ifdef TRACE
+#define DONE_BY_RM(answer) (CALLING && !b[i].unheard && CALLED(OP_OF(b[i].state), answer))
+#define HEARS(state_, op, answer) (b[i].up && b[i].state == state_ && b[i].unheard == 1 + (answer))
+#define HEARS_DURABLE(state_, stage) (b[i].up && b[i].state == state_ && b[i].unheard)
+inline hear(op, answer)
+{
+    b[i].unheard = 0
+}
+inline hear_durable(stage)
+{
+    b[i].unheard = 0
+}
+#else
+#define HEARS(state_, op, answer)                                                                  \
+    (CALLING && b[i].state == state_ && CALLED(op, answer))
+#define HEARS_DURABLE(state_, stage) (b[i].up && b[i].state == state_)
+inline hear(op, answer)
+{
+    act(op, answer)
+}
+inline hear_durable(stage)
+{
+    journal(stage)
+}
+#endif
 
 // The call that was made follows at once; where it is not seen, this is not what happened.
 inline call(op)
@@ -81,10 +126,6 @@ inline roll_back()
 // ---- the journal ----
 
 #define WRITE(stage) SEES(K_WRITES, i, b[i].attempt, JOURNAL(stage, b[i].outcome, b[i].forced))
-#define WRITTEN(state_, stage)                                                                     \
-    (b[i].up && b[i].state == state_ &&                                                            \
-     SEES(K_DURABLE, i, b[i].attempt, JOURNAL(stage, b[i].outcome, b[i].forced)))
-
 inline write(state_, stage)
 {
     b[i].state = state_;
@@ -174,7 +215,6 @@ inline vote_yes()
 
 inline prepared_yes()
 {
-    obey_prepare(b[i].attempt);
     if
     :: b[i].alone ->
         b[i].outcome = COMMITTED;
@@ -235,8 +275,8 @@ inline crash()
         b[i].j_outcome = NONE
     :: true
     fi;
-    b[i].x_stage = STAGE_OF(b[i].state);
-    b[i].x_call = (b[i].idle -> 0 : OP_OF(b[i].state));
+    b[i].x_stage = (UNHEARD -> 0 : STAGE_OF(b[i].state));
+    b[i].x_call = (b[i].idle || UNHEARD -> 0 : OP_OF(b[i].state));
     if
     :: b[i].x_stage || b[i].x_call ->
         b[i].x_attempt = b[i].attempt;
@@ -246,6 +286,9 @@ inline crash()
     fi;
     b[i].up = 0;
     b[i].fence = 1;
+#ifdef TRACE
+    b[i].unheard = 0;
+#endif
     forget_branch();
     lose_network()
 }
@@ -323,20 +366,23 @@ end:
 #endif
     // ---- the resource manager is asked, again, and answers ----
     :: atomic { b[i].up && b[i].idle && CALL(OP_OF(b[i].state)) -> EAT; b[i].idle = 0 }
+#ifdef TRACE
+    :: atomic { DONE_BY_RM(A_DONE) -> EAT; act(OP_OF(b[i].state), A_DONE); b[i].unheard = 1 + A_DONE }
+    :: atomic { DONE_BY_RM(A_NO) -> EAT; act(OP_OF(b[i].state), A_NO); b[i].unheard = 1 + A_NO }
+    :: atomic { DONE_BY_RM(A_READ_ONLY) -> EAT; act(OP_OF(b[i].state), A_READ_ONLY); b[i].unheard = 1 + A_READ_ONLY }
+    :: atomic { DONE_BY_RM(A_RETRY) -> EAT; act(OP_OF(b[i].state), A_RETRY); b[i].unheard = 1 + A_RETRY }
+#endif
     :: atomic {
-        CALLING(P_PREPARING) && (TRACED || !HAS(b[i].let_go, b[i].attempt)) && CALLED(RM_PREPARE, A_DONE) ->
-        EAT;
+        HEARS(P_PREPARING, RM_PREPARE, A_DONE) && (TRACED || !HAS(b[i].let_go, b[i].attempt)) ->
+        hear(RM_PREPARE, A_DONE);
         if
-        :: b[i].abort -> // too late
-            obey_prepare(b[i].attempt);
-            roll_back()
+        :: b[i].abort -> roll_back() // too late
         :: else -> prepared_yes()
         fi
     }
     :: atomic {
-        CALLING(P_PREPARING) && CALLED(RM_PREPARE, A_NO) ->
-        EAT;
-        DROP(b[i].held, b[i].attempt); // whatever an earlier try has left
+        HEARS(P_PREPARING, RM_PREPARE, A_NO) ->
+        hear(RM_PREPARE, A_NO);
         if
         :: b[i].abort ->
             b[i].outcome = ABORTED;
@@ -345,9 +391,8 @@ end:
         fi
     }
     :: atomic {
-        CALLING(P_PREPARING) && CALLED(RM_PREPARE, A_READ_ONLY) ->
-        EAT;
-        DROP(b[i].held, b[i].attempt);
+        HEARS(P_PREPARING, RM_PREPARE, A_READ_ONLY) ->
+        hear(RM_PREPARE, A_READ_ONLY);
         if
         :: b[i].abort ->
             b[i].outcome = ABORTED;
@@ -360,65 +405,58 @@ end:
         fi
     }
     :: atomic { // it may have prepared all the same
-        CALLING(P_PREPARING) && MAY(retries, RETRIES) && CALLED(RM_PREPARE, A_RETRY) ->
-        EAT;
+        HEARS(P_PREPARING, RM_PREPARE, A_RETRY) && MAY(retries, RETRIES) ->
         SPEND(retries);
-        if
-        :: TRACED || !HAS(b[i].let_go, b[i].attempt) -> obey_prepare(b[i].attempt)
-        :: skip
-        fi;
+        hear(RM_PREPARE, A_RETRY);
         if
         :: b[i].abort -> roll_back()
         :: else -> b[i].idle = 1
         fi
     }
     :: atomic {
-        CALLING(P_COMMITTING) && CALLED(RM_COMMIT, A_DONE) ->
-        EAT;
-        obey_commit(b[i].attempt);
+        HEARS(P_COMMITTING, RM_COMMIT, A_DONE) ->
+        hear(RM_COMMIT, A_DONE);
         finish()
     }
     :: atomic {
-        CALLING(ROLLING_BACK) && CALLED(RM_ROLLBACK, A_DONE) ->
-        EAT;
-        obey_rollback(b[i].attempt);
+        HEARS(ROLLING_BACK, RM_ROLLBACK, A_DONE) ->
+        hear(RM_ROLLBACK, A_DONE);
         finish()
     }
-    :: atomic { // whatever it did, it is asked again
-        CALLING(P_COMMITTING) && MAY(retries, RETRIES) && CALLED(RM_COMMIT, A_RETRY) ->
-        EAT;
+    :: atomic {
+        HEARS(P_COMMITTING, RM_COMMIT, A_RETRY) && MAY(retries, RETRIES) ->
         SPEND(retries);
-        if
-        :: obey_commit(b[i].attempt)
-        :: skip
-        fi;
+        hear(RM_COMMIT, A_RETRY);
         b[i].idle = 1
     }
     :: atomic {
-        CALLING(ROLLING_BACK) && MAY(retries, RETRIES) && CALLED(RM_ROLLBACK, A_RETRY) ->
-        EAT;
+        HEARS(ROLLING_BACK, RM_ROLLBACK, A_RETRY) && MAY(retries, RETRIES) ->
         SPEND(retries);
-        if
-        :: obey_rollback(b[i].attempt)
-        :: skip
-        fi;
+        hear(RM_ROLLBACK, A_RETRY);
         b[i].idle = 1
     }
 
     // ---- the journal ----
+#ifdef TRACE
     :: atomic {
-        WRITTEN(VOTING, J_PREPARED) ->
+        b[i].up && STAGE_OF(b[i].state) && !b[i].unheard &&
+            SEES(K_DURABLE, i, b[i].attempt, JOURNAL(STAGE_OF(b[i].state), b[i].outcome, b[i].forced)) ->
         EAT;
-        journal(J_PREPARED);
+        journal(STAGE_OF(b[i].state));
+        b[i].unheard = 1
+    }
+#endif
+    :: atomic {
+        HEARS_DURABLE(VOTING, J_PREPARED) ->
+        hear_durable(J_PREPARED);
         if
         :: b[i].abort -> roll_back()
         :: else -> vote_yes()
         fi
     }
     :: atomic {
-        WRITTEN(P_DECIDING, J_DECIDED) ->
-        EAT;
-        journal(J_DECIDED);
+        HEARS_DURABLE(P_DECIDING, J_DECIDED) ->
+        hear_durable(J_DECIDED);
         if
         :: b[i].outcome == COMMITTED ->
             b[i].state = P_COMMITTING;
@@ -427,9 +465,8 @@ end:
         fi
     }
     :: atomic {
-        WRITTEN(FINISHING, J_FINISHED) ->
-        EAT;
-        journal(J_FINISHED);
+        HEARS_DURABLE(FINISHING, J_FINISHED) ->
+        hear_durable(J_FINISHED);
         b[i].state = FINISHED;
         b[i].abort = 0;
         b[i].must_keep = 0;
@@ -534,12 +571,23 @@ end:
         no_remains()
     }
 #ifdef TRACE
-    :: atomic { // nothing was done
-        !b[i].up && b[i].x_call &&
-            (SEES(K_CALLED, i, b[i].x_attempt, b[i].x_call * 4 + A_RETRY) ||
-             SEES(K_CALLED, i, b[i].x_attempt, b[i].x_call * 4 + A_NO) ||
-             SEES(K_CALLED, i, b[i].x_attempt, b[i].x_call * 4 + A_READ_ONLY)) ->
+    :: atomic { // nothing is held
+        !b[i].up && b[i].x_call == RM_PREPARE &&
+            (SEES(K_CALLED, i, b[i].x_attempt, RM_PREPARE * 4 + A_NO) ||
+             SEES(K_CALLED, i, b[i].x_attempt, RM_PREPARE * 4 + A_READ_ONLY)) ->
         EAT;
+        DROP(b[i].held, b[i].x_attempt);
+        no_remains()
+    }
+    :: atomic { // it may have done it all the same
+        !b[i].up && b[i].x_call && SEES(K_CALLED, i, b[i].x_attempt, b[i].x_call * 4 + A_RETRY) ->
+        EAT;
+        if
+        :: b[i].x_call == RM_PREPARE -> obey_prepare(b[i].x_attempt)
+        :: b[i].x_call == RM_COMMIT -> obey_commit(b[i].x_attempt)
+        :: b[i].x_call == RM_ROLLBACK -> obey_rollback(b[i].x_attempt)
+        :: true
+        fi;
         no_remains()
     }
 #endif

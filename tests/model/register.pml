@@ -118,6 +118,7 @@ byte enlisted;
 #define ATTEMPTS_SEEN attempts_seen
 #define ONCE(wanted) true
 #define TRACED true
+#define UNHEARD b[i].unheard
 #else
 #define n BRANCHES
 #define SEES(k, b, a, x) true
@@ -129,6 +130,7 @@ byte enlisted;
 // nothing is owed any more, or nothing moves that should.
 #define ONCE(wanted) (wanted)
 #define TRACED false
+#define UNHEARD false
 #ifdef OWN_GTID
 #define own_gtid 1
 #else
@@ -226,6 +228,9 @@ typedef branch_t {
     bit forgotten; // finished and collected before
     bit voted_no;  // alone
     bit journaled;
+#ifdef TRACE
+    byte unheard; // 1 + what the resource manager has answered; 1: a record is durable
+#endif
     // What a crash leaves: the journal's record, what is on its way to it, and what the resource
     // manager holds and did, by attempt.
     byte j_stage, j_attempt, j_outcome;
