@@ -243,6 +243,7 @@ static void sync_batch(struct actor *a)
     assent_error error;
     disk->store->ops->apply(disk->store, NULL, 0, true, &error);
     disk->syncing = false;
+    disk->synced = true;
     a->world->syncs++;
     struct store_info info;
     disk->store->ops->info(disk->store, &info);
@@ -322,7 +323,7 @@ static void answer_batch(struct actor *a)
     disk->count -= count;
     memmove(disk->ops, disk->ops + count, disk->count * sizeof *disk->ops);
     disk->batch = 0;
-    disk->busy = false;
+    disk->busy = disk->synced = false;
     disk->store->ops->info(disk->store, &info);
     uint64_t life = a->life;
     for (size_t i = 0; i < count; i++) {
@@ -390,7 +391,7 @@ static void forget_ops(struct disk *disk)
         op_free(&disk->ops[i]);
     forget_late(disk);
     disk->count = disk->batch = 0;
-    disk->busy = disk->applied = disk->syncing = disk->lazy_waits = false;
+    disk->busy = disk->applied = disk->syncing = disk->synced = disk->lazy_waits = false;
 }
 
 static void keep_copy(struct disk *disk)
@@ -432,7 +433,7 @@ static void tell_survivors(const struct actor *a)
     const struct disk *disk = &a->disk;
     for (size_t i = 0; i < disk->late_count; i++)
         model_durable(a, disk->late[i], true);
-    for (size_t i = 0; i < disk->batch && disk->applied; i++) {
+    for (size_t i = 0; i < disk->batch && disk->applied && !disk->synced; i++) {
         const struct log_op *op = &disk->ops[i];
         if (!op->lookup && !op->forget && !op->other && op->value.size)
             model_durable(a, op->value, op->lazy);

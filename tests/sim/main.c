@@ -14,15 +14,23 @@ enum { STORY_BYTES_MAX = 1 << 30 };
 
 // ---- one run ----
 
-static int tell_run(uint64_t seed, const struct overrides *overrides)
+static void draw(struct sim_setup *ret, uint64_t seed, const struct overrides *overrides,
+                 const char *model_trace)
+{
+    setup_draw(ret, seed);
+    overrides_apply(overrides, ret);
+    if (model_trace)
+        model_restrict(ret);
+}
+
+static int tell_run(uint64_t seed, const struct overrides *overrides, const char *model_trace)
 {
     struct sim_setup setup;
     struct sim_result result;
     struct buf story;
-    struct sim_extras extras = {.story = &story};
+    struct sim_extras extras = {.story = &story, .model = model_trace};
     buf_init(&story, STORY_BYTES_MAX);
-    setup_draw(&setup, seed);
-    overrides_apply(overrides, &setup);
+    draw(&setup, seed, overrides, model_trace);
     sim_run(&setup, &extras, &result);
     fwrite(story.data, 1, story.size, stdout);
     printf("%s%s\n", result.failed ? "BROKEN: " : "all held; trace ",
@@ -43,10 +51,7 @@ static int print_hashes(const struct options *options)
         struct sim_setup setup;
         struct sim_result result;
         struct sim_extras extras = {.model = options->model_trace};
-        setup_draw(&setup, seed);
-        overrides_apply(&options->overrides, &setup);
-        if (options->model_trace)
-            model_restrict(&setup);
+        draw(&setup, seed, &options->overrides, options->model_trace);
         sim_run(&setup, &extras, &result);
         if (result.failed)
             fprintf(stderr, "seed %llu: BROKEN: %s\n", (unsigned long long)seed, result.verdict);
@@ -96,7 +101,7 @@ static int shrink_run(const struct options *options)
         minimized_free(&run);
         return 0;
     }
-    tell_run(options->first, &run.overrides);
+    tell_run(options->first, &run.overrides, NULL);
     printf("\nafter %u trials: %zu faults and %u transactions are enough\n", run.trials,
            run.strikes.count, run.transactions_left);
     print_replay(options->first, options->mutant, &run);
@@ -198,10 +203,10 @@ int main(int argc, char **argv)
         goto done;
     if (options.minimize)
         status = shrink_run(&options);
+    else if (options.trace)
+        status = tell_run(options.first, &options.overrides, options.model_trace);
     else if (options.hashes || options.model_trace)
         status = print_hashes(&options);
-    else if (options.trace)
-        status = tell_run(options.first, &options.overrides);
     else
         status = run_campaign(&options);
 done:

@@ -161,7 +161,8 @@ struct disk {
     size_t count, capacity, batch;
     bool busy;          // a batch is under way
     bool applied;       // it is written,
-    bool syncing;       // and being synced
+    bool syncing;       // and being synced,
+    bool synced;        // and it is
     bool lazy_waits;    // an item in the queue will begin a batch of lazy records
     struct slice *late; // owned: written without a sync, in order; the next one makes them durable
     size_t late_count, late_capacity;
