@@ -26,6 +26,13 @@ static void sent_vote(struct actor *a, const struct msg_vote *m)
     }
 }
 
+// A question that was read when the record was gone: a branch that has committed and was forgotten
+// is rolled back, and says so. It has nothing to roll back, and nobody waits to hear it.
+static bool in_vain(const struct sim_tx *tx, const struct held *held)
+{
+    return tx->collected && !tx->reg.stands && held->state == HELD_COMMITTED;
+}
+
 static void sent_done(struct actor *a, const struct msg_done *m)
 {
     struct world *w = a->world;
@@ -35,7 +42,7 @@ static void sent_done(struct actor *a, const struct msg_done *m)
     bool committed = m->outcome == OUTCOME_COMMITTED;
     const struct sim_tx *tx = truth_find(w, &m->gtid);
     bool given_up = tx->forgotten && !tx->reg.stands;
-    if (held->forced || (m->flags & DONE_HEURISTIC) || given_up)
+    if (held->forced || (m->flags & DONE_HEURISTIC) || given_up || in_vain(tx, held))
         return;
     if (committed)
         REQUIRE(w, held->state == HELD_COMMITTED || held->voted_read_only || m->attempt == 0,
@@ -150,6 +157,8 @@ static void called_rollback(struct actor *a, const struct effect_call *call, str
     }
     if (tx->forgotten && !r->stands)
         return; // an operator gave it up, and its record is gone: nobody knows better
+    if (in_vain(tx, held))
+        return;
     REQUIRE(w, held->state != HELD_COMMITTED, "AC2, irrevocable",
             "%.*s/%u is to be rolled back, and is committed", TEXT(&call->gtid), call->branch);
     if (held->state != HELD_PREPARED)
