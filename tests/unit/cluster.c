@@ -255,7 +255,7 @@ bool cluster_tick(struct cluster *c)
 
 // ---- disks ----
 
-struct stored *cluster_stored(const struct actor *a, const char *key)
+static struct stored *stored_find(const struct actor *a, const char *key)
 {
     for (size_t i = 0; i < a->record_count; i++) {
         if (strcmp(a->records[i].key, key) == 0)
@@ -266,7 +266,7 @@ struct stored *cluster_stored(const struct actor *a, const char *key)
 
 static void stored_remove(struct actor *a, const char *key)
 {
-    struct stored *old = cluster_stored(a, key);
+    struct stored *old = stored_find(a, key);
     if (!old)
         return;
     free((void *)old->bytes.data);
@@ -278,7 +278,7 @@ static void stored_remove(struct actor *a, const char *key)
 static struct stored *store(struct item *item)
 {
     struct actor *a = item->from;
-    struct stored *old = cluster_stored(a, item->record.key);
+    struct stored *old = stored_find(a, item->record.key);
     bool decided = old && old->decided;
     if (item->decide && decided)
         return old;
@@ -323,7 +323,7 @@ static void happen_lookup(struct item *item)
 {
     struct tx_record_storage storage;
     struct tx_record record;
-    struct stored *found = cluster_stored(item->from, item->record.key);
+    struct stored *found = stored_find(item->from, item->record.key);
     struct event event = {.type = EVENT_LOOKED_UP};
     event.u.looked_up.token = item->token;
     event.u.looked_up.horizon_ms = item->from->horizon;
@@ -345,12 +345,6 @@ static struct holding *holding_of(const struct actor *a, const struct gtid *gtid
             return h;
     }
     return NULL;
-}
-
-const struct holding *cluster_holding(const struct actor *a, const struct gtid *gtid,
-                                      unsigned branch, uint64_t attempt)
-{
-    return holding_of(a, gtid, branch, attempt);
 }
 
 static void hold(struct actor *a, const struct effect_call *call)

@@ -164,8 +164,5 @@ void cluster_copy(const struct actor *a);
 void cluster_restore(struct actor *a);
 // Closed records with a stamp below the horizon go; it never falls.
 void cluster_collect(struct actor *a, uint64_t horizon);
-struct stored *cluster_stored(const struct actor *a, const char *key); // NULL: none
-const struct holding *cluster_holding(const struct actor *a, const struct gtid *gtid,
-                                      unsigned branch, uint64_t attempt);
 
 #endif
