@@ -28,6 +28,30 @@ static int sync_dir(const char *path, assent_error *error)
     return ASSENT_OK;
 }
 
+// Syncs the directories that lead to it, each of which may be new as well. One that we may not read
+// has not been made by us; whoever made what leads through it answers for that.
+static int sync_above(const char *dir, assent_error *error)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s", dir) >= (int)sizeof path)
+        return error_set(error, ASSENT_IO, "%s: the path is too long", dir);
+    bool top = false;
+    while (!top) {
+        char *slash = strrchr(path, '/');
+        top = !slash || slash == path;
+        if (slash == path)
+            path[1] = '\0';
+        else if (slash)
+            *slash = '\0';
+        else
+            memcpy(path, ".", sizeof ".");
+        int code = access(path, R_OK) == 0 ? sync_dir(path, error) : ASSENT_OK;
+        if (code != ASSENT_OK)
+            return code;
+    }
+    return ASSENT_OK;
+}
+
 static int make_dir(const char *dir, bool create, assent_error *error)
 {
     struct stat info;
@@ -129,18 +153,24 @@ static int compare_meta(struct leveldb_store *self, const struct audit_result *f
     return ASSENT_OK;
 }
 
-static int open_database(struct leveldb_store *self, const char *db, const struct log_check *check,
-                         const struct store_options *options, assent_error *error)
+static int open_database(struct leveldb_store *self, const char *dir, const char *db,
+                         const struct log_check *check, const struct store_options *options,
+                         assent_error *error)
 {
     if (check->absent && mkdir(db, 0700) != 0 && errno != EEXIST)
         return error_set(error, ASSENT_IO, "%s: mkdir: %s", db, strerror(errno));
+    // Without a way that leads to it, a log that was in use would be taken for one that never was.
+    // A crash here leaves no log, and the next open comes here again.
+    int code = check->found.empty ? sync_above(dir, error) : ASSENT_OK;
+    if (code != ASSENT_OK)
+        return code;
     note_tear(self, &check->manifest_tear);
     note_tear(self, &check->log_tear);
-    int code = cut_tear(db, &check->manifest_tear, error);
+    code = cut_tear(db, &check->manifest_tear, error);
     if (code == ASSENT_OK)
         code = cut_tear(db, &check->log_tear, error);
     if (code == ASSENT_OK)
-        code = kv_open(db, check->absent, &self->kv, error);
+        code = kv_open(db, check->absent, options->buffer_bytes, &self->kv, error);
     if (code == ASSENT_OK)
         code = compare_meta(self, &check->found, error);
     if (code != ASSENT_OK)
@@ -169,7 +199,7 @@ static int open_parts(struct leveldb_store *self, const char *dir,
         return code;
     if (check.found.empty && !options->create)
         return error_set(error, ASSENT_IO, "%s: there is no log", dir);
-    code = open_database(self, db, &check, options, error);
+    code = open_database(self, dir, db, &check, options, error);
     if (code == ASSENT_OK && self->witness.fd < 0)
         code = witness_open(dir, true, &self->witness, error);
     if (code == ASSENT_OK)
