@@ -80,12 +80,9 @@ void sweep_run(struct sweep *self)
         const struct record *record = &self->recording->records[run.point];
         if (!is_ignored(self, guards[run.point]))
             image_apply(&image, record);
-        if (record->kind == RECORD_MARK) {
-            run.promised.begun = record->at;
-            if (record->size != UINT64_MAX)
-                run.promised.acknowledged = record->size;
-        } else if (run.point >= self->recording->given &&
-                   (run.promised.acknowledged || !self->until_broken)) {
+        promised_note(&run.promised, record);
+        if (record->kind != RECORD_MARK && run.point >= self->recording->given &&
+            (run.promised.acknowledged || !self->until_broken)) {
             sweep_point(&run);
         }
         if (self->until_broken && self->refused + self->holes)

@@ -67,6 +67,13 @@ static void record_new(bool journal, struct recording *ret)
     unit_dir_remove(&root);
 }
 
+static void require_well(const struct sweep *s)
+{
+    if (s->refused + s->holes)
+        fail_msg("%" PRIu64 " images do not open, %" PRIu64 " have holes: %s", s->refused, s->holes,
+                 s->wrong);
+}
+
 static void sweep(struct sweep *s)
 {
     char *root = unit_dir_make();
@@ -87,9 +94,7 @@ static void survives(bool journal)
     sweep(&s);
     print_message("%zu calls (%016" PRIx64 "), %" PRIu64 " images (%016" PRIx64 ")\n",
                   recording.count, recording_digest(&recording), s.images, s.digest);
-    if (s.refused + s.holes)
-        fail_msg("%" PRIu64 " images do not open, %" PRIu64 " have holes: %s", s.refused, s.holes,
-                 s.wrong);
+    require_well(&s);
     assert_true(s.images > 1000);
     recording_free(&recording);
 }
@@ -116,6 +121,79 @@ static void the_same_seed_does_the_same(void **state)
     assert_true(recording_digest(&one) == recording_digest(&two));
     recording_free(&one);
     recording_free(&two);
+}
+
+// ---- power that is lost again ----
+
+// Takes the image after so many records as what the next start finds, works on from there, and
+// sweeps that.
+static void lose_again(const struct recording *first, size_t point, uint64_t *images, bool *torn)
+{
+    static struct image image;
+    struct sweep s = {.without = GUARD_NONE, .random = 1, .seed = seed + point};
+    struct recording after;
+    struct workload work;
+    struct rng rng;
+    char *root = unit_dir_make();
+    image_init(&image);
+    for (size_t i = 0; i <= point; i++) {
+        image_apply(&image, &first->records[i]);
+        promised_note(&s.promised, &first->records[i]);
+    }
+    rng_seed(&rng, seed + point);
+    image_write(&image, root, KEEP_SOME, KEEP_SOME, &rng);
+    image_free(&image);
+    s.promised.lost_from = s.promised.acknowledged;
+    s.promised.lost_to = s.promised.begun;
+    workload_init(&work, false, seed + point);
+    work.written = s.promised.begun;
+    record(&work, root, ROUNDS_AFTER, &after);
+    unit_dir_remove(&root);
+    for (size_t i = after.given; i < after.count; i++)
+        *torn |= after.records[i].kind == RECORD_TRUNCATE && after.records[i].size > 0;
+    s.recording = &after;
+    sweep(&s);
+    require_well(&s);
+    *images += s.images;
+    recording_free(&after);
+}
+
+static void it_survives_a_loss_while_it_recovers_from_one(void **state)
+{
+    (void)state;
+    struct recording first;
+    struct rng rng;
+    uint64_t images = 0;
+    unsigned torn = 0;
+    record_new(false, &first);
+    rng_seed(&rng, seed);
+    for (int i = 0; i < LOSSES; i++) {
+        bool cut = false;
+        lose_again(&first, first.given + rng_below(&rng, first.count - first.given), &images, &cut);
+        torn += cut;
+    }
+    print_message("%d losses, after %u of them a torn file is cut; %" PRIu64 " images\n", LOSSES,
+                  torn, images);
+    assert_true(torn > 0);
+    recording_free(&first);
+}
+
+// ---- disks that sync nothing ----
+
+// Where all is lost that was not synced, and nothing was, the log is refused: the file head, which
+// the disk has kept, knows better. Never is it opened with a hole.
+static void a_disk_that_lies_is_found_out(void **state)
+{
+    (void)state;
+    struct recording recording;
+    record_new(false, &recording);
+    struct sweep s = {.recording = &recording, .without_any = true, .witness_kept = true};
+    sweep(&s);
+    print_message("%" PRIu64 " images, %" PRIu64 " refused\n", s.images, s.refused);
+    if (s.holes)
+        fail_msg("%" PRIu64 " images have holes: %s", s.holes, s.wrong);
+    assert_true(s.refused > 500);
+    recording_free(&recording);
 }
 
 // What makes the syncs necessary, ours and LevelDB's: were those of one kind none, something that
@@ -153,6 +231,8 @@ int main(void)
         cmocka_unit_test(the_same_seed_does_the_same),
         cmocka_unit_test(a_register_survives_at_every_point),
         cmocka_unit_test(a_journal_survives_at_every_point),
+        cmocka_unit_test(it_survives_a_loss_while_it_recovers_from_one),
+        cmocka_unit_test(a_disk_that_lies_is_found_out),
         cmocka_unit_test(without_any_kind_of_sync_it_would_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,15 @@ void workload_run(struct workload *self, const char *dir, unsigned rounds)
 
 // ---- what must be there ----
 
+void promised_note(struct promised *self, const struct record *record)
+{
+    if (record->kind != RECORD_MARK)
+        return;
+    self->begun = record->at;
+    if (record->size != UINT64_MAX)
+        self->acknowledged = record->size;
+}
+
 static bool is_whole(const uint8_t *value, size_t size, int key, uint64_t *ret_number)
 {
     static uint8_t expected[VALUE_MAX + 16];

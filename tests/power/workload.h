@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "recorder.h"
 
 // What is known of the puts at a point: those below `acknowledged` are durable, but for those that
 // power was lost over before; those below `begun` may be there.
@@ -21,6 +22,9 @@ struct workload {
     struct rng rng;
     uint64_t written; // puts begun
 };
+
+// The next of a recording.
+void promised_note(struct promised *self, const struct record *record);
 
 void workload_init(struct workload *self, bool journal, uint64_t seed);
 // Opens the log (makes it, where there is none), works, opens it again now and then. Tells the
