@@ -102,8 +102,9 @@ static int begin_incarnation(struct leveldb_store *self, uint64_t wall_ms, assen
     return code == ASSENT_OK ? batch_commit(&batch, true, error) : code;
 }
 
-// Cuts off what was never durable and would make LevelDB refuse the file. A crash here leaves the
-// file as it was, or cut: either opens again.
+// Cuts off what was never durable and would make LevelDB refuse the file. A crash leaves the file
+// as it was, or cut, and either opens again; so that needs no sync, and LevelDB goes on in new
+// files.
 static int cut_tear(const char *db, const struct image_tear *tear, assent_error *error)
 {
     char path[4096];
@@ -114,7 +115,7 @@ static int cut_tear(const char *db, const struct image_tear *tear, assent_error 
     if (fd < 0)
         return error_set(error, ASSENT_IO, "%s: %s", path, strerror(errno));
     int code = ASSENT_OK;
-    if (ftruncate(fd, (off_t)tear->offset) != 0 || fsync(fd) != 0)
+    if (ftruncate(fd, (off_t)tear->offset) != 0)
         code = error_set(error, ASSENT_IO, "%s: cannot be cut at byte %" PRIu64 ": %s", path,
                          tear->offset, strerror(errno));
     close(fd);
