@@ -15,21 +15,25 @@
 
 enum { SCRATCH_MAX = LIMIT_RECORD_BYTES + 4096, LOG_ID_BITS = 40 };
 
-static int sync_dir(const char *path, assent_error *error)
+// 0, or an errno.
+static int try_sync_dir(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0) {
-        int code = error_set(error, ASSENT_IO, "%s: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return code;
-    }
-    close(fd);
-    return ASSENT_OK;
+    int failed = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return failed;
+}
+
+static int sync_dir(const char *path, assent_error *error)
+{
+    int failed = try_sync_dir(path);
+    return failed ? error_set(error, ASSENT_IO, "%s: %s", path, strerror(failed)) : ASSENT_OK;
 }
 
 // Syncs the directories that lead to it, each of which may be new as well. One that we may not read
-// has not been made by us; whoever made what leads through it answers for that.
+// has not been made by us; whoever made what leads through it answers for that. Some file systems,
+// higher up, know no syncs of directories, or cannot change.
 static int sync_above(const char *dir, assent_error *error)
 {
     char path[4096];
@@ -45,9 +49,9 @@ static int sync_above(const char *dir, assent_error *error)
             *slash = '\0';
         else
             memcpy(path, ".", sizeof ".");
-        int code = access(path, R_OK) == 0 ? sync_dir(path, error) : ASSENT_OK;
-        if (code != ASSENT_OK)
-            return code;
+        int failed = try_sync_dir(path);
+        if (failed && failed != EACCES && failed != EINVAL && failed != EROFS)
+            return error_set(error, ASSENT_IO, "%s: %s", path, strerror(failed));
     }
     return ASSENT_OK;
 }

@@ -16,6 +16,11 @@ namespace
 
 thread_local bool compacting;
 
+struct Work {
+    void (*function)(void *);
+    void *arg;
+};
+
 class Turns
 {
   public:
@@ -42,7 +47,7 @@ class Turns
         std::unique_lock<std::mutex> hold(lock_);
         left_ = calls;
         changed_.notify_all();
-        changed_.wait(hold, [this] { return Idle() || (left_ == 0 && waiting_); });
+        changed_.wait(hold, [this] { return work_.empty() || (left_ == 0 && waiting_); });
         left_ = 0;
     }
 
@@ -60,26 +65,16 @@ class Turns
     bool Pending()
     {
         std::lock_guard<std::mutex> hold(lock_);
-        return !Idle();
+        return !work_.empty();
     }
 
   private:
-    struct Work {
-        void (*function)(void *);
-        void *arg;
-    };
-
-    bool Idle() const
-    {
-        return work_.empty();
-    }
-
     void Run()
     {
         compacting = true;
         for (;;) {
             std::unique_lock<std::mutex> hold(lock_);
-            changed_.wait(hold, [this] { return !Idle(); });
+            changed_.wait(hold, [this] { return !work_.empty(); });
             Work work = work_.front();
             hold.unlock();
             Take();
