@@ -97,6 +97,12 @@ class LogFile final : public leveldb::WritableFile
     bool dirty_ = false, failed_ = false, closed_ = false;
 };
 
+bool ends_with(const std::string &name, const char *end)
+{
+    size_t size = strlen(end);
+    return name.size() > size && name.compare(name.size() - size, size, end) == 0;
+}
+
 class Env final : public leveldb::EnvWrapper
 {
   public:
@@ -107,19 +113,20 @@ class Env final : public leveldb::EnvWrapper
     Status NewWritableFile(const std::string &name, leveldb::WritableFile **ret) override
     {
         Status status = target()->NewWritableFile(name, ret);
-        size_t size = name.size();
-        if (!status.ok() || size <= 4 || name.compare(size - 4, 4, ".log") != 0)
+        bool log = ends_with(name, ".log");
+        if (!status.ok() || (!log && !ends_with(name, ".ldb")))
             return status;
-        // The manifest may name the file before anything in it is synced, and a log file that is
-        // named and missing cannot be told from one that was lost: so its name is durable first.
+        // The manifest may name the file before anything in it is synced (what it says of a table
+        // may reach the disk by itself before LevelDB syncs the directory), and one that is named
+        // and missing cannot be told from one that was lost: so its name is durable first.
         std::string dir = name.substr(0, name.rfind('/'));
         status = sync_dir(dir);
-        if (status.ok()) {
-            *ret = new LogFile(*ret, dir, &lost);
-        } else {
+        if (!status.ok()) {
             lost = true;
             delete *ret;
             *ret = nullptr;
+        } else if (log) {
+            *ret = new LogFile(*ret, dir, &lost);
         }
         return status;
     }
@@ -195,7 +202,7 @@ static int check_lost(const struct kv *self, assent_error *error)
                           : ASSENT_OK;
 }
 
-int kv_open(const char *dir, bool create, struct kv **ret, assent_error *error)
+int kv_open(const char *dir, bool create, size_t buffer_bytes, struct kv **ret, assent_error *error)
 {
     kv *self = new kv();
     self->filter = leveldb::NewBloomFilterPolicy(BLOOM_BITS);
@@ -205,7 +212,7 @@ int kv_open(const char *dir, bool create, struct kv **ret, assent_error *error)
     options.create_if_missing = create;
     options.paranoid_checks = true;
     options.compression = leveldb::kNoCompression;
-    options.write_buffer_size = WRITE_BUFFER_BYTES;
+    options.write_buffer_size = buffer_bytes ? buffer_bytes : size_t{WRITE_BUFFER_BYTES};
     options.max_file_size = TABLE_BYTES;
     options.max_open_files = OPEN_FILES;
     options.filter_policy = self->filter;

@@ -3,7 +3,8 @@
 // kv.cc, which adds what LevelDB leaves out:
 // - a log file that LevelDB leaves behind is synced before the next one is written to, so that a
 //   synced write really makes everything before it durable;
-// - the name of a new log file is durable before it is used, and so is that of a new CURRENT;
+// - the name of a new log file or table is durable before it is used, and so is that of a new
+//   CURRENT;
 // - no LOG files, which would grow without bound.
 //
 // One thread at a time.
@@ -21,7 +22,10 @@ struct kv;
 struct kv_cursor;
 
 // Opens the database with every check that LevelDB has. ASSENT_CORRUPT, ASSENT_LOCKED, ASSENT_IO.
-int kv_open(const char *dir, bool create, struct kv **ret, assent_error *error);
+// So many bytes of changes are kept in memory and one log file before they become a table; 0: the
+// usual.
+int kv_open(const char *dir, bool create, size_t buffer_bytes, struct kv **ret,
+            assent_error *error);
 void kv_close(struct kv **self_p);
 
 // ASSENT_UNKNOWN (error untouched) when there is none. The slice is valid until the next kv_get.

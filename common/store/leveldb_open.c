@@ -15,16 +15,44 @@
 
 enum { SCRATCH_MAX = LIMIT_RECORD_BYTES + 4096, LOG_ID_BITS = 40 };
 
-static int sync_dir(const char *path, assent_error *error)
+// 0, or an errno.
+static int try_sync_dir(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0) {
-        int code = error_set(error, ASSENT_IO, "%s: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return code;
+    int failed = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return failed;
+}
+
+static int sync_dir(const char *path, assent_error *error)
+{
+    int failed = try_sync_dir(path);
+    return failed ? error_set(error, ASSENT_IO, "%s: %s", path, strerror(failed)) : ASSENT_OK;
+}
+
+// Syncs the directories that lead to it, each of which may be new as well. One that we may not read
+// has not been made by us; whoever made what leads through it answers for that. Some file systems,
+// higher up, know no syncs of directories, or cannot change.
+static int sync_above(const char *dir, assent_error *error)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s", dir) >= (int)sizeof path)
+        return error_set(error, ASSENT_IO, "%s: the path is too long", dir);
+    bool top = false;
+    while (!top) {
+        char *slash = strrchr(path, '/');
+        top = !slash || slash == path;
+        if (slash == path)
+            path[1] = '\0';
+        else if (slash)
+            *slash = '\0';
+        else
+            memcpy(path, ".", sizeof ".");
+        int failed = try_sync_dir(path);
+        if (failed && failed != EACCES && failed != EINVAL && failed != EROFS)
+            return error_set(error, ASSENT_IO, "%s: %s", path, strerror(failed));
     }
-    close(fd);
     return ASSENT_OK;
 }
 
@@ -78,8 +106,9 @@ static int begin_incarnation(struct leveldb_store *self, uint64_t wall_ms, assen
     return code == ASSENT_OK ? batch_commit(&batch, true, error) : code;
 }
 
-// Cuts off what was never durable and would make LevelDB refuse the file. A crash here leaves the
-// file as it was, or cut: either opens again.
+// Cuts off what was never durable and would make LevelDB refuse the file. A crash leaves the file
+// as it was, or cut, and either opens again; so that needs no sync, and LevelDB goes on in new
+// files.
 static int cut_tear(const char *db, const struct image_tear *tear, assent_error *error)
 {
     char path[4096];
@@ -90,7 +119,7 @@ static int cut_tear(const char *db, const struct image_tear *tear, assent_error 
     if (fd < 0)
         return error_set(error, ASSENT_IO, "%s: %s", path, strerror(errno));
     int code = ASSENT_OK;
-    if (ftruncate(fd, (off_t)tear->offset) != 0 || fsync(fd) != 0)
+    if (ftruncate(fd, (off_t)tear->offset) != 0)
         code = error_set(error, ASSENT_IO, "%s: cannot be cut at byte %" PRIu64 ": %s", path,
                          tear->offset, strerror(errno));
     close(fd);
@@ -129,18 +158,24 @@ static int compare_meta(struct leveldb_store *self, const struct audit_result *f
     return ASSENT_OK;
 }
 
-static int open_database(struct leveldb_store *self, const char *db, const struct log_check *check,
-                         const struct store_options *options, assent_error *error)
+static int open_database(struct leveldb_store *self, const char *dir, const char *db,
+                         const struct log_check *check, const struct store_options *options,
+                         assent_error *error)
 {
     if (check->absent && mkdir(db, 0700) != 0 && errno != EEXIST)
         return error_set(error, ASSENT_IO, "%s: mkdir: %s", db, strerror(errno));
+    // Without a way that leads to it, a log that was in use would be taken for one that never was.
+    // A crash here leaves no log, and the next open comes here again.
+    int code = check->found.empty ? sync_above(dir, error) : ASSENT_OK;
+    if (code != ASSENT_OK)
+        return code;
     note_tear(self, &check->manifest_tear);
     note_tear(self, &check->log_tear);
-    int code = cut_tear(db, &check->manifest_tear, error);
+    code = cut_tear(db, &check->manifest_tear, error);
     if (code == ASSENT_OK)
         code = cut_tear(db, &check->log_tear, error);
     if (code == ASSENT_OK)
-        code = kv_open(db, check->absent, &self->kv, error);
+        code = kv_open(db, check->absent, options->buffer_bytes, &self->kv, error);
     if (code == ASSENT_OK)
         code = compare_meta(self, &check->found, error);
     if (code != ASSENT_OK)
@@ -169,7 +204,7 @@ static int open_parts(struct leveldb_store *self, const char *dir,
         return code;
     if (check.found.empty && !options->create)
         return error_set(error, ASSENT_IO, "%s: there is no log", dir);
-    code = open_database(self, db, &check, options, error);
+    code = open_database(self, dir, db, &check, options, error);
     if (code == ASSENT_OK && self->witness.fd < 0)
         code = witness_open(dir, true, &self->witness, error);
     if (code == ASSENT_OK)

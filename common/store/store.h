@@ -95,6 +95,8 @@ struct store_options {
     uint64_t records_max; // closed records kept at most; older ones go before their time. 0: no cap
     uint64_t wall_ms;     // recorded as the time of this open
     uint64_t id;          // for a new store; 0: random
+    size_t buffer_bytes;  // written before a table is made of it; 0: the usual. For tests: little,
+                          // so that log files and tables come and go
 };
 
 // Opens <dir>/db and its witness <dir>/head, locks <dir>/lock, and checks everything: sequence

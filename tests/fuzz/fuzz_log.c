@@ -5,6 +5,7 @@
 //
 // The bytes are files one after the other: kind, number, size (2 bytes), content. No checksum hides
 // anything: they are all 0 here, in the inputs and for the code. The hashes of records are real.
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,14 +36,48 @@ static char dir[64];
 static char written[FILES_MAX + 1][PATH_BYTES]; // what is in it
 static unsigned written_count;
 
+static void empty(const char *path)
+{
+    char inner[PATH_BYTES + 300];
+    DIR *at = opendir(path);
+    for (struct dirent *entry; at && (entry = readdir(at));) {
+        snprintf(inner, sizeof inner, "%.*s/%s", PATH_BYTES, path, entry->d_name);
+        unlink(inner);
+    }
+    if (at)
+        closedir(at);
+}
+
 static void remove_dir(void)
 {
     char db[80];
     snprintf(db, sizeof db, "%s/db", dir);
-    while (written_count > 0)
-        unlink(written[--written_count]);
+    empty(db);
     rmdir(db);
+    empty(dir);
     rmdir(dir);
+}
+
+// A process that waits for the end of this one, which may come in any way, and removes what it
+// left.
+static void remove_dir_at_last(void)
+{
+    int ends[2];
+    char end;
+    CHECK(pipe(ends) == 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        setsid(); // what ends this process from a terminal is not for that one
+        close(ends[1]);
+        for (int fd = 0; fd <= STDERR_FILENO; fd++)
+            close(fd); // or who waits for their end waits for it as well
+        while (read(ends[0], &end, 1) < 0)
+            ;
+        remove_dir();
+        _exit(0);
+    }
+    close(ends[0]); // the other end is open as long as this process lives
 }
 
 static void make_dir(void)
@@ -53,7 +88,7 @@ static void make_dir(void)
     CHECK(mkdtemp(dir));
     snprintf(db, sizeof db, "%s/db", dir);
     CHECK(mkdir(db, 0700) == 0);
-    atexit(remove_dir);
+    remove_dir_at_last();
 }
 
 static void write_file(const char *name, const void *data, size_t size)

@@ -13,6 +13,7 @@
 void image_init(struct image *self)
 {
     memset(self, 0, sizeof *self);
+    crypto_generichash_init(&self->digest, NULL, 0, 16);
 }
 
 void image_free(struct image *self)
@@ -56,15 +57,13 @@ static void change(struct image_names *names, const struct record *record)
 {
     if (record->kind == RECORD_CREATE) {
         set(names, record->name, record->file);
+    } else if (record->kind == RECORD_MKDIR) {
+        set(names, record->name, IMAGE_DIR);
     } else if (record->kind == RECORD_UNLINK) {
         drop(names, record->name);
     } else {
-        int at = find(names, record->name);
-        if (at < 0)
-            return; // what is renamed was never made
-        int file = names->items[at].file;
-        drop(names, record->name);
-        set(names, record->to, file);
+        drop(names, record->name); // where its making was lost, it is not there
+        set(names, record->to, record->file);
     }
 }
 
@@ -78,8 +77,6 @@ static bool lies_in(const char *name, const char *dir)
 static void sync_dir(struct image *self, const char *dir)
 {
     int kept = 0;
-    if (self->dirs_unsynced)
-        return;
     for (int i = 0; i < self->pending_count; i++) {
         if (lies_in(self->pending[i]->name, dir))
             change(&self->synced, self->pending[i]);
@@ -124,6 +121,7 @@ void image_apply(struct image *self, const struct record *record)
         break;
     case RECORD_SYNC: sync_file(file); break;
     case RECORD_CREATE:
+    case RECORD_MKDIR:
     case RECORD_RENAME:
     case RECORD_UNLINK:
         CHECK(self->pending_count < IMAGE_PENDING);
@@ -136,14 +134,29 @@ void image_apply(struct image *self, const struct record *record)
 
 // ---- the image ----
 
-static void write_file(const char *dir, const char *name, const uint8_t *bytes, size_t size)
+static void digest(struct image *self, const void *bytes, size_t size)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
+    crypto_generichash_update(&self->digest, (const uint8_t *)&size, sizeof size);
+    crypto_generichash_update(&self->digest, bytes, size);
+}
+
+uint64_t image_digest(const struct image *self)
+{
+    crypto_generichash_state state = self->digest;
+    uint8_t bytes[16];
+    uint64_t number;
+    crypto_generichash_final(&state, bytes, sizeof bytes);
+    memcpy(&number, bytes, sizeof number);
+    return number;
+}
+
+static void write_file(struct image *self, const char *path, const uint8_t *bytes, size_t size)
+{
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     CHECK(fd >= 0);
     CHECK(write(fd, bytes, size) == (ssize_t)size);
     close(fd);
+    digest(self, bytes, size);
 }
 
 // What was not synced, as the disk may have it: sectors are written in any order, and a file may
@@ -172,34 +185,82 @@ static size_t spoil(const struct image_file *file, struct rng *rng, uint8_t *byt
     return size;
 }
 
-static void write_content(const struct image_file *file, const char *dir, const char *name,
+static void write_content(struct image *self, const struct image_file *file, const char *path,
                           enum keep keep, struct rng *rng)
 {
     if (keep == KEEP_NONE) {
-        write_file(dir, name, file->synced, file->synced_size);
+        write_file(self, path, file->synced, file->synced_size);
     } else if (keep == KEEP_ALL) {
-        write_file(dir, name, file->now, file->now_size);
+        write_file(self, path, file->now, file->now_size);
     } else {
         uint8_t *bytes = malloc(file->now_size + 1);
         CHECK(bytes);
-        write_file(dir, name, bytes, spoil(file, rng, bytes));
+        write_file(self, path, bytes, spoil(file, rng, bytes));
         free(bytes);
     }
 }
 
-void image_write(const struct image *self, const char *dir, enum keep names, enum keep contents,
+static bool is_dir(const struct image_names *names, const char *name, size_t size)
+{
+    for (int i = 0; i < names->count; i++) {
+        const struct image_name *at = &names->items[i];
+        if (at->file == IMAGE_DIR && strncmp(at->name, name, size) == 0 && !at->name[size])
+            return true;
+    }
+    return false;
+}
+
+// Whether all directories above it are there.
+static bool is_reached(const struct image_names *names, const char *name)
+{
+    for (const char *slash = name; (slash = strchr(slash, '/')); slash++) {
+        if (!is_dir(names, name, (size_t)(slash - name)))
+            return false;
+    }
+    return true;
+}
+
+static bool is_witness(const struct image *self, const struct image_name *name)
+{
+    return self->witness && strcmp(self->witness, name->name) == 0;
+}
+
+static void write_dirs(const struct image_names *names, const char *dir)
+{
+    char path[512];
+    mkdir(dir, 0700);
+    for (int i = 0; i < 2 * names->count; i++) { // twice: they are at most two deep, in any order
+        const struct image_name *name = &names->items[i % names->count];
+        snprintf(path, sizeof path, "%s/%s", dir, name->name);
+        if (name->file == IMAGE_DIR && is_reached(names, name->name))
+            mkdir(path, 0700);
+    }
+}
+
+void image_write(struct image *self, const char *dir, enum keep names, enum keep contents,
                  struct rng *rng)
 {
     static struct image_names there;
     char path[512];
     there = self->synced;
     for (int i = 0; i < self->pending_count; i++) {
-        if (names == KEEP_ALL || (names == KEEP_SOME && rng_below(rng, 2)))
-            change(&there, self->pending[i]);
+        const struct record *record = self->pending[i];
+        bool kept = names == KEEP_ALL || (names == KEEP_SOME && rng_below(rng, 2)) ||
+                    (names == KEEP_LAST && i == self->pending_count - 1) ||
+                    (self->witness &&
+                     (record->kind == RECORD_MKDIR || strcmp(self->witness, record->name) == 0));
+        if (kept)
+            change(&there, record);
     }
-    mkdir(dir, 0700);
-    snprintf(path, sizeof path, "%s/db", dir);
-    mkdir(path, 0700);
-    for (int i = 0; i < there.count; i++)
-        write_content(&self->files[there.items[i].file], dir, there.items[i].name, contents, rng);
+    write_dirs(&there, dir);
+    for (int i = 0; i < there.count; i++) {
+        const struct image_name *name = &there.items[i];
+        bool missing = !is_reached(&there, name->name);
+        digest(self, name->name, missing ? 0 : strlen(name->name));
+        if (missing || name->file == IMAGE_DIR)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", dir, name->name);
+        write_content(self, &self->files[name->file], path,
+                      is_witness(self, name) ? KEEP_ALL : contents, rng);
+    }
 }

@@ -3,243 +3,22 @@
 // anew as it could look then. Every image must open with the real store, and everything that was
 // acknowledged as durable must be in it.
 //
-// POWER_IMAGES=n in the environment makes n images at each point, chosen at random, besides those
-// that keep all or nothing (default 1); POWER_SEED=n chooses others.
-#include <dirent.h>
-#include <fcntl.h>
+// POWER_SEED=n in the environment chooses what is done, and the images: the same ones each time.
+// POWER_IMAGES=n makes n images at each point, chosen at random, besides those that keep all or
+// nothing (default 1).
+#include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "image.h"
-#include "recorder.h"
-#include "store/store.h"
+#include "sweep.h"
 #include "unit.h"
 
-enum {
-    KEYS = 24,
-    ROUNDS = 160,
-    BATCH_MAX = 5,
-    VALUE_MAX = 60000, // large now and then, so that log files and tables come and go
-};
+enum { ROUNDS = 140, ROUNDS_AFTER = 5, LOSSES = 8 };
 
-struct world {
-    struct store *store;
-    struct rng rng;
-    uint64_t written; // puts begun
-    bool journal;     // a participant's: records end, are forgotten, and the horizon follows
-    uint8_t value[VALUE_MAX + 16];
-};
-
-static struct world w;
-
-// ---- what is written: every byte tells which put it is from ----
-
-struct planned {
-    int key;
-    size_t size;
-    bool closed;
-};
-
-static struct planned plan_of(uint64_t number)
-{
-    struct rng rng;
-    rng_seed(&rng, number + 77);
-    struct planned plan = {.key = (int)rng_below(&rng, KEYS)};
-    plan.size = 8 + rng_below(&rng, rng_below(&rng, 4) ? 300 : VALUE_MAX);
-    plan.closed = plan.key >= KEYS / 2; // the first half stay open, and must never go
-    return plan;
-}
-
-static void fill(uint8_t *value, size_t size, uint64_t number)
-{
-    memcpy(value, &number, sizeof number);
-    for (size_t i = sizeof number; i < size; i++)
-        value[i] = (uint8_t)(number * 31 + i * 7 + (i >> 8));
-}
-
-static void open_store(const char *dir, bool create)
-{
-    struct store_options options = {.create = create, .wall_ms = 1};
-    assent_error error;
-    if (store_open_leveldb(dir, &options, &w.store, &error) != ASSENT_OK)
-        fail_msg("%s", error.message);
-}
-
-static void apply_batch(bool sync)
-{
-    static uint8_t values[BATCH_MAX][VALUE_MAX + 16];
-    struct store_put puts[BATCH_MAX];
-    char keys[BATCH_MAX][16];
-    size_t count = 1 + rng_below(&w.rng, BATCH_MAX);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t number = w.written++;
-        struct planned plan = plan_of(number);
-        fill(values[i], plan.size, number);
-        snprintf(keys[i], sizeof keys[i], "key%d", plan.key);
-        puts[i] = (struct store_put){
-            .key = slice_text(keys[i]),
-            .value = slice_of(values[i], plan.size),
-            .open = !plan.closed,
-            .stamp = number,
-        };
-    }
-    recorder_mark(w.written, UINT64_MAX); // begun
-    assert_int_equal(w.store->ops->apply(w.store, puts, count, sync, NULL), ASSENT_OK);
-    if (sync)
-        recorder_mark(w.written, w.written); // acknowledged
-}
-
-static void work(const char *dir)
-{
-    bool more;
-    open_store(dir, true);
-    for (int round = 0; round < ROUNDS; round++) {
-        apply_batch(rng_below(&w.rng, 3) > 0);
-        if (round % 4 == 0)
-            assert_int_equal(w.store->ops->collect(w.store, w.journal ? w.written : 0, &more, NULL),
-                             ASSENT_OK);
-        if (round % 97 == 96) {
-            w.store->ops->close(w.store);
-            open_store(dir, false);
-        }
-    }
-    w.store->ops->close(w.store);
-}
-
-// ---- what must be there ----
-
-static bool is_whole(const uint8_t *value, size_t size, int key, uint64_t *ret_number)
-{
-    if (size < sizeof *ret_number)
-        return false;
-    memcpy(ret_number, value, sizeof *ret_number);
-    struct planned plan = plan_of(*ret_number);
-    fill(w.value, plan.size, *ret_number);
-    return plan.key == key && plan.size == size && memcmp(value, w.value, size) == 0;
-}
-
-// NULL: all is well; else what is wrong with the image.
-static const char *check_key(struct store *store, int key, uint64_t acknowledged, uint64_t begun)
-{
-    char name[16];
-    uint8_t *value;
-    size_t size;
-    uint64_t number, newest = UINT64_MAX;
-    for (uint64_t n = acknowledged; n-- > 0 && newest == UINT64_MAX;) {
-        if (plan_of(n).key == key)
-            newest = n;
-    }
-    snprintf(name, sizeof name, "key%d", key);
-    int code = store->ops->lookup(store, slice_text(name), &value, &size, NULL);
-    bool may_go = w.journal && key >= KEYS / 2;
-    if (code == ASSENT_UNKNOWN)
-        return newest == UINT64_MAX || may_go ? NULL : "an acknowledged record is missing";
-    if (code != ASSENT_OK)
-        return "a record cannot be read";
-    bool whole = is_whole(value, size, key, &number);
-    free(value);
-    if (!whole)
-        return "a record is not what was written";
-    if (newest != UINT64_MAX && number < newest && !may_go)
-        return "an older record stands";
-    return number < begun ? NULL : "a record from the future";
-}
-
-static const char *check_image(const char *dir, uint64_t acknowledged, uint64_t begun)
-{
-    static assent_error error;
-    struct store_options options = {.create = acknowledged == 0, .wall_ms = 5};
-    struct store *store;
-    const char *wrong = NULL;
-    if (store_open_leveldb(dir, &options, &store, &error) != ASSENT_OK)
-        return error.message;
-    for (int key = 0; key < KEYS && !wrong; key++)
-        wrong = check_key(store, key, acknowledged, begun);
-    store->ops->close(store);
-    return wrong;
-}
-
-// ---- images ----
-
-struct sweep {
-    struct recording recording;
-    struct image image;
-    struct rng rng;
-    const char *root;
-    unsigned random;         // images at each point
-    uint64_t images, broken; // made; wrong
-    char wrong[300];         // the first
-};
-
-static void empty(const char *dir)
-{
-    char path[512];
-    DIR *at = opendir(dir);
-    for (struct dirent *entry; at && (entry = readdir(at));) {
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
-        if (unlink(path) != 0) {
-            empty(path);
-            rmdir(path);
-        }
-    }
-    if (at)
-        closedir(at);
-}
-
-static void try_image(struct sweep *s, size_t point, enum keep names, enum keep contents,
-                      uint64_t acknowledged, uint64_t begun)
-{
-    char dir[256];
-    if (s->image.dirs_unsynced && acknowledged == 0)
-        return; // to be shown is that what was acknowledged would be lost
-    snprintf(dir, sizeof dir, "%s/image", s->root);
-    image_write(&s->image, dir, names, contents, &s->rng);
-    const char *wrong = check_image(dir, acknowledged, begun);
-    s->images++;
-    if (wrong && s->broken++ == 0)
-        snprintf(s->wrong, sizeof s->wrong,
-                 "after %zu calls (names %d, contents %d), %llu puts acknowledged: %s", point + 1,
-                 names, contents, (unsigned long long)acknowledged, wrong);
-    empty(dir);
-}
-
-static bool is_rare(enum record_kind kind)
-{
-    return kind != RECORD_WRITE && kind != RECORD_SYNC && kind != RECORD_MARK;
-}
-
-static void sweep_point(struct sweep *s, size_t point, uint64_t acknowledged, uint64_t begun)
-{
-    unsigned random = s->random * (is_rare(s->recording.records[point].kind) ? 4 : 1);
-    try_image(s, point, KEEP_NONE, KEEP_NONE, acknowledged, begun);
-    if (is_rare(s->recording.records[point].kind)) {
-        try_image(s, point, KEEP_ALL, KEEP_ALL, acknowledged, begun);
-        try_image(s, point, KEEP_ALL, KEEP_NONE, acknowledged, begun);
-    }
-    for (unsigned i = 0; i < random; i++)
-        try_image(s, point, (enum keep)rng_below(&s->rng, 3), KEEP_SOME, acknowledged, begun);
-}
-
-static void sweep(struct sweep *s)
-{
-    uint64_t acknowledged = 0, begun = 0;
-    for (size_t i = 0; i < s->recording.count && !(s->image.dirs_unsynced && s->broken); i++) {
-        const struct record *record = &s->recording.records[i];
-        image_apply(&s->image, record);
-        if (record->kind == RECORD_MARK) {
-            begun = record->at;
-            if (record->size != UINT64_MAX)
-                acknowledged = record->size;
-            continue;
-        }
-        sweep_point(s, i, acknowledged, begun);
-    }
-}
+static unsigned seed;
 
 static unsigned number_from(const char *variable, unsigned otherwise)
 {
@@ -247,66 +26,227 @@ static unsigned number_from(const char *variable, unsigned otherwise)
     return text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
 }
 
-static struct sweep *run(bool journal, bool dirs_unsynced)
+// ---- secrets that are the same each time ----
+
+static struct rng secrets;
+
+static const char *secrets_name(void)
 {
-    static struct sweep s;
-    static char dir[256];
-    char *root = unit_dir_make();
-    unsigned seed = number_from("POWER_SEED", 1);
-    memset(&s, 0, sizeof s);
-    w = (struct world){.journal = journal};
-    rng_seed(&w.rng, seed + (journal ? 1000 : 0));
-    rng_seed(&s.rng, seed);
-    s.root = root;
-    s.random = number_from("POWER_IMAGES", 1);
-    image_init(&s.image);
-    s.image.dirs_unsynced = dirs_unsynced;
+    return "power";
+}
+
+static uint32_t secrets_random(void)
+{
+    return (uint32_t)rng_next(&secrets);
+}
+
+static void secrets_fill(void *const to, const size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        ((uint8_t *)to)[i] = (uint8_t)rng_next(&secrets);
+}
+
+// ---- recordings ----
+
+static void record(struct workload *work, const char *root, unsigned rounds, struct recording *ret)
+{
+    char dir[256];
     snprintf(dir, sizeof dir, "%s/data", root);
-    recorder_begin(dir);
-    work(dir);
-    recorder_end(&s.recording);
-    sweep(&s);
-    print_message("%zu calls recorded, %llu images, %llu puts\n", s.recording.count,
-                  (unsigned long long)s.images, (unsigned long long)w.written);
-    image_free(&s.image);
-    recording_free(&s.recording);
+    rng_seed(&secrets, seed);
+    recorder_begin(root, rng_next(&work->rng));
+    workload_run(work, dir, rounds);
+    recorder_end(ret);
+}
+
+static void record_new(bool journal, struct recording *ret)
+{
+    struct workload work;
+    char *root = unit_dir_make();
+    workload_init(&work, journal, seed + (journal ? 1000 : 0));
+    record(&work, root, ROUNDS, ret);
     unit_dir_remove(&root);
-    return &s;
+}
+
+static void require_well(const struct sweep *s)
+{
+    if (s->refused + s->holes)
+        fail_msg("%" PRIu64 " images do not open, %" PRIu64 " have holes: %s", s->refused, s->holes,
+                 s->wrong);
+}
+
+static void sweep(struct sweep *s)
+{
+    char *root = unit_dir_make();
+    s->root = root;
+    s->seed = s->seed ? s->seed : seed;
+    sweep_run(s);
+    unit_dir_remove(&root);
+}
+
+static void survives(bool journal)
+{
+    struct recording recording;
+    record_new(journal, &recording);
+    struct sweep s = {.recording = &recording,
+                      .journal = journal,
+                      .without = GUARD_NONE,
+                      .random = number_from("POWER_IMAGES", 1)};
+    sweep(&s);
+    print_message("%zu calls (%016" PRIx64 "), %" PRIu64 " images (%016" PRIx64 ")\n",
+                  recording.count, recording_digest(&recording), s.images, s.digest);
+    require_well(&s);
+    assert_true(s.images > 1000);
+    recording_free(&recording);
 }
 
 static void a_register_survives_at_every_point(void **state)
 {
     (void)state;
-    const struct sweep *s = run(false, false);
-    if (s->broken)
-        fail_msg("%llu images are broken: %s", (unsigned long long)s->broken, s->wrong);
-    assert_true(s->images > 1000);
+    survives(false);
 }
 
 static void a_journal_survives_at_every_point(void **state)
 {
     (void)state;
-    const struct sweep *s = run(true, false);
-    if (s->broken)
-        fail_msg("%llu images are broken: %s", (unsigned long long)s->broken, s->wrong);
-    assert_true(s->images > 1000);
+    survives(true);
 }
 
-// What kv.cc adds to LevelDB is needed: were the syncs of directories none, records would be lost.
-static void without_syncs_of_directories_it_would_not(void **state)
+static void the_same_seed_does_the_same(void **state)
 {
     (void)state;
-    const struct sweep *s = run(false, true);
-    assert_true(s->broken > 0);
-    print_message("an image is broken then, %s\n", s->wrong);
+    struct recording one, two;
+    record_new(false, &one);
+    record_new(false, &two);
+    assert_int_equal(one.count, two.count);
+    assert_true(recording_digest(&one) == recording_digest(&two));
+    recording_free(&one);
+    recording_free(&two);
+}
+
+// ---- power that is lost again ----
+
+// Takes the image after so many records as what the next start finds, works on from there, and
+// sweeps that.
+static void lose_again(const struct recording *first, size_t point, uint64_t *images, bool *torn)
+{
+    static struct image image;
+    struct sweep s = {.without = GUARD_NONE, .random = 1, .seed = seed + point};
+    struct recording after;
+    struct workload work;
+    struct rng rng;
+    char *root = unit_dir_make();
+    image_init(&image);
+    for (size_t i = 0; i <= point; i++) {
+        image_apply(&image, &first->records[i]);
+        promised_note(&s.promised, &first->records[i]);
+    }
+    rng_seed(&rng, seed + point);
+    image_write(&image, root, KEEP_SOME, KEEP_SOME, &rng);
+    image_free(&image);
+    s.promised.lost_from = s.promised.acknowledged;
+    s.promised.lost_to = s.promised.begun;
+    workload_init(&work, false, seed + point);
+    work.written = s.promised.begun;
+    record(&work, root, ROUNDS_AFTER, &after);
+    unit_dir_remove(&root);
+    for (size_t i = after.given; i < after.count; i++)
+        *torn |= after.records[i].kind == RECORD_TRUNCATE && after.records[i].size > 0;
+    s.recording = &after;
+    sweep(&s);
+    require_well(&s);
+    *images += s.images;
+    recording_free(&after);
+}
+
+static void it_survives_a_loss_while_it_recovers_from_one(void **state)
+{
+    (void)state;
+    struct recording first;
+    struct rng rng;
+    uint64_t images = 0;
+    unsigned torn = 0;
+    record_new(false, &first);
+    rng_seed(&rng, seed);
+    for (int i = 0; i < LOSSES; i++) {
+        bool cut = false;
+        size_t point = first.given + rng_below(&rng, first.count - first.given);
+        while (point > first.given &&
+               (first.records[point].kind != RECORD_WRITE || first.records[point].compaction))
+            point--; // what is written is torn there, perhaps
+        lose_again(&first, point, &images, &cut);
+        torn += cut;
+    }
+    print_message("%d losses, after %u of them a torn file is cut; %" PRIu64 " images\n", LOSSES,
+                  torn, images);
+    assert_true(torn > 0);
+    recording_free(&first);
+}
+
+// ---- disks that sync nothing ----
+
+static void find_out(const struct recording *recording, bool without_any)
+{
+    struct sweep s = {.recording = recording,
+                      .without = GUARD_BATCH,
+                      .without_any = without_any,
+                      .witness_kept = true};
+    sweep(&s);
+    print_message("%" PRIu64 " images, %" PRIu64 " refused\n", s.images, s.refused);
+    if (s.holes)
+        fail_msg("%" PRIu64 " images have holes: %s", s.holes, s.wrong);
+    assert_true(s.refused > s.images / 3);
+}
+
+// Where all is lost that was not synced, and nothing was, or only what LevelDB keeps, the log is
+// refused: the file head, which the disk has kept, knows better. Never is it opened with a hole.
+static void a_disk_that_lies_is_found_out(void **state)
+{
+    (void)state;
+    struct recording recording;
+    record_new(false, &recording);
+    find_out(&recording, true);
+    find_out(&recording, false);
+    recording_free(&recording);
+}
+
+// What makes the syncs necessary, ours and LevelDB's: were those of one kind none, something that
+// was acknowledged would be lost, and the images would show it.
+static void without_any_kind_of_sync_it_would_not(void **state)
+{
+    (void)state;
+    struct recording recording;
+    record_new(false, &recording);
+    unsigned unnoticed = 0;
+    for (int guard = 0; guard < GUARD_COUNT; guard++) {
+        struct sweep s = {.recording = &recording,
+                          .without = (enum guard)guard,
+                          .until_broken = true,
+                          .random = 1};
+        sweep(&s);
+        print_message("without syncs of %s: %s\n", guard_about[guard],
+                      s.refused + s.holes ? s.wrong : "nothing is lost");
+        unnoticed += s.refused + s.holes == 0;
+    }
+    assert_int_equal(unnoticed, 0);
+    recording_free(&recording);
 }
 
 int main(void)
 {
+    static randombytes_implementation implementation = {
+        .implementation_name = secrets_name, .random = secrets_random, .buf = secrets_fill};
+    randombytes_set_implementation(&implementation);
+    assert_true(sodium_init() >= 0); // which draws once
+    if (access("/dev/shm", W_OK) == 0)
+        setenv("TMPDIR", "/dev/shm", 0); // thousands of directories
+    seed = number_from("POWER_SEED", 1);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_seed_does_the_same),
         cmocka_unit_test(a_register_survives_at_every_point),
         cmocka_unit_test(a_journal_survives_at_every_point),
-        cmocka_unit_test(without_syncs_of_directories_it_would_not),
+        cmocka_unit_test(it_survives_a_loss_while_it_recovers_from_one),
+        cmocka_unit_test(a_disk_that_lies_is_found_out),
+        cmocka_unit_test(without_any_kind_of_sync_it_would_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,7 @@ struct shared {
 };
 
 static struct shared *shared; // NULL in the parent's own stores
+static const char *log_dir;   // the child's
 
 // ---- what the child does ----
 
@@ -114,6 +115,8 @@ static void note_synced(int fd)
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     if (!shared || readlink(link, path, sizeof path - 1) < 0 || fstat(fd, &info) != 0)
         return;
+    if (strncmp(path, log_dir, strlen(log_dir)) != 0)
+        return; // the way to it
     if (S_ISDIR(info.st_mode))
         note_names(path);
     else if (S_ISREG(info.st_mode))
@@ -173,6 +176,7 @@ static int child(const char *dir, const char *shared_path)
     struct store_options options = {.create = true, .wall_ms = 1};
     struct store *store;
     prctl(PR_SET_PDEATHSIG, SIGKILL); // the parent may fail while this process is stopped
+    log_dir = dir;
     shared = map_shared(shared_path);
     if (!shared || store_open_leveldb(dir, &options, &store, NULL) != ASSENT_OK)
         return 1;
