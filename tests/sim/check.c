@@ -349,6 +349,7 @@ void check_end(struct world *w)
     check_money(w);
     for (unsigned i = 0; i < w->actor_count; i++) {
         struct actor *a = &w->actors[i];
+        check_memory(a);
         if (a->kind != ACTOR_CLIENT)
             a->disk.store->ops->scan(a->disk.store, true, false, 0, left_open, a, &error);
     }

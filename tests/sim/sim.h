@@ -15,6 +15,7 @@
 //   truth.c        what really happened to each transaction
 //   check_*.c      what must hold, judged by the truth and by what is durable
 //   story.c        the trace, in words and as a hash
+//   memory*.c      what the cores hold of the heap
 //   coverage.c     what has been exercised
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
@@ -211,6 +212,7 @@ struct actor {
     struct participant *participant;
     struct client *client;
     struct effects fx;
+    size_t blocks;             // of the heap, that its core holds
     const struct event *event; // of the step that runs
     struct slice looked_up;    // key of the record that is being answered
     // the machine's clock
@@ -399,6 +401,7 @@ void check_heard_before(struct actor *a, const struct branch_record *record);
 void check_heard_of(struct actor *a);
 void check_echo(struct actor *a, const struct frame_header *header);
 void check_words(struct world *w, const struct sim_tx *tx);
+void check_memory(struct actor *a); // at rest, or dead
 
 // ---- story.c ----
 void story_say(struct actor *a, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "memory.h"
 #include "model.h"
 
 enum {
@@ -19,6 +20,7 @@ static _Thread_local struct world *running;
 
 _Noreturn void sim_fail(struct world *w, const char *invariant, const char *format, ...)
 {
+    memory_charge(NULL); // it may have been a core that broke
     va_list arguments;
     int size = snprintf(w->verdict, sizeof w->verdict, "%s: ", invariant);
     va_start(arguments, format);
