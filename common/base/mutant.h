@@ -158,7 +158,9 @@
       "the journal keeps only the lower half of the number of a run")                              \
     X(SYNC_SKIPPED, "sync-skipped", "the disk says durable before the sync")                       \
     X(PAYLOAD_KEPT, "payload-kept", "the payload of a finished branch stays in memory")            \
-    X(ENDED_KEPT, "ended-kept", "transactions that have ended stay in memory")
+    X(ENDED_KEPT, "ended-kept", "transactions that have ended stay in memory")                     \
+    X(FORGOTTEN_COLLECTED, "forgotten-collected",                                                  \
+      "a commit that an operator forgot is collected before all branches have acknowledged")
 
 enum mutant {
 #define X(identifier, name, about) MUTANT_##identifier,

@@ -126,13 +126,15 @@ struct sim_tx {
     unsigned heard_count;
     bool doubled; // the network made two of one send: what refuses the first is true of that alone
     bool ordered; // by an operator
-    bool forgotten; // ordered to be
+    bool forgotten; // ordered to be,
+    bool lost;      // and its branches were said to be lost for good
     bool heuristic; // a record of that was durable: its branches may differ
     bool said_no;   // a resource manager refused, or a participant did
     bool mixed_told;
     bool collected; // a record of it was let go of
     struct register_view reg;
-    struct attempt *attempts; // owned
+    struct register_view gone; // as it was when it was let go of
+    struct attempt *attempts;  // owned
     unsigned attempt_count;
 };
 
@@ -360,7 +362,7 @@ void app_status(struct world *w); // after the repair: everybody asks about ever
 
 // ---- disaster.c ----
 void disaster_turn(struct world *w);
-void disaster_operator(struct world *w, struct sim_tx *tx);
+void disaster_operator(struct world *w, const struct item *item);
 void disaster_answer(struct actor *a, token_t token, int code, struct slice text);
 void disaster_stopped(struct actor *a, int code, struct slice text); // by its own core
 struct actor *disaster_knows(const struct actor *coordinator,
