@@ -257,8 +257,9 @@ struct world {
     struct buf scratch;
     struct sim_tx *txs; // owned
     unsigned tx_count, tx_begun;
-    struct map by_gtid; // to sim_tx
-    bool repaired;      // no more faults: everything must come to its end
+    struct map by_gtid;   // to sim_tx
+    struct sim_tx *found; // the one that was found last
+    bool repaired;        // no more faults: everything must come to its end
     uint64_t repair_us;
     bool failed;
     char verdict[SIM_VERDICT_BYTES]; // what broke: "invariant: details"
