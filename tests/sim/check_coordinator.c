@@ -188,7 +188,8 @@ static void writes_end(struct actor *a, struct sim_tx *tx, const struct tx_recor
         const struct held *held = &attempt->branches[record->branches[i].branch];
         if (record->branches[i].vote != VOTE_YES || record->mixed || tx->heuristic)
             continue;
-        REQUIRE(a->world, held->state == goal || held->lost, "no end before all acknowledged",
+        bool done = held->state == goal || (goal == HELD_ROLLED_BACK && held->undone);
+        REQUIRE(a->world, done || held->lost, "no end before all acknowledged",
                 "%.*s is to be ended, branch %u has not finished", TEXT(tx),
                 record->branches[i].branch);
     }
@@ -227,7 +228,8 @@ void check_coordinator_durable(struct actor *a, const struct tx_record *record)
         .mixed = record->mixed,
         .attempt = record->attempt,
     };
-    tx->heuristic |= r->forced != OUTCOME_NONE || r->mixed;
+    // What is forgotten is recorded as mixed, though nobody may end it otherwise than was decided.
+    tx->heuristic |= r->forced != OUTCOME_NONE || (r->mixed && (!tx->forgotten || tx->lost));
 }
 
 // An order that was carried out is on disk before the operator hears of it.
