@@ -94,7 +94,8 @@ static enum rm_result run(const assent_participant *p, struct call *call)
     switch (call->op) {
     case RM_PREPARE: return run_prepare(p, call);
     case RM_COMMIT: return run_commit(p, call);
-    case RM_ROLLBACK: break;
+    case RM_ROLLBACK:
+    case RM_FORGET: break;
     }
     return run_rollback(p, call);
 }

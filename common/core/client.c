@@ -164,6 +164,8 @@ static void client_receive(struct client *c, const struct event *event)
     case MSG_DONE:
     case MSG_INQUIRE:
     case MSG_STANDING:
+    case MSG_EXTEND:
+    case MSG_EXTENDED:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY: break; // not for clients; being heard from is all they tell
     }

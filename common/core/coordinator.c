@@ -209,7 +209,7 @@ static void coord_from_participant(struct coordinator *c, struct session *s, con
         b = coord_branch_of(c, s, &msg->u.done.gtid, msg->u.done.attempt, msg->u.done.branch);
         if (b)
             drive_done(c, b, &msg->u.done);
-    } else {
+    } else if (msg->type == MSG_INQUIRE) {
         inquire(c, s, &msg->u.inquire);
     }
 }
@@ -240,6 +240,7 @@ static unsigned coord_roles(enum msg_type type)
     case MSG_CANCEL: return 1u << ROLE_CLIENT;
     case MSG_VOTE:
     case MSG_DONE:
+    case MSG_EXTEND:
     case MSG_INQUIRE: return 1u << ROLE_PARTICIPANT;
     case MSG_HELLO:
     case MSG_WELCOME:
@@ -251,6 +252,7 @@ static unsigned coord_roles(enum msg_type type)
     case MSG_COMMIT:
     case MSG_ROLLBACK:
     case MSG_STANDING:
+    case MSG_EXTENDED:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY: return 0;
     }

@@ -115,6 +115,7 @@ static void received(struct participant *self, const struct frame_header *header
     case MSG_COMMIT:
     case MSG_ROLLBACK:
     case MSG_STANDING: received_branch(self, msg); return;
+    case MSG_EXTENDED: return;
     case MSG_HELLO:
     case MSG_PING:
     case MSG_LEASE:
@@ -127,6 +128,7 @@ static void received(struct participant *self, const struct frame_header *header
     case MSG_VOTE:
     case MSG_DONE:
     case MSG_INQUIRE:
+    case MSG_EXTEND:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY: self->stats.stale++; return; // not for participants
     }

@@ -46,20 +46,20 @@ struct event_operator {
     struct slice who, why;
 };
 
-enum rm_op { RM_PREPARE = 1, RM_COMMIT, RM_ROLLBACK };
+enum rm_op { RM_PREPARE = 1, RM_COMMIT, RM_ROLLBACK, RM_FORGET };
 
 enum rm_result {
     RM_DONE = 0,      // commit, rollback: done. prepare: vote yes
     RM_NO = 1,        // prepare: vote no, and the work is undone
     RM_READ_ONLY = 2, // prepare: nothing to commit, nothing held
-    RM_RETRY = 3,     // try the same again later
+    RM_RETRY = 3,     // not now: try again later
 };
 
 struct event_called {
     token_t token;
     enum rm_result result;
-    bool durable; // prepare: the resource manager itself keeps the prepared state
-    struct slice text;
+    bool durable;      // prepare: the resource manager itself keeps the prepared state
+    struct slice text; // why not; prepare of a STEP: what it returns
 };
 
 enum ask_kind { ASK_ENLIST = 1, ASK_SUBMIT, ASK_CANCEL, ASK_STATUS };
@@ -138,7 +138,9 @@ struct effect_call {
     uint64_t attempt;
     uint64_t coordinator;
     struct slice payload;
-    uint32_t tries; // how often this has been tried before
+    struct slice inputs; // of a STEP, see step_input_next
+    struct slice result; // rollback of a STEP: what it had returned
+    uint32_t tries;      // how often this has been tried before
 };
 
 struct effect_complete {

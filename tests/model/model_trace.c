@@ -292,6 +292,7 @@ static const char *op_text(enum rm_op op)
     case RM_PREPARE: return "prepare";
     case RM_COMMIT: return "commit";
     case RM_ROLLBACK: return "rollback";
+    case RM_FORGET: return "forget";
     }
     return "?";
 }

@@ -214,7 +214,8 @@ static enum crash_point point_of(enum rm_op op, bool after)
     switch (op) {
     case RM_PREPARE: return after ? CRASH_part_after_prepare : CRASH_part_before_prepare;
     case RM_COMMIT: return after ? CRASH_part_after_commit : CRASH_part_before_commit;
-    case RM_ROLLBACK: break;
+    case RM_ROLLBACK:
+    case RM_FORGET: break;
     }
     return after ? CRASH_part_after_rollback : CRASH_part_before_rollback;
 }

@@ -172,5 +172,6 @@ void check_call(struct actor *a, const struct effect_call *call, struct held *he
         break;
     case RM_COMMIT: called_commit(a, call, held); break;
     case RM_ROLLBACK: called_rollback(a, call, held); break;
+    case RM_FORGET: break;
     }
 }

@@ -128,6 +128,8 @@ void describe_message(const struct describe *d, const struct msg *msg)
     case MSG_PING:
     case MSG_PONG:
     case MSG_LEASE:
+    case MSG_EXTEND:
+    case MSG_EXTENDED:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY: break;
     }

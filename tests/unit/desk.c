@@ -156,8 +156,10 @@ void desk_submit(struct desk *d, peer_t peer, const struct gtid *gtid, const cha
     va_list arguments;
     va_start(arguments, payload);
     for (const char *name; (name = va_arg(arguments, const char *)); count++)
-        branches[count] =
-            (struct msg_branch){count, BRANCH_CALL, slice_text(name), slice_text(payload)};
+        branches[count] = (struct msg_branch){.branch = count,
+                                              .kind = BRANCH_CALL,
+                                              .resource = slice_text(name),
+                                              .payload = slice_text(payload)};
     va_end(arguments);
     struct msg msg = {
         .type = MSG_SUBMIT,

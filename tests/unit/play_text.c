@@ -135,6 +135,8 @@ void play_describe(struct play *p, const struct msg *msg)
     case MSG_PING:
     case MSG_PONG:
     case MSG_LEASE:
+    case MSG_EXTEND:
+    case MSG_EXTENDED:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY: break;
     }
