@@ -246,7 +246,7 @@ struct msg_decide { // COMMIT, ROLLBACK
     uint8_t protocol;
     uint8_t kind;
     struct slice payload;
-    struct slice result; // that a STEP had returned
+    struct slice result; // STEP: what it had returned
 };
 
 enum {
