@@ -102,6 +102,10 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
         plan_vote(c, b, vote);
         return;
     }
+    if (vote->vote == VOTE_RETRY) { // nobody gave it the choice
+        c->stats.stale++;
+        return;
+    }
     if (tx->state == TX_DELEGATED) {
         if (tx->writing != WRITING_NONE)
             return; // an operator's word is on its way to the disk: it will be asked again
