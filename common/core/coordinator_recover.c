@@ -59,7 +59,7 @@ static bool recover_texts(struct tx *tx, const struct tx_record *record)
 static enum tx_state recover_state(const struct tx_record *record)
 {
     if (record->stage == STAGE_ADMITTED)
-        return TX_ACTIVE;
+        return TX_ADMITTING;
     if (record->stage == STAGE_DELEGATED)
         return TX_DELEGATED;
     return record->outcome == OUTCOME_COMMITTED ? TX_COMMITTING : TX_ABORTING;
