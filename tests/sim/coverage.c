@@ -18,6 +18,9 @@ static const struct {
      "another coordinator decided first: only a replicated register store can answer so"},
     {&tx_table, TX_DELEGATING, TX_ABORTING,
      "another coordinator decided first: only a replicated register store can answer so"},
+    {&part_table, PART_PREPARED, PART_FINISHING, "of a saga: only 2pc is simulated"},
+    {&part_table, PART_DECIDING, PART_FINISHING, "of a saga: only 2pc is simulated"},
+    {&part_table, PART_FINISHED, PART_FORGETTING, "of admitted protocols: only 2pc is simulated"},
 };
 
 static struct coverage *current;
