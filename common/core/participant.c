@@ -44,8 +44,10 @@ void participant_destroy(struct participant **self_p)
         return;
     size_t cursor = 0;
     for (void *value; map_next(&self->parts, &cursor, &value);) {
-        free(((struct part *)value)->payload);
-        free(value);
+        struct part *b = value;
+        free(b->payload);
+        free(b->result);
+        free(b);
     }
     map_free(&self->parts);
     slots_free(&self->slots);
@@ -157,7 +159,8 @@ static void written(struct participant *self, token_t token, bool fenced)
     case PART_PREPARED:
     case PART_COMMITTING:
     case PART_ROLLING_BACK:
-    case PART_FINISHED: CHECK(!"a record in a state that writes none");
+    case PART_FINISHED:
+    case PART_FORGETTING: CHECK(!"a record in a state that writes none");
     }
 }
 
@@ -169,6 +172,8 @@ static void called(struct participant *self, const struct event_called *called)
     b->busy = PART_IDLE;
     if (b->state == PART_PREPARING)
         part_prepared(self, b, called);
+    else if (b->state == PART_FORGETTING)
+        part_forgot(self, b, called);
     else
         part_driven(self, b, called);
 }
@@ -238,7 +243,7 @@ void participant_stats(const struct participant *self, struct participant_stats 
     *ret = self->stats;
     ret->branches = self->parts.count;
     ret->in_doubt = self->states[PART_PREPARED];
-    ret->finished = self->states[PART_FINISHED];
+    ret->finished = part_finished_count(self);
     ret->connected = self->welcomed;
 }
 

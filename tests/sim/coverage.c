@@ -32,6 +32,9 @@ static const struct {
     {&tx_branch_table, BRANCH_PAUSED, BRANCH_COMMITTING, NOT_PLAYED},
     {&tx_branch_table, BRANCH_PAUSED, BRANCH_ABORTING, NOT_PLAYED},
     {&tx_branch_table, BRANCH_PAUSED, BRANCH_DONE, NOT_PLAYED},
+    {&part_table, PART_PREPARED, PART_FINISHING, NOT_PLAYED},
+    {&part_table, PART_DECIDING, PART_FINISHING, NOT_PLAYED},
+    {&part_table, PART_FINISHED, PART_FORGETTING, NOT_PLAYED},
 };
 
 static struct coverage *current;

@@ -61,10 +61,18 @@ static void tell_result(struct play *p, const struct msg_result *result)
     tell_text(p, result->text);
 }
 
+static const char *kind_text(unsigned kind)
+{
+    static const char *const texts[] = {"?", "call", "call", "step", "sender", "consumer"};
+    return kind < sizeof texts / sizeof texts[0] ? texts[kind] : "?";
+}
+
 static void tell_prepare(struct play *p, const struct msg_prepare *prepare)
 {
     TELL(" ");
     tell_branch(p, &prepare->gtid, prepare->branch, prepare->attempt);
+    if (protocol_admitted(prepare->protocol))
+        TELL(", %s", kind_text(prepare->kind));
     TELL("%s%s", prepare->kind == BRANCH_ENLISTED ? ", enlisted" : "",
          prepare->flags & PREPARE_ONE_PHASE ? ", one phase" : "");
 }
@@ -73,6 +81,8 @@ static void tell_decide(struct play *p, const struct msg_decide *decide)
 {
     TELL(" ");
     tell_branch(p, &decide->gtid, decide->branch, decide->attempt);
+    if (decide->flags & DECIDE_CONTENT)
+        TELL(", with its content");
     TELL("%s%s", decide->flags & DECIDE_HEURISTIC ? ", an operator's word" : "",
          decide->flags & DECIDE_RESOLVE ? ", unless committed already" : "");
 }
@@ -84,13 +94,15 @@ static void tell_done(struct play *p, const struct msg_done *done)
     TELL(" %s%s%s", outcome_name(done->outcome),
          done->flags & DONE_HEURISTIC ? ", by an operator's word" : "",
          done->flags & DONE_FORGOTTEN ? ", forgotten" : "");
+    tell_text(p, done->result);
 }
 
 static void tell_inquire(struct play *p, const struct msg_inquire *inquire)
 {
     TELL(" ");
     tell_branch(p, &inquire->gtid, inquire->branch, inquire->attempt);
-    TELL("%s", inquire->prepared ? ", in doubt" : ", not prepared");
+    static const char *const states[] = {", not prepared", ", in doubt", ", finished"};
+    TELL("%s", states[inquire->prepared]);
 }
 
 void play_describe(struct play *p, const struct msg *msg)
@@ -168,6 +180,7 @@ static void tell_branch_record(struct play *p, const struct item *item)
         TELL(", %s", outcome_name(record.outcome));
     if (record.heuristic)
         TELL(", by an operator's word");
+    tell_text(p, record.result);
 }
 
 void play_describe_record(struct play *p, const struct item *item)
@@ -258,13 +271,28 @@ static void tell_states(struct play *p, const struct actor *actor)
 
 // ---- events ----
 
+static void tell_content(struct play *p, const struct effect_call *call)
+{
+    TELL(" (%s", kind_text(call->kind));
+    tell_text(p, call->payload);
+    struct slice inputs = call->inputs;
+    for (struct step_input input; step_input_next(&inputs, &input);)
+        TELL("; from %u: %.*s", input.branch, (int)input.result.size,
+             (const char *)input.result.data);
+    if (call->result.size)
+        TELL("; returned: %.*s", (int)call->result.size, (const char *)call->result.data);
+    TELL(")");
+}
+
 static void tell_called(struct play *p, const struct sight *sight)
 {
-    static const char *ops[] = {"?", "prepare", "commit", "roll back"};
+    static const char *ops[] = {"?", "prepare", "commit", "roll back", "forget"};
     static const char *results[] = {"done", "no", "read-only", "try again"};
     const struct effect_call *call = &sight->item->call;
-    TELL("resource manager: %s %s/%u: %s", ops[call->op], play_gtid_text(p, &call->gtid),
-         call->branch, results[sight->result]);
+    TELL("resource manager: %s %s/%u", ops[call->op], play_gtid_text(p, &call->gtid), call->branch);
+    if (protocol_admitted(call->protocol) && call->op != RM_FORGET)
+        tell_content(p, call);
+    TELL(": %s", results[sight->result]);
 }
 
 static void tell_received(struct play *p, const struct sight *sight)
