@@ -166,7 +166,9 @@ static void answered(assent_participant *p, struct call *call)
     event.u.called.token = call->token;
     event.u.called.result = call->result;
     event.u.called.durable = p->rm_durable;
-    event.u.called.text = slice_text(call->why);
+    bool acted = call->result == RM_DONE && call->op == RM_PREPARE;
+    event.u.called.text =
+        acted ? slice_of(call->answer.data, call->answer.size) : slice_text(call->why);
     step(p, &event);
     free(call);
 }

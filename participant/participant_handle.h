@@ -4,6 +4,7 @@
 //   participant_recover.c    what the journal and the resource manager held
 //   participant_engine.c     the engine thread, around the participant's core
 //   participant_calls.c      the worker pool that runs the handlers
+//   participant_handlers.c   which handler a call is for, and what its answer means
 //   participant_watch.c      what the application may ask
 //   participant_branch_id.c  the text under which a resource manager holds prepared work
 //
@@ -32,8 +33,11 @@ struct call {
     enum rm_result result;
     char gtid[LIMIT_GTID_BYTES + 1];
     char id[BRANCH_ID_BYTES];
+    uint8_t protocol; // enum protocol; 0: not known
+    uint8_t kind;     // enum branch_kind; 0: not known
     char why[ASSENT_NO_REASON_MAX + 1];
-    uint8_t payload[];
+    assent_answer answer; // of an action
+    uint8_t content[];    // payload, inputs, result
 };
 
 // The application started work: on the stack of the thread that said so, which waits.
@@ -107,6 +111,15 @@ void engine_wake(assent_participant *p); // lock held
 // From any thread before the engine runs, later from the engine's alone.
 void engine_stop(assent_participant *p, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+// ---- participant_handlers.c ----
+
+// What belongs together must be there. ASSENT_OK or ASSENT_INVALID.
+int handlers_check(const assent_handlers *handlers, assent_error *error);
+// Whether there are those that an unfinished branch of that protocol needs.
+bool handlers_for(const assent_handlers *handlers, unsigned protocol, unsigned kind);
+const char *handlers_operation(const struct call *call); // "try"
+enum rm_result handlers_run(const assent_participant *p, struct call *call);
 
 // ---- participant_calls.c ----
 
