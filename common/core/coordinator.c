@@ -367,7 +367,8 @@ static void coord_begin_drain(struct coordinator *c)
 void coordinator_step(struct coordinator *c, const struct event *event, struct effects *fx)
 {
     c->fx = fx;
-    coord_free_dead(c);
+    if (!MUTANT(ENDED_KEPT))
+        coord_free_dead(c);
     c->request = 0;
     c->now = event->now;
     if (c->now.wall_ms > c->stamp_ms || MUTANT(CLOCK_BELIEVED))

@@ -238,8 +238,9 @@ void drive_ended(struct coordinator *c, struct tx *tx)
 {
     if (tx->operator_token) // who ordered to forget it
         coord_answer_operator(c, tx->operator_token, ASSENT_OK,
-                              "recorded as %s, mixed; its branches are no longer waited for",
-                              outcome_name((enum outcome)tx->outcome));
+                              "recorded as %s, mixed; its branches are no longer waited for%s",
+                              outcome_name((enum outcome)tx->outcome),
+                              tx->keep ? ", and told so when they ask" : "");
     tx->operator_token = 0;
     if (!tx->told)
         drive_count(c, tx);
