@@ -242,6 +242,6 @@ int assent_barrier_sqlite_collect(sqlite3 *db, uint64_t horizon_ms, uint64_t row
     query_number(&q, 2, rows_max ? rows_max : INT64_MAX);
     code = query_end(&q, error);
     if (!code && ret_removed)
-        *ret_removed = (uint64_t)sqlite3_changes64(db);
+        *ret_removed = (uint64_t)sqlite3_changes(db);
     return code;
 }

@@ -331,7 +331,7 @@ void shop_test_crash_points(const struct shop_kind *kind)
 
 // A child works through branches until it is killed, at any moment: try, then confirm or cancel;
 // every third branch is cancelled before its try.
-static void work_until_killed(const struct shop_kind *kind, const char *dir)
+static void work_until_killed(const struct shop_kind *kind, const char *dir, int tell)
 {
     struct shop *shop = kind->open(dir);
     for (int i = 0; shop; i++) {
@@ -343,6 +343,8 @@ static void work_until_killed(const struct shop_kind *kind, const char *dir)
         for (int k = 0; k < 4; k++)
             if (shop_run(kind, shop, gtid, order[k], &entry) != ASSENT_OK)
                 _exit(1);
+        if (i == 0 && write(tell, "", 1) != 1)
+            _exit(1);
     }
     _exit(1);
 }
@@ -379,15 +381,20 @@ void shop_test_kills(const struct shop_kind *kind, int rounds)
     int branches = 0;
     for (int round = 0; round < rounds; round++) {
         char *dir = unit_dir_make();
+        char byte;
+        int told[2], status;
+        assert_int_equal(pipe(told), 0);
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0)
-            work_until_killed(kind, dir);
-        usleep((useconds_t)(50000 + round * 17333 % 100000));
-        int status;
+            work_until_killed(kind, dir, told[1]);
+        assert_int_equal(read(told[0], &byte, 1), 1); // it has begun
+        usleep((useconds_t)(round * 17333 % 50000));
         assert_int_equal(kill(child, SIGKILL), 0);
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFSIGNALED(status));
+        close(told[0]);
+        close(told[1]);
         struct shop *shop = kind->open(dir);
         assert_non_null(shop);
         branches += audit(kind, shop);
