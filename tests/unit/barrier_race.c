@@ -6,9 +6,12 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/gtid.h"
 
 enum { RACERS = 4 };
 
@@ -116,6 +119,67 @@ bool shop_late_tries(const struct shop_kind *kind)
         good = shop_do(kind, shop, "late", story[i]) ==
                (story[i] == ASSENT_BARRIER_CANCEL ? ASSENT_BARRIER_EMPTY : ASSENT_BARRIER_REFUSED);
     good = good && kind->effects(shop, "late", 0, ASSENT_BARRIER_TRY) == 0;
+    kind->close(&shop);
+    unit_dir_remove(&dir);
+    return good;
+}
+
+// ---- late tries while their fences are collected ----
+
+struct collector {
+    const struct shop_kind *kind;
+    struct shop *shop;
+    atomic_int cancelled, collected; // numbers of gtids, which are their leases' times
+    int rounds;
+    bool failed;
+};
+
+static void *collect(void *arg)
+{
+    struct collector *c = arg;
+    while (c->collected < c->rounds) {
+        int number = c->cancelled;
+        if (number <= c->collected)
+            continue;
+        if (c->kind->collect(c->shop, (uint64_t)number + 1, 0, NULL) != ASSENT_OK)
+            c->failed = true;
+        c->collected = number;
+    }
+    return NULL;
+}
+
+static bool stays_refused(struct collector *c, struct shop *shop, int number)
+{
+    struct gtid gtid;
+    assent_barrier_entry entry;
+    char text[LIMIT_GTID_BYTES + 1] = {0};
+    gtid_make(&(struct gtid_parts){.lease_ms = (uint64_t)number}, &gtid);
+    memcpy(text, gtid.text, gtid.size);
+    struct shop_order order = {.gtid = text, .operation = ASSENT_BARRIER_CANCEL};
+    bool good = c->kind->run(shop, &order, &entry) == ASSENT_OK;
+    order.operation = ASSENT_BARRIER_TRY;
+    c->cancelled = number;
+    do // before, while and after its fence goes
+        good = c->kind->run(shop, &order, &entry) == ASSENT_OK &&
+               entry.verdict == ASSENT_BARRIER_REFUSED && good;
+    while (c->collected < number);
+    return good && c->kind->effects(shop, text, 0, ASSENT_BARRIER_TRY) == 0;
+}
+
+bool shop_race_horizon(const struct shop_kind *kind, int rounds)
+{
+    char *dir = unit_dir_make();
+    struct shop *shop = kind->open(dir);
+    assert_non_null(shop);
+    struct collector c = {.kind = kind, .shop = kind->again(shop), .rounds = rounds};
+    pthread_t thread;
+    bool good = true;
+    assert_int_equal(pthread_create(&thread, NULL, collect, &c), 0);
+    for (int number = 1; number <= rounds; number++)
+        good = stays_refused(&c, shop, number) && good;
+    pthread_join(thread, NULL);
+    good = good && !c.failed && kind->rows(shop) == 0;
+    kind->close(&c.shop);
     kind->close(&shop);
     unit_dir_remove(&dir);
     return good;

@@ -388,13 +388,13 @@ void shop_test_kills(const struct shop_kind *kind, int rounds)
         assert_true(child >= 0);
         if (child == 0)
             work_until_killed(kind, dir, told[1]);
+        close(told[1]);
         assert_int_equal(read(told[0], &byte, 1), 1); // it has begun
         usleep((useconds_t)(round * 17333 % 50000));
         assert_int_equal(kill(child, SIGKILL), 0);
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFSIGNALED(status));
         close(told[0]);
-        close(told[1]);
         struct shop *shop = kind->open(dir);
         assert_non_null(shop);
         branches += audit(kind, shop);

@@ -58,6 +58,7 @@ void shop_test_crash_points(const struct shop_kind *kind);
 void shop_test_kills(const struct shop_kind *kind, int rounds);
 bool shop_race(const struct shop_kind *kind, int rounds);
 bool shop_late_tries(const struct shop_kind *kind);
+bool shop_race_horizon(const struct shop_kind *kind, int rounds);
 
 // One call that has to go well; the verdict.
 assent_barrier_verdict shop_do(const struct shop_kind *kind, struct shop *shop, const char *gtid,

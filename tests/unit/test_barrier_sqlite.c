@@ -217,6 +217,7 @@ static void races(void **state)
     (void)state;
     assert_true(shop_race(&kind, 150));
     assert_true(shop_late_tries(&kind));
+    assert_true(shop_race_horizon(&kind, 60));
 }
 
 static void crash_points(void **state)
