@@ -329,12 +329,12 @@ void shop_test_crash_points(const struct shop_kind *kind)
                 crash_at(kind, &expectations[i], (enum shop_crash)crash);
 }
 
-// A child works through branches until it is killed, at any moment: try, then confirm or cancel;
-// every third branch is cancelled before its try.
+// A child works through branches until it is killed, at any moment, and tells when it has begun:
+// try, then confirm or cancel; every third branch is cancelled before its try.
 static void work_until_killed(const struct shop_kind *kind, const char *dir, int tell)
 {
     struct shop *shop = kind->open(dir);
-    for (int i = 0; shop; i++) {
+    for (int i = 0;; i++) {
         char gtid[32];
         assent_barrier_entry entry;
         snprintf(gtid, sizeof gtid, "g-%d", i);
@@ -346,7 +346,6 @@ static void work_until_killed(const struct shop_kind *kind, const char *dir, int
         if (i == 0 && write(tell, "", 1) != 1)
             _exit(1);
     }
-    _exit(1);
 }
 
 // For every branch that was touched effects and rows agree. Returns how many there are.

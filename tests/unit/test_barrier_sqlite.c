@@ -215,9 +215,9 @@ static void garbage(void **state)
 static void races(void **state)
 {
     (void)state;
-    assert_true(shop_race(&kind, 150));
+    assert_true(shop_race(&kind, 100));
     assert_true(shop_late_tries(&kind));
-    assert_true(shop_race_horizon(&kind, 60));
+    assert_true(shop_race_horizon(&kind, 40));
 }
 
 static void crash_points(void **state)
@@ -229,7 +229,7 @@ static void crash_points(void **state)
 static void kills(void **state)
 {
     (void)state;
-    shop_test_kills(&kind, 15);
+    shop_test_kills(&kind, 10);
 }
 
 // ---- what SQLite's has besides ----
@@ -376,8 +376,8 @@ static void other_tables_are_refused(void **state)
     static const char *const tables[] = {
         "CREATE TABLE assent_barrier (x)",
         "CREATE TABLE assent_barrier (gtid, branch, operation, state, leased_ms, answer)",
-        "CREATE TABLE assent_barrier (gtid, branch, operation, state, leased_ms, answer, "
-        "PRIMARY KEY (gtid, branch))",
+        ("CREATE TABLE assent_barrier (gtid, branch, operation, state, leased_ms, answer, "
+         "PRIMARY KEY (gtid, branch))"),
         "CREATE VIEW assent_barrier AS SELECT 1 AS gtid, 2 AS branch",
     };
     for (size_t i = 0; i < 4; i++) {
