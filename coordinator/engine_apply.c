@@ -69,7 +69,7 @@ static void apply_write(struct engine *e, const struct effect_write *write)
     struct store_put put = {
         .key = record_key_tx(&write->tx->gtid),
         .decide = write->decide,
-        .decided = write->tx->stage != STAGE_DELEGATED,
+        .decided = tx_stage_decides(write->tx->stage),
         .forget = write->forget,
         .open = write->open,
         .stamp = write->stamp,
