@@ -120,6 +120,7 @@ void trace_event(const struct event *event)
         [EVENT_OPERATOR] = "operator",
         [EVENT_ASK] = "ask",
         [EVENT_GIVE_UP] = "give up",
+        [EVENT_EXTEND] = "extend",
     };
     if (!wanted())
         return;
@@ -168,6 +169,7 @@ static void print_effect(const struct effect *effect)
         break;
     case EFFECT_ANSWER: fprintf(stderr, "    answer %d", effect->u.answer.code); break;
     case EFFECT_COMPLETE: fprintf(stderr, "    complete %d", effect->u.complete.code); break;
+    case EFFECT_EXTENDED: fprintf(stderr, "    extended %d", effect->u.extended.code); break;
     case EFFECT_STOP: fprintf(stderr, "    stop %d", effect->u.stop.code); break;
     }
     fputc('\n', stderr);

@@ -105,6 +105,26 @@ static void tell_inquire(struct play *p, const struct msg_inquire *inquire)
     TELL("%s", states[inquire->prepared]);
 }
 
+static void tell_extension(struct play *p, const struct msg *msg)
+{
+    const struct msg_extend *m = &msg->u.extend;
+    const struct msg_extended *answer = &msg->u.extended;
+    TELL(" ");
+    if (msg->type == MSG_EXTEND) {
+        tell_branch(p, &m->gtid, m->branch, m->attempt);
+        TELL(" by %u, at %.*s", m->index, (int)m->resource.size, (const char *)m->resource.data);
+        tell_text(p, m->payload);
+        return;
+    }
+    tell_branch(p, &answer->gtid, answer->branch, answer->attempt);
+    TELL(" by %u", answer->index);
+    if (answer->code == ASSENT_OK)
+        TELL(": branch %u", answer->number);
+    else
+        TELL(" not (%s)", assent_code_name(answer->code));
+    tell_text(p, answer->text);
+}
+
 void play_describe(struct play *p, const struct msg *msg)
 {
     TELL("%s", msg_name(msg->type));
@@ -143,12 +163,12 @@ void play_describe(struct play *p, const struct msg *msg)
         tell_branch(p, &msg->u.standing.gtid, msg->u.standing.branch, msg->u.standing.attempt);
         TELL(" %s", outcome_name(msg->u.standing.outcome));
         break;
+    case MSG_EXTEND:
+    case MSG_EXTENDED: tell_extension(p, msg); break;
     case MSG_WELCOME:
     case MSG_PING:
     case MSG_PONG:
     case MSG_LEASE:
-    case MSG_EXTEND:
-    case MSG_EXTENDED:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY: break;
     }
@@ -368,6 +388,12 @@ void play_see(void *arg, const struct sight *sight)
     case SEEN_ANSWER:
         TELL("answers the operator: %s", assent_code_name(sight->effect->u.answer.code));
         tell_text(p, sight->effect->u.answer.text);
+        break;
+    case SEEN_EXTENDED:
+        TELL("tells the try: %s", assent_code_name(sight->effect->u.extended.code));
+        if (sight->effect->u.extended.code == ASSENT_OK)
+            TELL(", branch %u", sight->effect->u.extended.number);
+        tell_text(p, sight->effect->u.extended.text);
         break;
     case SEEN_STOP: tell_stop(p, sight->effect); break;
     }
