@@ -111,15 +111,26 @@ bool protocol_has_kind(unsigned protocol, unsigned kind)
 
 bool step_input_next(struct slice *inputs, struct step_input *ret)
 {
-    enum { HEAD_BYTES = 4 };
     const uint8_t *at = inputs->data;
-    if (inputs->size < HEAD_BYTES)
+    if (inputs->size < STEP_INPUT_HEAD_BYTES)
         return false;
     size_t size = at[2] | (size_t)at[3] << 8;
-    if (inputs->size - HEAD_BYTES < size)
+    if (inputs->size - STEP_INPUT_HEAD_BYTES < size)
         return false;
     ret->branch = (uint16_t)(at[0] | at[1] << 8);
-    ret->result = slice_of(at + HEAD_BYTES, size);
-    *inputs = slice_of(at + HEAD_BYTES + size, inputs->size - HEAD_BYTES - size);
+    ret->result = slice_of(at + STEP_INPUT_HEAD_BYTES, size);
+    *inputs =
+        slice_of(at + STEP_INPUT_HEAD_BYTES + size, inputs->size - STEP_INPUT_HEAD_BYTES - size);
     return true;
+}
+
+uint8_t *step_input_put(uint8_t *to, unsigned branch, struct slice result)
+{
+    to[0] = (uint8_t)branch;
+    to[1] = (uint8_t)(branch >> 8);
+    to[2] = (uint8_t)result.size;
+    to[3] = (uint8_t)(result.size >> 8);
+    if (result.size)
+        memcpy(to + STEP_INPUT_HEAD_BYTES, result.data, result.size);
+    return to + STEP_INPUT_HEAD_BYTES + result.size;
 }

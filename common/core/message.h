@@ -219,6 +219,9 @@ struct step_input {
 // Takes the next input off *inputs (u16 branch, u16 size, bytes; little-endian). False: none is
 // left, or (inputs->size is not 0 then) what is left is none.
 bool step_input_next(struct slice *inputs, struct step_input *ret);
+enum { STEP_INPUT_HEAD_BYTES = 4 };
+// Writes one, STEP_INPUT_HEAD_BYTES + result.size bytes. Returns where the next one goes.
+uint8_t *step_input_put(uint8_t *to, unsigned branch, struct slice result);
 
 struct msg_vote {
     struct gtid gtid;
@@ -243,7 +246,7 @@ struct msg_decide { // COMMIT, ROLLBACK
     uint8_t protocol;
     uint8_t kind;
     struct slice payload;
-    struct slice result; // that a STEP had returned
+    struct slice result; // STEP: what it had returned
 };
 
 enum {

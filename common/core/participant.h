@@ -2,7 +2,10 @@
 // The participant's core: one resource, one coordinator, any number of branches. Not thread-safe.
 //
 // It counts on the transport for one thing: what the coordinator sent to an earlier run of this
-// process never reaches a later one (a peer number is one connection of one process).
+// process never reaches a later one (a peer number is one connection of one process). It forgets
+// what had nothing to commit, and the fence of a new run is heard with the welcome: a PREPARE that
+// was meant for an earlier run would be taken up again. coordinator.h says what the other side
+// needs.
 #ifndef CORE_PARTICIPANT_H
 #define CORE_PARTICIPANT_H
 

@@ -357,7 +357,7 @@ void part_finished(struct participant *self, struct part *b)
     part_move(self, b, PART_FINISHED);
     if (b->answer)
         part_done(self, b);
-    if (!b->voted_no)
+    if (!b->voted_no && !MUTANT(PAYLOAD_KEPT))
         part_keep(b, slice_of(NULL, 0), slice_of(NULL, 0));
     if (MUTANT(FINISHED_FORGOTTEN))
         part_forget(self, b);

@@ -39,11 +39,12 @@ void part_vote_yes(struct participant *self, const struct part *b)
 // same PREPARE again may be taken up, and a no that comes late finds the coordinator decided.
 // In one phase a no is itself the decision, and binding; so nothing is said, and the coordinator
 // will ask again, or give up and have the abort recorded (RESOLVE).
-// Of a saga or a message a no would be the end of it, where all that is wrong is wrong for now.
+// Of a saga or a message a no would be the end of it, where all that is wrong is wrong for now. Of
+// a try it would say that nothing has to be cancelled, and an earlier one may have been made.
 void part_refuse(struct participant *self, const struct msg_prepare *p, const char *text)
 {
     struct msg spare;
-    bool retry = p->protocol == PROTOCOL_SAGA || p->protocol == PROTOCOL_MESSAGE;
+    bool retry = protocol_admitted(p->protocol);
     if (p->flags & PREPARE_ONE_PHASE && !retry)
         return;
     self->stats.voted_no += !retry;

@@ -22,13 +22,13 @@ struct record_branch {
     uint8_t asked; // 1: its participant may have been asked for something
     struct branch_plan plan;
     struct slice payload; // until the transaction has ended
-    struct slice result;  // that a STEP has returned
+    struct slice result;  // STEP: what it has returned
 };
 
 enum tx_stage {
     STAGE_DELEGATED = 1, // one-phase: the single branch decides
     STAGE_DECIDED = 2,   // the outcome stands; branches are being driven to it
-    STAGE_ENDED = 3,     // every branch has acknowledged
+    STAGE_ENDED = 3,     // every branch has acknowledged, or an operator gave up waiting
     STAGE_ADMITTED = 4,  // admitted protocols: what is to be done; nothing is decided
 };
 
@@ -82,7 +82,7 @@ struct branch_record {
     uint64_t seal;        // that came with it
     uint64_t prepared_ms; // since 1970
     struct slice payload; // kept while prepared, for resource managers that need it to commit
-    struct slice result;  // only in admitted protocols: that a STEP has returned
+    struct slice result;  // STEP: what it has returned
 };
 
 #endif

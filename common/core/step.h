@@ -43,6 +43,7 @@ enum operator_verb { OPERATOR_COMMIT = 1, OPERATOR_ABORT, OPERATOR_FORGET, OPERA
 struct event_operator {
     token_t token;
     enum operator_verb verb;
+    bool lost;        // FORGET: branches that were not heard of will never ask again
     struct gtid gtid; // RETRY: size 0 means everything that waits for a retry
     struct slice who, why;
 };

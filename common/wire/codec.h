@@ -38,7 +38,7 @@ void codec_gtid_or_none(struct codec *c, const char *field, struct gtid *value);
 void codec_bytes(struct codec *c, const char *field, struct slice *value, unsigned length_bytes,
                  size_t max);
 
-// Of a STEP or a CONSUMER what it has; of other kinds no bytes.
+// Of a STEP, a CONSUMER or a TOPIC what it has; of other kinds no bytes.
 void codec_plan(struct codec *c, uint8_t kind, struct branch_plan *plan);
 
 // READ: the next `size` bytes, or NULL when there are fewer.

@@ -9,6 +9,7 @@ enum {
     ROLES = BIT(ROLE_CLIENT) | BIT(ROLE_PARTICIPANT) | BIT(ROLE_OPERATOR),
     ADMITTED = BIT(PROTOCOL_TCC) | BIT(PROTOCOL_SAGA) | BIT(PROTOCOL_MESSAGE),
     PROTOCOLS = BIT(PROTOCOL_2PC) | ADMITTED,
+    PROTOCOLS_ENLISTED = BIT(PROTOCOL_2PC) | BIT(PROTOCOL_TCC), // which have ENLISTED branches
     KINDS_SENT = BIT(BRANCH_CALL) | BIT(BRANCH_ENLISTED) | BIT(BRANCH_STEP) | BIT(BRANCH_SENDER) |
                  BIT(BRANCH_CONSUMER),
     KINDS = KINDS_SENT | BIT(BRANCH_TOPIC),
@@ -83,7 +84,7 @@ static void enlist_walk(struct codec *c, struct msg_enlist *m)
 {
     codec_u64(c, "request", &m->request);
     codec_gtid(c, "gtid", &m->gtid);
-    codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
+    codec_enum(c, "protocol", &m->protocol, PROTOCOLS_ENLISTED);
     codec_u32(c, "timeout_ms", &m->timeout_ms);
     codec_branch(c, "branch", &m->branch);
     codec_name(c, "resource", &m->resource);
@@ -153,14 +154,19 @@ static void result_walk(struct codec *c, struct msg_result *m)
     codec_bytes(c, "text", &m->text, 2, LIMIT_REASON_BYTES);
 }
 
+// In the order of their branches, each once: there is one way to say what the inputs are.
 static void inputs_walk(struct codec *c, struct slice *inputs)
 {
     codec_bytes(c, "inputs", inputs, 4, INPUTS_BYTES);
     struct slice left = *inputs;
     struct step_input input;
-    while (step_input_next(&left, &input))
+    unsigned least = 0;
+    while (step_input_next(&left, &input)) {
         codec_check(c, input.branch < LIMIT_BRANCHES && input.result.size <= LIMIT_RESULT_BYTES,
                     "inputs", "past a limit");
+        codec_check(c, input.branch >= least, "inputs", "not in the order of their branches");
+        least = input.branch + 1u;
+    }
     codec_check(c, left.size == 0, "inputs", "cut short");
 }
 
@@ -199,7 +205,8 @@ static void decide_walk(struct codec *c, struct msg_decide *m, uint8_t flags)
     codec_enum(c, "protocol", &m->protocol, ADMITTED);
     kind_walk(c, m->protocol, &m->kind, KINDS_SENT);
     payload_walk(c, m->protocol, m->kind, &m->payload);
-    codec_bytes(c, "result", &m->result, 2, LIMIT_RESULT_BYTES);
+    if (m->kind == BRANCH_STEP)
+        codec_bytes(c, "result", &m->result, 2, LIMIT_RESULT_BYTES);
 }
 
 static void done_walk(struct codec *c, struct msg_done *m)

@@ -49,6 +49,14 @@ static void heuristic_walk(struct codec *c, struct record_heuristic *h)
     codec_bytes(c, "heuristic.why", &h->why, 2, LIMIT_WHY_BYTES);
 }
 
+static void kind_walk(struct codec *c, uint8_t protocol, uint8_t *kind)
+{
+    bool admitted = protocol_admitted(protocol);
+    codec_enum(c, "kind", kind, admitted ? KINDS_ADMITTED : KINDS);
+    codec_check(c, !admitted || *kind == 0 || protocol_has_kind(protocol, *kind), "kind",
+                "none of that protocol");
+}
+
 // `seen`: the numbers that came before it.
 static void tx_branch_walk(struct codec *c, uint8_t protocol, struct record_branch *b,
                            uint64_t *seen)
@@ -58,7 +66,7 @@ static void tx_branch_walk(struct codec *c, uint8_t protocol, struct record_bran
         return;
     codec_check(c, (*seen >> b->branch & 1) == 0, "branch", "twice");
     *seen |= UINT64_C(1) << b->branch;
-    codec_enum(c, "kind", &b->kind, protocol_admitted(protocol) ? KINDS_ADMITTED : KINDS);
+    kind_walk(c, protocol, &b->kind);
     codec_enum(c, "vote", &b->vote, VOTES);
     codec_enum(c, "outcome", &b->outcome, OUTCOMES);
     codec_bool(c, "heuristic", &b->heuristic);
@@ -69,7 +77,8 @@ static void tx_branch_walk(struct codec *c, uint8_t protocol, struct record_bran
     codec_bool(c, "asked", &b->asked);
     codec_plan(c, b->kind, &b->plan);
     codec_bytes(c, "payload", &b->payload, 4, LIMIT_PAYLOAD_BYTES);
-    codec_bytes(c, "result", &b->result, 2, LIMIT_RESULT_BYTES);
+    if (b->kind == BRANCH_STEP)
+        codec_bytes(c, "result", &b->result, 2, LIMIT_RESULT_BYTES);
 }
 
 _Static_assert(LIMIT_BRANCHES <= 64, "branch numbers are kept in one word");
@@ -103,12 +112,12 @@ static void tx_walk(struct codec *c, struct tx_record *r, struct tx_record_stora
     codec_u64(c, "attempt", &r->attempt);
     codec_enum(c, "protocol", &r->protocol, PROTOCOLS);
     codec_enum(c, "stage", &r->stage, TX_STAGES);
+    codec_check(c, r->stage != STAGE_ADMITTED || protocol_admitted(r->protocol), "stage",
+                "none of that protocol");
     codec_enum(c, "outcome", &r->outcome, OUTCOMES);
     bool undecided = r->stage == STAGE_DELEGATED || r->stage == STAGE_ADMITTED;
     codec_check(c, undecided == (r->outcome == OUTCOME_NONE), "outcome",
                 "does not go with the stage");
-    codec_check(c, r->stage != STAGE_ADMITTED || protocol_admitted(r->protocol), "stage",
-                "none of that protocol");
     codec_enum(c, "reason", &r->reason, REASONS);
     codec_bool(c, "mixed", &r->mixed);
     codec_branch_or_none(c, "reason_branch", &r->reason_branch);
@@ -137,7 +146,7 @@ static void branch_walk(struct codec *c, struct branch_record *r)
     codec_coordinator(c, "coordinator", &r->coordinator);
     codec_branch(c, "branch", &r->branch);
     codec_enum(c, "protocol", &r->protocol, PROTOCOLS);
-    codec_enum(c, "kind", &r->kind, protocol_admitted(r->protocol) ? KINDS_ADMITTED : KINDS);
+    kind_walk(c, r->protocol, &r->kind);
     codec_enum(c, "stage", &r->stage, JOURNAL_STAGES);
     codec_enum(c, "outcome", &r->outcome, ENDS);
     codec_check(c, (r->stage == JOURNAL_PREPARED) == (r->outcome == OUTCOME_NONE), "outcome",
@@ -147,7 +156,7 @@ static void branch_walk(struct codec *c, struct branch_record *r)
     codec_u64(c, "seal", &r->seal);
     codec_u64(c, "prepared_ms", &r->prepared_ms);
     codec_bytes(c, "payload", &r->payload, 4, LIMIT_PAYLOAD_BYTES);
-    if (protocol_admitted(r->protocol))
+    if (r->kind == BRANCH_STEP)
         codec_bytes(c, "result", &r->result, 2, LIMIT_RESULT_BYTES);
 }
 

@@ -39,7 +39,7 @@ struct cli {
     uint64_t older_ms, younger_ms;
     uint64_t limit, count; // 0: no limit
     uint64_t interval_ms;
-    bool in_doubt, finished, yes, all;
+    bool in_doubt, finished, yes, all, lost;
     // derived
     bool color; // standard output may have colours
 };

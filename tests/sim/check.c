@@ -89,6 +89,21 @@ void check_opened(struct actor *a)
     }
 }
 
+// Who is still in doubt will ask, and silence says nothing of a commit, or of an operator's word;
+// unless an operator said that he is lost.
+static void check_asked_for(struct world *w, const struct sim_tx *tx)
+{
+    const struct attempt *attempt = truth_peek((struct sim_tx *)tx, tx->reg.attempt);
+    if (!attempt || tx->lost || (!tx->reg.forced && tx->reg.outcome != OUTCOME_COMMITTED))
+        return;
+    for (unsigned i = 0; i < SIM_BRANCHES_MAX; i++) {
+        const struct held *held = &attempt->branches[i];
+        REQUIRE(w, held->state != HELD_PREPARED || !held->voted_yes || held->lost,
+                "nothing that is needed is collected",
+                "the record of %.*s, of which branch %u is in doubt", TEXT(tx), i);
+    }
+}
+
 // Some records went. None of them may be needed any more.
 void check_collected(struct actor *a)
 {
@@ -108,6 +123,8 @@ void check_collected(struct actor *a)
         }
         REQUIRE(w, tx->reg.stage == STAGE_ENDED && (!tx->reg.forced || tx->forgotten),
                 "nothing that is needed is collected", "the record of %.*s", TEXT(tx));
+        check_asked_for(w, tx);
+        tx->gone = tx->reg;
         tx->reg = (struct register_view){0};
         tx->collected = true;
     }
@@ -349,6 +366,7 @@ void check_end(struct world *w)
     check_money(w);
     for (unsigned i = 0; i < w->actor_count; i++) {
         struct actor *a = &w->actors[i];
+        check_memory(a);
         if (a->kind != ACTOR_CLIENT)
             a->disk.store->ops->scan(a->disk.store, true, false, 0, left_open, a, &error);
     }

@@ -227,7 +227,8 @@ void check_coordinator_durable(struct actor *a, const struct tx_record *record)
         .mixed = record->mixed,
         .attempt = record->attempt,
     };
-    tx->heuristic |= r->forced != OUTCOME_NONE || r->mixed;
+    // What is forgotten is recorded as mixed, though nobody may end it otherwise than was decided.
+    tx->heuristic |= r->forced != OUTCOME_NONE || (r->mixed && (!tx->forgotten || tx->lost));
 }
 
 // An order that was carried out is on disk before the operator hears of it.

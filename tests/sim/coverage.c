@@ -18,9 +18,23 @@ static const struct {
      "another coordinator decided first: only a replicated register store can answer so"},
     {&tx_table, TX_DELEGATING, TX_ABORTING,
      "another coordinator decided first: only a replicated register store can answer so"},
-    {&part_table, PART_PREPARED, PART_FINISHING, "of a saga: only 2pc is simulated"},
-    {&part_table, PART_DECIDING, PART_FINISHING, "of a saga: only 2pc is simulated"},
-    {&part_table, PART_FINISHED, PART_FORGETTING, "of admitted protocols: only 2pc is simulated"},
+#define NOT_PLAYED "of admitted protocols, which the simulator does not play yet"
+    {&tx_table, TX_LOOKING, TX_ADMITTING, NOT_PLAYED},
+    {&tx_table, TX_ADMITTING, TX_ACTIVE, NOT_PLAYED},
+    {&tx_table, TX_ADMITTING, TX_PREPARING, NOT_PLAYED},
+    {&tx_table, TX_ADMITTING, TX_DECIDING, NOT_PLAYED},
+    {&tx_table, TX_ACTIVE, TX_ADMITTING, NOT_PLAYED},
+    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_PAUSED, NOT_PLAYED},
+    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_COMMITTING, NOT_PLAYED},
+    {&tx_branch_table, BRANCH_PREPARING, BRANCH_PAUSED, NOT_PLAYED},
+    {&tx_branch_table, BRANCH_PREPARING, BRANCH_COMMITTING, NOT_PLAYED},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_PREPARING, NOT_PLAYED},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_COMMITTING, NOT_PLAYED},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_ABORTING, NOT_PLAYED},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_DONE, NOT_PLAYED},
+    {&part_table, PART_PREPARED, PART_FINISHING, NOT_PLAYED},
+    {&part_table, PART_DECIDING, PART_FINISHING, NOT_PLAYED},
+    {&part_table, PART_FINISHED, PART_FORGETTING, NOT_PLAYED},
 };
 
 static struct coverage *current;

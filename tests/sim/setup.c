@@ -99,6 +99,16 @@ static void draw_theme(struct sim_setup *setup, struct rng *rng)
         setup->rate[FAULT_CRASH_IDLE] = 300000;
         setup->rate[FAULT_SLOW_RM] = 100000;
         break;
+    case 7: // operators who forget, and branches that are heard of when the record has gone
+        setup->tight = false;
+        setup->retention_ms = 1000;
+        setup->span_ms = 20000;
+        setup->branches_max = 3;
+        setup->rate[FAULT_OPERATOR] = 900000;
+        setup->rate[FAULT_PARTITION] = 150000;
+        setup->rate[FAULT_CRASH_IDLE] = 150000;
+        setup->rate[FAULT_VANISH] = setup->rate[FAULT_CANCEL] = 0;
+        break;
     default: break;
     }
 }

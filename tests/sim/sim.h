@@ -15,6 +15,7 @@
 //   truth.c        what really happened to each transaction
 //   check_*.c      what must hold, judged by the truth and by what is durable
 //   story.c        the trace, in words and as a hash
+//   memory*.c      what the cores hold of the heap
 //   coverage.c     what has been exercised
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
@@ -125,13 +126,15 @@ struct sim_tx {
     unsigned heard_count;
     bool doubled; // the network made two of one send: what refuses the first is true of that alone
     bool ordered; // by an operator
-    bool forgotten; // ordered to be
+    bool forgotten; // ordered to be,
+    bool lost;      // and its branches were said to be lost for good
     bool heuristic; // a record of that was durable: its branches may differ
     bool said_no;   // a resource manager refused, or a participant did
     bool mixed_told;
     bool collected; // a record of it was let go of
     struct register_view reg;
-    struct attempt *attempts; // owned
+    struct register_view gone; // as it was when it was let go of
+    struct attempt *attempts;  // owned
     unsigned attempt_count;
 };
 
@@ -211,6 +214,7 @@ struct actor {
     struct participant *participant;
     struct client *client;
     struct effects fx;
+    size_t blocks;             // of the heap, that its core holds
     const struct event *event; // of the step that runs
     struct slice looked_up;    // key of the record that is being answered
     // the machine's clock
@@ -253,8 +257,9 @@ struct world {
     struct buf scratch;
     struct sim_tx *txs; // owned
     unsigned tx_count, tx_begun;
-    struct map by_gtid; // to sim_tx
-    bool repaired;      // no more faults: everything must come to its end
+    struct map by_gtid;   // to sim_tx
+    struct sim_tx *found; // the one that was found last
+    bool repaired;        // no more faults: everything must come to its end
     uint64_t repair_us;
     bool failed;
     char verdict[SIM_VERDICT_BYTES]; // what broke: "invariant: details"
@@ -358,7 +363,7 @@ void app_status(struct world *w); // after the repair: everybody asks about ever
 
 // ---- disaster.c ----
 void disaster_turn(struct world *w);
-void disaster_operator(struct world *w, struct sim_tx *tx);
+void disaster_operator(struct world *w, const struct item *item);
 void disaster_answer(struct actor *a, token_t token, int code, struct slice text);
 void disaster_stopped(struct actor *a, int code, struct slice text); // by its own core
 struct actor *disaster_knows(const struct actor *coordinator,
@@ -399,6 +404,7 @@ void check_heard_before(struct actor *a, const struct branch_record *record);
 void check_heard_of(struct actor *a);
 void check_echo(struct actor *a, const struct frame_header *header);
 void check_words(struct world *w, const struct sim_tx *tx);
+void check_memory(struct actor *a); // at rest, or dead
 
 // ---- story.c ----
 void story_say(struct actor *a, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -77,7 +77,7 @@ static void kinds_belong_to_protocols(void **state)
         enum branch_kind kind;
         enum vote vote;
     } wrong[] = {
-        {PROTOCOL_TCC, BRANCH_STEP, VOTE_NO},         {PROTOCOL_SAGA, BRANCH_CALL, VOTE_RETRY},
+        {PROTOCOL_TCC, BRANCH_STEP, VOTE_RETRY},      {PROTOCOL_SAGA, BRANCH_CALL, VOTE_RETRY},
         {PROTOCOL_MESSAGE, BRANCH_STEP, VOTE_RETRY},  {PROTOCOL_SAGA, BRANCH_CONSUMER, VOTE_RETRY},
         {PROTOCOL_MESSAGE, BRANCH_TOPIC, VOTE_RETRY}, {PROTOCOL_3PC, BRANCH_CALL, VOTE_NO},
         {PROTOCOL_MESSAGE + 1, BRANCH_CALL, VOTE_NO},

@@ -102,7 +102,7 @@ static void steps_return_and_are_compensated(void **state)
     (void)state;
     rm_open_with(&rm_business);
     struct asked second = STEP;
-    second.inputs = slice_of("\2\0\1\0x\0\0\4\0room", 13);
+    second.inputs = slice_of("\0\0\4\0room\2\0\1\0x", 13);
     ask(second, "g", 100, "book");
     await_vote("g", 1, VOTE_YES, "did book");
     struct rm_call call = rm_await_call('a', "g", 1);
