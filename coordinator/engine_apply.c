@@ -118,6 +118,7 @@ static void apply_effect(struct engine *e, const struct effect *effect)
     case EFFECT_STOP: apply_stop(e, effect->u.stop.code, effect->u.stop.text); return;
     case EFFECT_CALL:
     case EFFECT_HORIZON:
+    case EFFECT_EXTENDED:
     case EFFECT_COMPLETE: break; // of other cores
     }
     CHECK(!"an effect of a coordinator");

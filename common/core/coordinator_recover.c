@@ -37,8 +37,8 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
         b->journal = from->journal;
         // Where a crash may have left it; recover_start drives it on.
         b->state = from->vote == VOTE_YES ? BRANCH_PREPARED : BRANCH_ACTIVE;
-        if (from->outcome != OUTCOME_NONE || from->vote == VOTE_NO ||
-            from->vote == VOTE_READ_ONLY || from->kind == BRANCH_SENDER)
+        if (from->outcome != OUTCOME_NONE || from->vote == VOTE_READ_ONLY ||
+            (from->vote == VOTE_NO && !from->asked) || from->kind == BRANCH_SENDER)
             b->state = BRANCH_DONE;
     }
     return true;

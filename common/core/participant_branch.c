@@ -37,6 +37,7 @@ struct part *part_new(struct participant *self, const struct gtid *gtid, unsigne
     b->state = state;
     b->protocol = PROTOCOL_2PC;
     list_init(&b->numbered);
+    list_init(&b->extensions);
     b->token = slots_add(&self->slots, b);
     if (!b->token)
         goto fail;
@@ -53,6 +54,7 @@ fail:
 
 void part_free(struct participant *self, struct part *b)
 {
+    part_extend_no_more(self, b);
     self->states[b->state]--;
     heap_disarm(&self->due, &b->timer);
     heap_disarm(&self->finished, &b->fenced);
@@ -137,6 +139,7 @@ bool part_steps(const struct part *b)
 
 void part_move(struct participant *self, struct part *b, enum part_state state)
 {
+    part_extend_no_more(self, b);
     heap_disarm(&self->due, &b->timer); // it means something else in the next state
     heap_disarm(&self->finished, &b->fenced);
     self->states[b->state]--;
@@ -264,17 +267,20 @@ void part_write_aside(struct participant *self, const struct part *b, bool forge
     aside->forget = forget;
 }
 
-// The pause doubles with each try, and is drawn from its upper half.
-void part_wait(struct participant *self, struct part *b, uint32_t min_ms, uint32_t max_ms)
+uint64_t part_pause(struct participant *self, uint32_t *tries, uint32_t min_ms, uint32_t max_ms)
 {
-    uint64_t pause = (uint64_t)min_ms << (b->tries < 20 ? b->tries : 20);
+    uint64_t pause = (uint64_t)min_ms << (*tries < 20 ? *tries : 20);
     if (pause > max_ms)
         pause = max_ms;
     if (pause < 2)
         pause = 2;
-    b->tries++;
-    heap_arm(&self->due, &b->timer,
-             self->now.mono_ms + pause / 2 + rng_below(&self->rng, pause / 2));
+    ++*tries;
+    return self->now.mono_ms + pause / 2 + rng_below(&self->rng, pause / 2);
+}
+
+void part_wait(struct participant *self, struct part *b, uint32_t min_ms, uint32_t max_ms)
+{
+    heap_arm(&self->due, &b->timer, part_pause(self, &b->tries, min_ms, max_ms));
 }
 
 // The branch's timer has run out.
