@@ -195,16 +195,10 @@ void part_call(struct participant *self, struct part *b)
     };
 }
 
-// NULL: out of memory, and the step is marked as failed.
-static struct branch_record *record_of(struct participant *self, const struct part *b,
-                                       enum journal_stage stage)
+// All that is known of it, but for where its coordinator's log is.
+static struct branch_record described(const struct part *b, enum journal_stage stage)
 {
-    struct branch_record *record = effects_alloc(self->fx, sizeof *record);
-    if (!record)
-        return NULL;
-    bool payload = stage != JOURNAL_FINISHED;
-    bool echo = part_ours(self, b); // the log position belongs to the coordinator in the record
-    *record = (struct branch_record){
+    return (struct branch_record){
         .gtid = b->gtid,
         .attempt = b->attempt,
         .coordinator = b->coordinator,
@@ -214,12 +208,27 @@ static struct branch_record *record_of(struct participant *self, const struct pa
         .stage = (uint8_t)stage,
         .outcome = b->outcome,
         .heuristic = b->heuristic,
-        .log_seq = echo ? self->heard.log_seq : 0,
-        .seal = echo ? self->heard.seal : 0,
         .prepared_ms = b->prepared_ms,
-        .payload = payload ? slice_of(b->payload, b->payload_size) : slice_of(NULL, 0),
-        .result = part_result(self, b), // the branch may be let go of in this very step
+        .payload = slice_of(b->payload, b->payload_size),
+        .result = slice_of(b->result, b->result_size),
     };
+}
+
+// NULL: out of memory, and the step is marked as failed.
+static struct branch_record *record_of(struct participant *self, const struct part *b,
+                                       enum journal_stage stage)
+{
+    struct branch_record *record = effects_alloc(self->fx, sizeof *record);
+    if (!record)
+        return NULL;
+    *record = described(b, stage);
+    record->result = part_result(self, b); // the branch may be let go of in this very step
+    if (part_ours(self, b)) { // the log position belongs to the coordinator in the record
+        record->log_seq = self->heard.log_seq;
+        record->seal = self->heard.seal;
+    }
+    if (stage == JOURNAL_FINISHED)
+        record->payload = slice_of(NULL, 0);
     return record;
 }
 
@@ -315,22 +324,5 @@ static enum journal_stage stage_of(enum part_state state)
 
 void part_view_of(const struct part *b, struct part_view *ret)
 {
-    *ret = (struct part_view){
-        .state = b->state,
-        .record =
-            {
-                .gtid = b->gtid,
-                .attempt = b->attempt,
-                .coordinator = b->coordinator,
-                .branch = b->branch,
-                .protocol = b->protocol,
-                .kind = b->kind,
-                .stage = (uint8_t)stage_of(b->state),
-                .outcome = b->outcome,
-                .heuristic = b->heuristic,
-                .prepared_ms = b->prepared_ms,
-                .payload = slice_of(b->payload, b->payload_size),
-                .result = slice_of(b->result, b->result_size),
-            },
-    };
+    *ret = (struct part_view){.state = b->state, .record = described(b, stage_of(b->state))};
 }

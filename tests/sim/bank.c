@@ -152,6 +152,7 @@ static void finish(struct actor *a, const struct effect_call *call, struct held 
         else
             release(&a->bank, held);
         held->state = call->op == RM_COMMIT ? HELD_COMMITTED : HELD_ROLLED_BACK;
+        held->undone |= call->op == RM_ROLLBACK;
         return;
     }
     struct held *work = truth_held(a->world, &call->gtid, 0, call->branch);

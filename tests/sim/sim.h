@@ -82,6 +82,7 @@ struct held {
     bool voted_yes, voted_read_only;
     bool forced;                            // an operator's word reached it
     bool lost;                              // it was finished, and prepared again
+    bool undone;                            // rolled back; a late PREPARE may come after it
     bool word;                              // an operator's is durable in its journal
     uint8_t journal_stage, journal_outcome; // durable in its participant's journal
     uint8_t bank;                           // index of the actor
