@@ -136,6 +136,7 @@ enum admin_state admin_state_of(enum tx_state state)
 {
     switch (state) {
     case TX_LOOKING:
+    case TX_ADMITTING:
     case TX_ACTIVE: return ADMIN_ACTIVE;
     case TX_PREPARING: return ADMIN_PREPARING;
     case TX_DECIDING:
@@ -241,6 +242,7 @@ static const char *branch_state_name(enum tx_branch_state state)
     switch (state) {
     case BRANCH_ACTIVE: return "active";
     case BRANCH_PREPARING: return "preparing";
+    case BRANCH_PAUSED: return "paused";
     case BRANCH_PREPARED: return "prepared";
     case BRANCH_COMMITTING: return "committing";
     case BRANCH_ABORTING: return "aborting";

@@ -44,6 +44,7 @@ bool authorize_direction(enum msg_type type)
     case MSG_VOTE:
     case MSG_DONE:
     case MSG_INQUIRE:
+    case MSG_EXTEND:
     case MSG_ADMIN: return true;
     case MSG_WELCOME:
     case MSG_REFUSED:
@@ -54,6 +55,7 @@ bool authorize_direction(enum msg_type type)
     case MSG_COMMIT:
     case MSG_ROLLBACK:
     case MSG_STANDING:
+    case MSG_EXTENDED:
     case MSG_ADMIN_REPLY: return false;
     }
     return false;

@@ -15,9 +15,10 @@ enum {
 
 enum phase {
     PHASE_OPEN,
-    PHASE_DOOMED,  // an enlisted branch may or may not exist: only to be rolled back
-    PHASE_ASKED,   // a commit is on its way
-    PHASE_UNKNOWN, // a commit was asked for, and its outcome is not known here
+    PHASE_DOOMED,   // an enlisted branch may or may not exist: only to be rolled back
+    PHASE_PREPARED, // a message that can be sent
+    PHASE_ASKED,    // a commit is on its way
+    PHASE_UNKNOWN,  // a commit was asked for, and its outcome is not known here
     PHASE_ENDED,
 };
 
@@ -26,6 +27,7 @@ struct branch {
     uint32_t payload_size;
     uint8_t resource_size;
     uint8_t kind;
+    struct branch_plan plan;
 };
 
 struct assent_tx {
@@ -35,6 +37,8 @@ struct assent_tx {
     bool own_gtid; // brought by the application
     bool enlisted;
     bool wait_done;
+    uint8_t protocol; // enum protocol
+    uint8_t flags;    // of the next SUBMIT
     uint32_t timeout_ms;
     struct gtid gtid;
     char gtid_text[ASSENT_GTID_MAX + 1];
@@ -117,7 +121,10 @@ static assent_tx *tx_new(assent_client *c, const struct gtid *gtid,
     tx->branch_room = INLINE_BRANCHES;
     tx->bytes = tx->inline_bytes;
     tx->byte_room = INLINE_BYTES;
+    tx->protocol = PROTOCOL_2PC;
     if (options) {
+        if (options->protocol != ASSENT_2PC)
+            tx->protocol = (uint8_t)options->protocol;
         tx->timeout_ms = options->timeout_ms;
         tx->wait_done = options->wait_done != 0;
     }
@@ -128,6 +135,9 @@ int assent_begin(assent_client *c, const char *text, const assent_tx_options *op
                  assent_tx **ret, assent_error *error)
 {
     struct gtid gtid;
+    if (options && options->protocol != ASSENT_2PC &&
+        !protocol_admitted((unsigned)options->protocol))
+        return error_set(error, ASSENT_INVALID, "protocol %d is not known", options->protocol);
     if (text && !gtid_from(slice_text(text), &gtid))
         return error_set(error, ASSENT_INVALID, "a gtid is 1 to %d of [A-Za-z0-9._:-]",
                          ASSENT_GTID_MAX);
@@ -212,7 +222,10 @@ static int tx_add(assent_tx *tx, enum branch_kind kind, struct slice resource, s
         return error_set(error, ASSENT_STATE, "%s takes no more branches: it was %s", tx->gtid_text,
                          atomic_load(&tx->phase) == PHASE_DOOMED
                              ? "spoilt by an enlist that was not answered, and can be rolled back"
-                             : "committed or rolled back");
+                             : "prepared, committed or rolled back");
+    if (!protocol_has_kind(tx->protocol, kind))
+        return error_set(error, ASSENT_INVALID, "%s is a %s transaction: it has no such branches",
+                         tx->gtid_text, protocol_name((enum protocol)tx->protocol));
     if (!gtid_valid(resource))
         return error_set(error, ASSENT_INVALID, "a resource is 1 to %d of [A-Za-z0-9._:-]",
                          LIMIT_NAME_BYTES);
@@ -249,11 +262,90 @@ int assent_call(assent_tx *tx, const char *resource, const void *payload, size_t
     return code;
 }
 
+static int tx_add_planned(assent_tx *tx, enum branch_kind kind, const char *resource,
+                          struct slice payload, const struct branch_plan *plan, assent_error *error)
+{
+    int code = tx_add(tx, kind, slice_text(resource), payload, error);
+    if (code == ASSENT_OK)
+        tx->branches[tx->branch_count - 1].plan = *plan;
+    return code;
+}
+
+// The steps that it waits for, as bits. False: one of them is none that was added before.
+static bool step_after(const assent_tx *tx, const assent_step_options *options, uint64_t *ret)
+{
+    *ret = 0;
+    if (!options || (options->after_count == 0 && !options->anywhere)) {
+        if (tx->branch_count > 0 && tx->branch_count < LIMIT_BRANCHES)
+            *ret = UINT64_C(1) << (tx->branch_count - 1);
+        return true;
+    }
+    for (size_t i = 0; i < options->after_count; i++) {
+        if (options->after[i] >= tx->branch_count)
+            return false;
+        *ret |= UINT64_C(1) << options->after[i];
+    }
+    return true;
+}
+
+int assent_step(assent_tx *tx, const char *resource, const void *payload, size_t size,
+                const assent_step_options *options, uint16_t *ret_step, assent_error *error)
+{
+    struct branch_plan plan = {0};
+    if (!step_after(tx, options, &plan.after))
+        return error_set(error, ASSENT_INVALID, "a step can only come after steps added before it");
+    if (options) {
+        plan.flags = (uint8_t)((options->pivot ? STEP_PIVOT : 0) | (options->kept ? STEP_KEPT : 0));
+        plan.attempts = options->attempts;
+        plan.timeout_ms = options->timeout_ms;
+        plan.backoff_ms = options->backoff_ms;
+        plan.backoff_max_ms = options->backoff_max_ms;
+    }
+    int code = tx_add_planned(tx, BRANCH_STEP, resource, slice_of(payload, size), &plan, error);
+    if (code == ASSENT_OK && ret_step)
+        *ret_step = (uint16_t)(tx->branch_count - 1);
+    return code;
+}
+
+int assent_sender(assent_tx *tx, const char *resource, assent_error *error)
+{
+    if (tx->branch_count > 0)
+        return error_set(error, ASSENT_STATE, "the sender comes before the consumers");
+    return tx_add_planned(tx, BRANCH_SENDER, resource, slice_of(NULL, 0), &(struct branch_plan){0},
+                          error);
+}
+
+static int message_add(assent_tx *tx, enum branch_kind kind, const char *resource,
+                       struct slice payload, uint32_t delay_ms, assent_error *error)
+{
+    struct branch_plan plan = {.delay_ms = delay_ms};
+    if (tx->protocol == PROTOCOL_MESSAGE && tx->branch_count == 0)
+        return error_set(error, ASSENT_STATE, "say who sends it first: assent_sender");
+    return tx_add_planned(tx, kind, resource, payload, &plan, error);
+}
+
+int assent_deliver(assent_tx *tx, const char *resource, const void *payload, size_t size,
+                   uint32_t delay_ms, assent_error *error)
+{
+    return message_add(tx, BRANCH_CONSUMER, resource, slice_of(payload, size), delay_ms, error);
+}
+
+int assent_publish(assent_tx *tx, const char *topic, const void *payload, size_t size,
+                   uint32_t delay_ms, assent_error *error)
+{
+    return message_add(tx, BRANCH_TOPIC, topic, slice_of(payload, size), delay_ms, error);
+}
+
 // ---- requests ----
 
 static struct slice branch_resource(const assent_tx *tx, const struct branch *b)
 {
     return slice_of(tx->bytes + b->at, b->resource_size);
+}
+
+static struct slice branch_payload(const assent_tx *tx, const struct branch *b)
+{
+    return slice_of(tx->bytes + b->at + b->resource_size, b->payload_size);
 }
 
 void tx_content(const assent_tx *tx, const struct request *request, struct msg_branch *branches,
@@ -263,10 +355,11 @@ void tx_content(const assent_tx *tx, const struct request *request, struct msg_b
         const struct branch *last = &tx->branches[tx->branch_count - 1];
         ret->u.enlist = (struct msg_enlist){
             .gtid = tx->gtid,
-            .protocol = PROTOCOL_2PC,
+            .protocol = tx->protocol,
             .timeout_ms = tx->timeout_ms,
             .branch = (uint16_t)(tx->branch_count - 1),
             .resource = branch_resource(tx, last),
+            .payload = branch_payload(tx, last),
         };
         return;
     }
@@ -276,13 +369,14 @@ void tx_content(const assent_tx *tx, const struct request *request, struct msg_b
             .branch = (uint16_t)i,
             .kind = b->kind,
             .resource = branch_resource(tx, b),
-            .payload = slice_of(tx->bytes + b->at + b->resource_size, b->payload_size),
+            .payload = b->kind == BRANCH_ENLISTED ? slice_of(NULL, 0) : branch_payload(tx, b),
+            .plan = b->plan,
         };
     }
     ret->u.submit = (struct msg_submit){
         .gtid = tx->gtid,
-        .protocol = PROTOCOL_2PC,
-        .flags = tx->wait_done ? SUBMIT_WAIT_DONE : 0,
+        .protocol = tx->protocol,
+        .flags = tx->flags,
         .timeout_ms = tx->timeout_ms,
         .branch_count = (uint16_t)tx->branch_count,
         .branches = branches,
@@ -297,10 +391,11 @@ static void tx_request(assent_tx *tx, enum ask_kind kind, uint64_t wait_ms)
     tx->request.deadline_ms = shell_now().mono_ms + wait_ms;
 }
 
-int assent_enlist(assent_tx *tx, const char *resource, uint16_t *ret_branch, assent_error *error)
+static int tx_enlist(assent_tx *tx, struct slice resource, struct slice payload,
+                     uint16_t *ret_branch, assent_error *error)
 {
     uint32_t bytes = tx->byte_count;
-    int code = tx_add(tx, BRANCH_ENLISTED, slice_text(resource), slice_of(NULL, 0), error);
+    int code = tx_add(tx, BRANCH_ENLISTED, resource, payload, error);
     if (code != ASSENT_OK)
         return code;
     tx_request(tx, ASK_ENLIST, tx->client->answer_timeout_ms);
@@ -321,6 +416,20 @@ int assent_enlist(assent_tx *tx, const char *resource, uint16_t *ret_branch, ass
     return code;
 }
 
+int assent_enlist(assent_tx *tx, const char *resource, uint16_t *ret_branch, assent_error *error)
+{
+    return tx_enlist(tx, slice_text(resource), slice_of(NULL, 0), ret_branch, error);
+}
+
+int assent_enlist_with(assent_tx *tx, const char *resource, const void *payload, size_t size,
+                       uint16_t *ret_branch, assent_error *error)
+{
+    if (tx->protocol != PROTOCOL_TCC)
+        return error_set(error, ASSENT_INVALID,
+                         "only a tcc transaction is enlisted in with content");
+    return tx_enlist(tx, slice_text(resource), slice_of(payload, size), ret_branch, error);
+}
+
 // ---- ending ----
 
 static bool outcome_open(int code)
@@ -329,19 +438,21 @@ static bool outcome_open(int code)
 }
 
 // PHASE_ASKED, or the reason why not.
-static int commit_begin(assent_tx *tx, assent_error *error)
+static int commit_begin(assent_tx *tx, unsigned flags, assent_error *error)
 {
     enum phase phase = atomic_load(&tx->phase);
     if (phase == PHASE_DOOMED)
         return error_set(error, ASSENT_STATE,
                          "%s can only be rolled back: an enlist was not answered", tx->gtid_text);
-    if (phase != PHASE_OPEN && phase != PHASE_UNKNOWN)
+    if (phase != PHASE_OPEN && phase != PHASE_PREPARED && phase != PHASE_UNKNOWN)
         return error_set(error, ASSENT_STATE, "%s was committed or rolled back already",
                          tx->gtid_text);
     if (tx->branch_count == 0)
         return error_set(error, ASSENT_INVALID, "%s has no branches to commit", tx->gtid_text);
     uint64_t timeout_ms = tx->timeout_ms ? tx->timeout_ms : DEFAULT_TIMEOUT_MS;
-    tx_request(tx, ASK_SUBMIT, timeout_ms + tx->client->answer_timeout_ms);
+    bool outcome = !(flags & (SUBMIT_ACCEPT | SUBMIT_HOLD)); // is waited for
+    tx->flags = (uint8_t)(flags | (outcome && tx->wait_done ? SUBMIT_WAIT_DONE : 0));
+    tx_request(tx, ASK_SUBMIT, (outcome ? timeout_ms : 0) + tx->client->answer_timeout_ms);
     atomic_store(&tx->phase, PHASE_ASKED);
     return ASSENT_OK;
 }
@@ -359,11 +470,44 @@ static void commit_end(assent_tx *tx, int code, const assent_result *result, enu
 int assent_commit(assent_tx *tx, assent_result *ret, assent_error *error)
 {
     enum phase before = atomic_load(&tx->phase);
-    int code = commit_begin(tx, error);
+    int code = commit_begin(tx, 0, error);
     if (code != ASSENT_OK)
         return code;
     code = request_run(tx->client, &tx->request, ret, error);
     commit_end(tx, code, &tx->request.result, before);
+    return code;
+}
+
+int assent_submit(assent_tx *tx, assent_error *error)
+{
+    if (!protocol_admitted(tx->protocol))
+        return error_set(error, ASSENT_INVALID, "two-phase commit is waited for: assent_commit");
+    enum phase before = atomic_load(&tx->phase);
+    int code = commit_begin(tx, SUBMIT_ACCEPT, error);
+    if (code != ASSENT_OK)
+        return code;
+    code = request_run(tx->client, &tx->request, NULL, error);
+    commit_end(tx, code, &tx->request.result, before);
+    return code;
+}
+
+int assent_prepare(assent_tx *tx, assent_error *error)
+{
+    enum phase before = atomic_load(&tx->phase);
+    if (tx->protocol != PROTOCOL_MESSAGE || (before != PHASE_OPEN && before != PHASE_PREPARED))
+        return error_set(error, ASSENT_STATE, "only a message that was not submitted is prepared");
+    int code = commit_begin(tx, SUBMIT_HOLD, error);
+    if (code != ASSENT_OK)
+        return code;
+    code = request_run(tx->client, &tx->request, NULL, error);
+    enum assent_outcome outcome = tx->request.result.outcome;
+    if (code == ASSENT_OK && outcome != ASSENT_IN_PROGRESS) {
+        atomic_store(&tx->phase, PHASE_ENDED);
+        return error_set(error, ASSENT_STATE, "%s has ended already: %s", tx->gtid_text,
+                         assent_outcome_text(outcome));
+    }
+    // Whether it was heard or not: the same may be asked for again, or sent, or dropped.
+    atomic_store(&tx->phase, code == ASSENT_OK || outcome_open(code) ? PHASE_PREPARED : before);
     return code;
 }
 
@@ -376,7 +520,7 @@ void tx_answered(assent_tx *tx)
 int assent_commit_async(assent_tx *tx, assent_done *done, void *arg, assent_error *error)
 {
     enum phase before = atomic_load(&tx->phase);
-    int code = commit_begin(tx, error);
+    int code = commit_begin(tx, 0, error);
     if (code != ASSENT_OK)
         return code;
     tx->request.done = done;

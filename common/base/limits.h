@@ -6,14 +6,17 @@
 
 enum {
     LIMIT_GTID_BYTES = 64,
-    LIMIT_NAME_BYTES = 64,       // resources, principals, clients
-    LIMIT_REASON_BYTES = 160,    // text that comes with an abort or a no
-    LIMIT_WHO_BYTES = 128,       // the operator that forced a heuristic
-    LIMIT_WHY_BYTES = 256,       // an operator's explanation of a heuristic
-    LIMIT_BRANCHES = 64,         // per transaction
-    LIMIT_WAITERS = 8,           // clients waiting for the outcome of one transaction
-    LIMIT_PAYLOAD_BYTES = 65536, // carried to one branch
-    LIMIT_FRAME_BYTES = 4 << 20, // one ZeroMQ message, any number of protocol messages
+    LIMIT_NAME_BYTES = 64,           // resources, principals, clients
+    LIMIT_REASON_BYTES = 160,        // text that comes with an abort or a no
+    LIMIT_WHO_BYTES = 128,           // the operator that forced a heuristic
+    LIMIT_WHY_BYTES = 256,           // an operator's explanation of a heuristic
+    LIMIT_BRANCHES = 64,             // per transaction
+    LIMIT_WAITERS = 8,               // clients waiting for the outcome of one transaction
+    LIMIT_PAYLOAD_BYTES = 65536,     // carried to one branch
+    LIMIT_RESULT_BYTES = 512,        // of one action of a saga
+    LIMIT_BARRIER_PREFIX_BYTES = 64, // in front of the keys of a barrier in LevelDB
+    LIMIT_ADMITTED_BYTES = 96 << 10, // payloads of a transaction that is admitted durably, together
+    LIMIT_FRAME_BYTES = 4 << 20,     // one ZeroMQ message, any number of protocol messages
     LIMIT_FRAME_MESSAGES = 4096,
     LIMIT_ADMIN_BYTES = 1 << 20,  // one administrative request or answer
     LIMIT_TRANSACTIONS = 1 << 20, // in flight at one coordinator

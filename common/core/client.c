@@ -164,6 +164,8 @@ static void client_receive(struct client *c, const struct event *event)
     case MSG_DONE:
     case MSG_INQUIRE:
     case MSG_STANDING:
+    case MSG_EXTEND:
+    case MSG_EXTENDED:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY: break; // not for clients; being heard from is all they tell
     }
@@ -233,6 +235,7 @@ void client_step(struct client *c, const struct event *event, struct effects *fx
     case EVENT_GIVE_UP: ask_give_up(c, event->u.give_up); break;
     case EVENT_RECOVERED:
     case EVENT_FOUND:
+    case EVENT_EXTEND:
     case EVENT_WRITTEN:
     case EVENT_LOOKED_UP:
     case EVENT_CALLED:

@@ -189,6 +189,7 @@ static void ask_fill(struct ask *ask, const struct event_ask *what)
         ask->msg.type = MSG_ENLIST;
         ask->msg.u.enlist = what->u.enlist;
         ask->msg.u.enlist.resource = put_bytes(&behind, what->u.enlist.resource);
+        ask->msg.u.enlist.payload = put_bytes(&behind, what->u.enlist.payload);
         break;
     case ASK_CANCEL:
     case ASK_STATUS:
@@ -200,8 +201,9 @@ static void ask_fill(struct ask *ask, const struct event_ask *what)
 
 static struct ask *ask_new(struct client *c, const struct event_ask *what)
 {
+    const struct msg_enlist *enlist = &what->u.enlist;
     size_t extra = what->kind == ASK_SUBMIT   ? submit_bytes(&what->u.submit)
-                   : what->kind == ASK_ENLIST ? what->u.enlist.resource.size
+                   : what->kind == ASK_ENLIST ? enlist->resource.size + enlist->payload.size
                                               : 0;
     if (!heap_reserve(&c->timers, c->ask_count + 1))
         return NULL;
@@ -328,8 +330,12 @@ void ask_resend_all(struct client *c)
 
 static bool branch_equal(const struct msg_branch *a, const struct msg_branch *b)
 {
+    const struct branch_plan *p = &a->plan, *q = &b->plan;
     return a->branch == b->branch && a->kind == b->kind && slice_equal(a->resource, b->resource) &&
-           slice_equal(a->payload, b->payload);
+           slice_equal(a->payload, b->payload) && p->after == q->after && p->flags == q->flags &&
+           p->attempts == q->attempts && p->timeout_ms == q->timeout_ms &&
+           p->backoff_ms == q->backoff_ms && p->backoff_max_ms == q->backoff_max_ms &&
+           p->delay_ms == q->delay_ms;
 }
 
 // Is this another content under the gtid and kind of a request in flight?
@@ -346,7 +352,8 @@ static bool conflicts(const struct ask *head, const struct event_ask *what)
     }
     for (; what->kind == ASK_ENLIST && head; head = head->next) {
         const struct msg_enlist *a = &head->msg.u.enlist, *b = &what->u.enlist;
-        if (a->branch == b->branch && !slice_equal(a->resource, b->resource))
+        if (a->branch == b->branch &&
+            !(slice_equal(a->resource, b->resource) && slice_equal(a->payload, b->payload)))
             return true;
     }
     return false;
@@ -424,9 +431,10 @@ static void ask_hold(struct ask *ask, const struct msg_result *result)
 static void ask_answer(struct client *c, struct ask *ask, const struct msg_result *result)
 {
     bool decided = result->outcome == OUTCOME_COMMITTED || result->outcome == OUTCOME_ABORTED;
-    bool waits_for_end =
-        ask->kind == ASK_SUBMIT && (ask->msg.u.submit.flags & SUBMIT_WAIT_DONE) != 0;
-    if (ask->kind != ASK_STATUS && result->outcome == OUTCOME_NONE) {
+    unsigned flags = ask->kind == ASK_SUBMIT ? ask->msg.u.submit.flags : 0;
+    bool waits_for_end = flags & SUBMIT_WAIT_DONE;
+    bool waits_for_outcome = ask->kind != ASK_STATUS && !(flags & (SUBMIT_ACCEPT | SUBMIT_HOLD));
+    if (waits_for_outcome && result->outcome == OUTCOME_NONE) {
         ask->uncertain = true; // it is running
         ask_pause(c, ask, c->config.retry_max_ms, 0);
     } else if (waits_for_end && decided && !result->finished && !MUTANT(END_NOT_AWAITED)) {

@@ -21,6 +21,7 @@ void coordinator_config_defaults(struct coordinator_config *config)
         .payload_bytes_max = LIMIT_PAYLOAD_BYTES,
         .peers_max = LIMIT_PEERS,
         .lease_gtids = 1024,
+        .check_back_ms = 10000,
     };
 }
 
@@ -184,7 +185,9 @@ static struct branch *coord_branch_of(struct coordinator *c, const struct sessio
                                       const struct gtid *gtid, uint64_t attempt, unsigned number)
 {
     struct tx *tx = tx_find(c, gtid);
-    bool same = tx && (tx->attempt == attempt || MUTANT(VOTE_OF_ANY_RUN));
+    bool admitted =
+        tx && protocol_admitted(tx->protocol); // its branches have attempts of their own
+    bool same = tx && (admitted || tx->attempt == attempt || MUTANT(VOTE_OF_ANY_RUN));
     if (!same || tx->state == TX_LOOKING) {
         c->stats.stale++;
         return NULL;
@@ -192,6 +195,10 @@ static struct branch *coord_branch_of(struct coordinator *c, const struct sessio
     struct branch *b = tx_branch(tx, number);
     if (!b || !s->resource || b->resource != s->resource) {
         c->stats.spoofed++;
+        return NULL;
+    }
+    if (admitted && b->attempt != attempt) {
+        c->stats.stale++;
         return NULL;
     }
     s->resource->unanswered = 0;
@@ -209,7 +216,7 @@ static void coord_from_participant(struct coordinator *c, struct session *s, con
         b = coord_branch_of(c, s, &msg->u.done.gtid, msg->u.done.attempt, msg->u.done.branch);
         if (b)
             drive_done(c, b, &msg->u.done);
-    } else {
+    } else if (msg->type == MSG_INQUIRE) {
         inquire(c, s, &msg->u.inquire);
     }
 }
@@ -240,6 +247,7 @@ static unsigned coord_roles(enum msg_type type)
     case MSG_CANCEL: return 1u << ROLE_CLIENT;
     case MSG_VOTE:
     case MSG_DONE:
+    case MSG_EXTEND:
     case MSG_INQUIRE: return 1u << ROLE_PARTICIPANT;
     case MSG_HELLO:
     case MSG_WELCOME:
@@ -251,6 +259,7 @@ static unsigned coord_roles(enum msg_type type)
     case MSG_COMMIT:
     case MSG_ROLLBACK:
     case MSG_STANDING:
+    case MSG_EXTENDED:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY: return 0;
     }
@@ -318,7 +327,9 @@ static void coord_looked_up(struct coordinator *c, const struct event *event)
 
 static void coord_tx_timeout(struct coordinator *c, struct tx *tx)
 {
-    if (tx->state == TX_ACTIVE)
+    if (tx->state == TX_ACTIVE && tx->protocol == PROTOCOL_MESSAGE)
+        message_check_back(c, tx);
+    else if (tx->state == TX_ADMITTING || tx->state == TX_ACTIVE)
         decide_abort(c, tx, REASON_TIMEOUT, BRANCH_NONE,
                      slice_text("the application did not commit in time"));
     else
@@ -334,6 +345,8 @@ static void coord_tick(struct coordinator *c)
             session_silent(c, container_of(timer, struct session, silent));
         else if (timer->kind == TIMER_RESOURCE)
             resend_due(c, container_of(timer, struct resource, resend));
+        else if (timer->kind == TIMER_BRANCH)
+            plan_timer(c, container_of(timer, struct planned, timer)->branch);
         else
             coord_tx_timeout(c, container_of(timer, struct tx, deadline));
     }
@@ -345,7 +358,7 @@ static void coord_begin_drain(struct coordinator *c)
     void *value;
     for (size_t cursor = 0; map_next(&c->txs, &cursor, &value);) {
         struct tx *tx = value;
-        if (tx->state == TX_ACTIVE)
+        if (tx->state == TX_ACTIVE && tx->protocol != PROTOCOL_MESSAGE)
             decide_abort(c, tx, REASON_SHUTDOWN, BRANCH_NONE,
                          slice_text("the coordinator is shutting down"));
     }
@@ -378,6 +391,7 @@ void coordinator_step(struct coordinator *c, const struct event *event, struct e
     case EVENT_CALLED:
     case EVENT_WORKING:
     case EVENT_ASK:
+    case EVENT_EXTEND:
     case EVENT_GIVE_UP: CHECK(!"an event for a coordinator"); break;
     }
     coord_tick(c);
@@ -401,7 +415,7 @@ void coordinator_header(const struct coordinator *c, peer_t peer, struct frame_h
         const struct list *first = s->resource->fence.next;
         fence = list_empty(&s->resource->fence) || MUTANT(FENCE_HIGH)
                     ? c->attempt_next
-                    : container_of(first, struct branch, fence)->tx->attempt;
+                    : container_of(first, struct branch, fence)->attempt;
     }
     *ret = (struct frame_header){
         .version = WIRE_VERSION,
@@ -426,7 +440,9 @@ bool coordinator_drained(const struct coordinator *c)
     void *value;
     for (size_t cursor = 0; map_next(&c->txs, &cursor, &value);) {
         const struct tx *tx = value;
-        if (tx->state < TX_DELEGATED || tx->writing)
+        // Sagas and messages are gone on with after the next start.
+        bool lasting = tx->admitted && tx->protocol != PROTOCOL_TCC && tx->state != TX_DECIDING;
+        if ((tx->state < TX_DELEGATED && !lasting) || tx->writing)
             return false;
     }
     return true;

@@ -29,6 +29,17 @@ struct coordinator_config {
     uint32_t peer_silent_ms; // a peer that says nothing for so long counts as gone
     uint32_t transactions_max, branches_max, payload_bytes_max, peers_max;
     uint32_t lease_gtids;
+    uint32_t
+        check_back_ms; // a message whose application says nothing: ask its sender after so long
+    // Who subscribes to the topics of messages. Borrowed until the next coordinator_configure.
+    const struct coordinator_topic *topics;
+    size_t topic_count;
+};
+
+struct coordinator_topic {
+    const char *name;
+    const char *const *consumers; // resources
+    size_t consumer_count;
 };
 
 // Sane values for all but id, incarnation, seed and log_seq.
@@ -65,7 +76,8 @@ void coordinator_stats(const struct coordinator *self, struct coordinator_stats 
 
 enum tx_state {
     TX_LOOKING = 0, // reading the register first
-    TX_ACTIVE,      // the application works at enlisted branches
+    TX_ADMITTING,   // admitted protocols: what is to be done is on its way to the disk
+    TX_ACTIVE,      // the application works at enlisted branches, or is to send its message
     TX_PREPARING,
     TX_DECIDING,   // the decision is on its way to the disk
     TX_DELEGATING, // one branch alone: that it will decide is on its way to the disk
@@ -78,6 +90,7 @@ enum tx_state {
 enum tx_branch_state {
     BRANCH_ACTIVE = 0, // enlisted, or a call not sent yet
     BRANCH_PREPARING,
+    BRANCH_PAUSED,     // a step or delivery that is asked for later, perhaps again
     BRANCH_PREPARED,   // voted yes
     BRANCH_COMMITTING, // told to commit
     BRANCH_ABORTING,   // told to roll back
@@ -97,7 +110,9 @@ struct tx_view {
         uint64_t since_ms;     // wall clock
         uint64_t retry_due_ms; // monotonic; 0: no retry planned
         uint32_t tries;
-        bool connected; // its participant is
+        uint32_t failures;    // attempts of a step or delivery that failed
+        struct slice trouble; // why the last one did
+        bool connected;       // its participant is
     } branches[LIMIT_BRANCHES];
     struct record_branch record_branches[LIMIT_BRANCHES];
 };

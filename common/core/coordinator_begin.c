@@ -13,6 +13,13 @@ static void digest_add(uint64_t digest[2], struct slice part)
     digest[1] = map_hash(backward, part);
 }
 
+static void digest_plan(uint64_t digest[2], const struct branch_plan *plan)
+{
+    uint64_t words[] = {plan->after,      plan->flags,          plan->attempts, plan->timeout_ms,
+                        plan->backoff_ms, plan->backoff_max_ms, plan->delay_ms};
+    digest_add(digest, slice_of(words, sizeof words));
+}
+
 static void digest_submit(const struct msg_submit *submit, uint8_t ret[DIGEST_BYTES])
 {
     uint64_t digest[2] = {submit->protocol, submit->branch_count};
@@ -22,6 +29,8 @@ static void digest_submit(const struct msg_submit *submit, uint8_t ret[DIGEST_BY
         digest_add(digest, slice_of(head, sizeof head));
         digest_add(digest, b->resource);
         digest_add(digest, b->payload);
+        if (b->kind == BRANCH_STEP || b->kind == BRANCH_CONSUMER || b->kind == BRANCH_TOPIC)
+            digest_plan(digest, &b->plan);
     }
     for (int i = 0; i < DIGEST_BYTES; i++)
         ret[i] = (uint8_t)(digest[i / 8] >> i % 8 * 8);
@@ -46,6 +55,17 @@ static bool begin_owns(const struct session *s, const struct tx *tx)
     return slice_equal(tx->owner, slice_text(s->principal));
 }
 
+// A saga may take as long as it takes, unless it says otherwise; of a message it is the time until
+// its sender is asked.
+static void begin_timeout(struct coordinator *c, struct tx *tx, uint32_t timeout_ms)
+{
+    if (!timeout_ms && tx->protocol != PROTOCOL_SAGA)
+        timeout_ms = tx->protocol == PROTOCOL_MESSAGE ? c->config.check_back_ms
+                                                      : c->config.timeout_default_ms;
+    tx->timeout_ms = timeout_ms < c->config.timeout_max_ms ? timeout_ms : c->config.timeout_max_ms;
+    tx->timeout_due_ms = tx->timeout_ms ? c->now.mono_ms + tx->timeout_ms : UINT64_MAX;
+}
+
 // A new transaction in memory, its register not read yet. NULL: refused, and said so.
 static struct tx *begin_admit(struct coordinator *c, struct session *s, enum msg_type about,
                               const struct gtid *gtid, uint8_t protocol, uint32_t timeout_ms)
@@ -54,7 +74,7 @@ static struct tx *begin_admit(struct coordinator *c, struct session *s, enum msg
         coord_refuse(c, s->id, about, gtid, ASSENT_CLOSED, "the coordinator is shutting down");
         return NULL;
     }
-    if (protocol != PROTOCOL_2PC) {
+    if (protocol != PROTOCOL_2PC && !protocol_admitted(protocol)) {
         coord_refuse(c, s->id, about, gtid, ASSENT_INVALID, "protocol %u is not known", protocol);
         return NULL;
     }
@@ -68,10 +88,8 @@ static struct tx *begin_admit(struct coordinator *c, struct session *s, enum msg
         coord_refuse(c, s->id, about, gtid, ASSENT_BUSY, "out of memory");
         return NULL;
     }
-    tx->timeout_ms = timeout_ms ? timeout_ms : c->config.timeout_default_ms;
-    if (tx->timeout_ms > c->config.timeout_max_ms)
-        tx->timeout_ms = c->config.timeout_max_ms;
-    tx->timeout_due_ms = c->now.mono_ms + tx->timeout_ms;
+    tx->protocol = protocol;
+    begin_timeout(c, tx, timeout_ms);
     return tx;
 }
 
@@ -110,6 +128,7 @@ static bool submit_valid(struct coordinator *c, struct session *s, const struct 
                      c->config.branches_max);
         return false;
     }
+    size_t bytes = 0;
     for (unsigned i = 0; i < submit->branch_count; i++) {
         if (submit->branches[i].payload.size > c->config.payload_bytes_max) {
             coord_refuse(c, s->id, MSG_SUBMIT, &submit->gtid, ASSENT_LIMIT,
@@ -117,25 +136,57 @@ static bool submit_valid(struct coordinator *c, struct session *s, const struct 
                          submit->branches[i].payload.size, c->config.payload_bytes_max);
             return false;
         }
+        bytes += submit->branches[i].payload.size;
     }
-    return true;
+    if (protocol_admitted(submit->protocol) && bytes > LIMIT_ADMITTED_BYTES) {
+        coord_refuse(c, s->id, MSG_SUBMIT, &submit->gtid, ASSENT_LIMIT,
+                     "payloads of %zu bytes together; at most %d are allowed in a %s", bytes,
+                     LIMIT_ADMITTED_BYTES, protocol_name((enum protocol)submit->protocol));
+        return false;
+    }
+    const char *why = NULL;
+    if (submit->protocol == PROTOCOL_SAGA && !saga_sound(submit, &why)) {
+        coord_refuse(c, s->id, MSG_SUBMIT, &submit->gtid, ASSENT_INVALID, "%s", why);
+        return false;
+    }
+    return submit->protocol != PROTOCOL_MESSAGE || message_valid(c, s, submit);
+}
+
+// The branches of a message are numbered anew, because topics stand for several.
+static bool submit_take_branch(struct coordinator *c, struct tx *tx, const struct msg_branch *from,
+                               uint8_t kind, struct slice resource)
+{
+    unsigned number = tx->protocol == PROTOCOL_MESSAGE ? tx->branch_count : from->branch;
+    struct branch *b = tx_add_branch(c, tx, number, kind, resource);
+    if (!b)
+        return false;
+    b->payload = tx_copy(tx, from->payload);
+    bool planned = kind != BRANCH_CALL && kind != BRANCH_ENLISTED;
+    return b->payload.size == from->payload.size && (!planned || plan_branch(c, b, &from->plan));
+}
+
+static bool submit_take_topic(struct coordinator *c, struct tx *tx, const struct msg_branch *from)
+{
+    const struct coordinator_topic *topic = message_topic(c, from->resource);
+    bool taken = topic != NULL;
+    for (size_t i = 0; taken && i < topic->consumer_count; i++)
+        taken = submit_take_branch(c, tx, from, BRANCH_CONSUMER, slice_text(topic->consumers[i]));
+    return taken;
 }
 
 // Takes over the branches of a SUBMIT, next to those that were enlisted. False: out of memory.
 static bool submit_take(struct coordinator *c, struct tx *tx, const struct msg_submit *submit)
 {
-    tx->submitted = true;
+    tx->submitted = !(submit->flags & SUBMIT_HOLD);
     tx->wait_done = submit->flags & SUBMIT_WAIT_DONE;
     digest_submit(submit, tx->digest);
     for (unsigned i = 0; i < submit->branch_count; i++) {
         const struct msg_branch *from = &submit->branches[i];
-        struct branch *b = tx_branch(tx, from->branch);
-        if (!b)
-            b = tx_add_branch(c, tx, from->branch, from->kind, from->resource);
-        if (!b)
-            return false;
-        b->payload = tx_copy(tx, from->payload);
-        if (b->payload.size != from->payload.size)
+        if (tx_branch(tx, from->branch) && tx->protocol != PROTOCOL_MESSAGE)
+            continue; // enlisted
+        if (from->kind == BRANCH_TOPIC
+                ? !submit_take_topic(c, tx, from)
+                : !submit_take_branch(c, tx, from, from->kind, from->resource))
             return false;
     }
     return true;
@@ -165,32 +216,75 @@ static void begin_wait(struct coordinator *c, struct session *s, struct tx *tx, 
         coord_answer_waiters(c, tx);
 }
 
+// The same for a SUBMIT, which may only want to hear that it is admitted.
+static bool submit_add_waiter(struct coordinator *c, struct session *s, struct tx *tx,
+                              const struct msg_submit *submit)
+{
+    struct waiter *w = tx_add_waiter(c, tx, s->id, MSG_SUBMIT);
+    if (w)
+        w->accept = submit->flags & (SUBMIT_ACCEPT | SUBMIT_HOLD);
+    return w;
+}
+
+static void submit_wait(struct coordinator *c, struct session *s, struct tx *tx,
+                        const struct msg_submit *submit)
+{
+    if (!submit_add_waiter(c, s, tx, submit))
+        coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_BUSY,
+                     "too many wait for this outcome");
+    else if (tx->state != TX_LOOKING)
+        coord_answer_waiters(c, tx);
+}
+
+// A message that was prepared: prepared again, or to be sent now.
+static void submit_held(struct coordinator *c, struct session *s, struct tx *tx,
+                        const struct msg_submit *submit)
+{
+    bool now = !(submit->flags & SUBMIT_HOLD) && !tx->submitted;
+    bool ready = tx->state == TX_ACTIVE || tx->state == TX_PREPARING;
+    submit_wait(c, s, tx, submit);
+    if (!now)
+        return;
+    tx->submitted = true;
+    tx->wait_done = submit->flags & SUBMIT_WAIT_DONE;
+    if (ready)
+        decide_commit(c, tx);
+}
+
 static void submit_again(struct coordinator *c, struct session *s, struct tx *tx,
                          const struct msg_submit *submit)
 {
+    unsigned enlisted = tx->branch_count;
     uint8_t digest[DIGEST_BYTES];
     digest_submit(submit, digest);
     if (!begin_owns(s, tx)) {
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_DENIED,
                      "another client's transaction");
-    } else if (tx->submitted && memcmp(digest, tx->digest, DIGEST_BYTES) != 0 &&
-               !MUTANT(CONTENT_IGNORED)) {
+    } else if (tx->protocol != submit->protocol) {
+        coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_CONFLICT, "this gtid was begun as %s",
+                     protocol_name((enum protocol)tx->protocol));
+    } else if ((tx->submitted || tx->protocol == PROTOCOL_MESSAGE) &&
+               memcmp(digest, tx->digest, DIGEST_BYTES) != 0 && !MUTANT(CONTENT_IGNORED)) {
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_CONFLICT,
                      "this gtid was submitted with other content");
+    } else if (tx->protocol == PROTOCOL_MESSAGE) {
+        submit_held(c, s, tx, submit);
     } else if (tx->submitted || tx->state > TX_ACTIVE) {
-        begin_wait(c, s, tx, MSG_SUBMIT);
-    } else if (tx->state == TX_LOOKING) {
+        submit_wait(c, s, tx, submit);
+    } else if (tx->state == TX_LOOKING || tx->state == TX_ADMITTING) {
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_BUSY,
                      "its first branch is being enlisted");
     } else if (!submit_covers(tx, submit)) {
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_CONFLICT,
                      "the branches do not match those that were enlisted");
-    } else if (!submit_take(c, tx, submit) || !tx_add_waiter(c, tx, s->id, MSG_SUBMIT)) {
+    } else if (!submit_take(c, tx, submit) || !submit_add_waiter(c, s, tx, submit)) {
         decide_abort(c, tx, REASON_SHUTDOWN, BRANCH_NONE,
                      slice_text("the coordinator is out of memory"));
         begin_wait(c, s, tx, MSG_SUBMIT);
+    } else if (tx->admitted && tx->branch_count > enlisted) {
+        admit(c, tx); // calls came with the SUBMIT
     } else {
-        prepare_begin(c, tx);
+        begin_on(c, tx);
     }
 }
 
@@ -206,7 +300,7 @@ void begin_submit(struct coordinator *c, struct session *s, const struct msg_sub
     tx = begin_admit(c, s, MSG_SUBMIT, &submit->gtid, submit->protocol, submit->timeout_ms);
     if (!tx)
         return;
-    if (!submit_take(c, tx, submit) || !tx_add_waiter(c, tx, s->id, MSG_SUBMIT))
+    if (!submit_take(c, tx, submit) || !submit_add_waiter(c, s, tx, submit))
         begin_no_memory(c, s, tx, MSG_SUBMIT);
     else
         begin_look(c, s, tx, MSG_SUBMIT);
@@ -218,6 +312,15 @@ static void send_enlisted(struct coordinator *c, peer_t peer, const struct tx *t
 {
     coord_send(c, peer, MSG_ENLISTED)->u.enlisted =
         (struct msg_enlisted){.request = c->request, .gtid = tx->gtid, .branch = (uint16_t)branch};
+}
+
+static bool enlist_take(struct coordinator *c, struct tx *tx, const struct msg_enlist *enlist)
+{
+    struct branch *b = tx_add_branch(c, tx, enlist->branch, BRANCH_ENLISTED, enlist->resource);
+    if (!b)
+        return false;
+    b->payload = tx_copy(tx, enlist->payload);
+    return b->payload.size == enlist->payload.size;
 }
 
 static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx,
@@ -234,8 +337,19 @@ static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx
     } else if (tx->state > TX_ACTIVE) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_STATE, "the transaction is %s",
                      sm_name(&tx_table, tx->state));
-    } else if (!b && !tx_add_branch(c, tx, enlist->branch, BRANCH_ENLISTED, enlist->resource)) {
+    } else if (tx->protocol != enlist->protocol) {
+        coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_CONFLICT, "this gtid was begun as %s",
+                     protocol_name((enum protocol)tx->protocol));
+    } else if (!b && !admit_size(tx, enlist->payload.size)) {
+        coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_LIMIT,
+                     "payloads of at most %d bytes together are allowed in a %s",
+                     LIMIT_ADMITTED_BYTES, protocol_name((enum protocol)tx->protocol));
+    } else if (!b && !enlist_take(c, tx, enlist)) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_BUSY, "out of memory");
+    } else if (tx->admitted && (!b || tx->state == TX_ADMITTING)) {
+        begin_wait(c, s, tx, MSG_ENLIST);
+        if (!b)
+            admit(c, tx);
     } else if (tx->state == TX_LOOKING) {
         begin_wait(c, s, tx, MSG_ENLIST);
     } else {
@@ -266,8 +380,7 @@ void begin_enlist(struct coordinator *c, struct session *s, const struct msg_enl
     tx = begin_admit(c, s, MSG_ENLIST, &enlist->gtid, enlist->protocol, enlist->timeout_ms);
     if (!tx)
         return;
-    if (!tx_add_branch(c, tx, enlist->branch, BRANCH_ENLISTED, enlist->resource) ||
-        !tx_add_waiter(c, tx, s->id, MSG_ENLIST))
+    if (!enlist_take(c, tx, enlist) || !tx_add_waiter(c, tx, s->id, MSG_ENLIST))
         begin_no_memory(c, s, tx, MSG_ENLIST);
     else
         begin_look(c, s, tx, MSG_ENLIST);
@@ -314,7 +427,7 @@ void begin_cancel(struct coordinator *c, struct session *s, const struct gtid *g
     }
     if (tx->state == TX_LOOKING)
         tx->cancelled = true;
-    else if (tx->state == TX_ACTIVE || tx->state == TX_PREPARING)
+    else if (tx->state == TX_ADMITTING || tx->state == TX_ACTIVE || tx->state == TX_PREPARING)
         decide_abort(c, tx, REASON_CANCELLED, BRANCH_NONE,
                      slice_text("the application rolled back"));
     else
@@ -336,6 +449,26 @@ void begin_status(struct coordinator *c, struct session *s, const struct gtid *g
 
 // ---- after the register was read ----
 
+// Those who wait for less than the outcome.
+static void begin_answer_early(struct coordinator *c, struct tx *tx)
+{
+    struct waiter *kept = NULL;
+    for (struct waiter *w = tx->waiters, *next; w; w = next) {
+        next = w->next;
+        c->request = w->request;
+        if (w->about == MSG_ENLIST) {
+            for (const struct branch *b = tx->branches; b; b = b->next)
+                send_enlisted(c, w->peer, tx, b->number);
+        } else if (w->about == MSG_STATUS || (w->accept && tx->admitted)) {
+            coord_result_of_tx(c, w->peer, w->about, tx);
+        } else {
+            w->next = kept;
+            kept = w;
+        }
+    }
+    tx->waiters = kept;
+}
+
 // Nothing stands under the gtid: the transaction runs.
 void begin_go(struct coordinator *c, struct tx *tx)
 {
@@ -345,26 +478,29 @@ void begin_go(struct coordinator *c, struct tx *tx)
                      slice_text("the application rolled back"));
         return;
     }
-    struct waiter *kept = NULL;
-    for (struct waiter *w = tx->waiters, *next; w; w = next) {
-        next = w->next;
-        c->request = w->request;
-        if (w->about == MSG_ENLIST) {
-            for (const struct branch *b = tx->branches; b; b = b->next)
-                send_enlisted(c, w->peer, tx, b->number);
-        } else if (w->about == MSG_STATUS) {
-            coord_result_of_tx(c, w->peer, MSG_STATUS, tx);
-        } else {
-            w->next = kept;
-            kept = w;
-        }
-    }
-    tx->waiters = kept;
-    if (tx->submitted) {
-        prepare_begin(c, tx);
-    } else {
+    bool sent_at_once = tx->protocol == PROTOCOL_MESSAGE && tx->submitted;
+    if (protocol_admitted(tx->protocol) && !sent_at_once)
+        admit(c, tx);
+    else
+        begin_on(c, tx);
+}
+
+// Nothing has to be waited for any more: the application goes on, or phase one begins.
+void begin_on(struct coordinator *c, struct tx *tx)
+{
+    begin_answer_early(c, tx);
+    if (!tx->submitted) {
         tx_move(tx, TX_ACTIVE);
         heap_arm(&c->timers, &tx->deadline.timer, tx->timeout_due_ms);
+    } else if (tx->protocol == PROTOCOL_MESSAGE) {
+        decide_commit(c, tx);
+    } else if (tx->protocol == PROTOCOL_SAGA) {
+        tx_move(tx, TX_PREPARING);
+        if (tx->timeout_ms)
+            heap_arm(&c->timers, &tx->deadline.timer, tx->timeout_due_ms);
+        saga_advance(c, tx);
+    } else {
+        prepare_begin(c, tx);
     }
 }
 

@@ -5,7 +5,7 @@
 
 struct record_branch record_branch_of(const struct branch *b)
 {
-    return (struct record_branch){
+    struct record_branch record = {
         .branch = b->number,
         .kind = b->kind,
         .vote = b->vote,
@@ -14,6 +14,15 @@ struct record_branch record_branch_of(const struct branch *b)
         .journal = b->journal,
         .resource = slice_text(b->resource->name),
     };
+    if (protocol_admitted(b->tx->protocol)) {
+        record.asked = b->prepare_sent || b->kind == BRANCH_ENLISTED;
+        record.payload = b->tx->ended_ms ? slice_of(NULL, 0) : b->payload;
+    }
+    if (b->planned) {
+        record.plan = b->planned->plan;
+        record.result = b->planned->result;
+    }
+    return record;
 }
 
 static const struct record_branch *record_branches(struct coordinator *c, const struct tx *tx)
@@ -42,6 +51,8 @@ void tx_record_of(const struct tx *tx, struct tx_record *ret)
         .ended_ms = tx->ended_ms,
         .owner = tx->owner,
         .reason_text = tx->reason_text,
+        .submitted = tx->submitted,
+        .timeout_ms = tx->timeout_ms,
         .branch_count = tx->branch_count,
     };
     memcpy(ret->digest, tx->digest, DIGEST_BYTES);
@@ -84,6 +95,8 @@ static void decide_leave_phase_one(struct coordinator *c, struct tx *tx, enum ou
 {
     heap_disarm(&c->timers, &tx->deadline.timer);
     for (struct branch *b = tx->branches; b; b = b->next) {
+        if (b->planned)
+            heap_disarm(&c->timers, &b->planned->timer.timer);
         resend_answered(c, b);
         list_remove(&b->fence);
     }
@@ -105,7 +118,8 @@ void decide_commit(struct coordinator *c, struct tx *tx)
 {
     decide_leave_phase_one(c, tx, OUTCOME_COMMITTED);
     tx_move(tx, TX_DECIDING);
-    bool all_read_only = tx->owing == 0;
+    bool all_read_only =
+        tx->owing == 0 && tx->protocol != PROTOCOL_SAGA && tx->protocol != PROTOCOL_MESSAGE;
     if (all_read_only)
         tx->ended_ms = c->stamp_ms;
     if (MUTANT(READ_ONLY_UNRECORDED) && all_read_only) {
@@ -123,11 +137,19 @@ void decide_commit(struct coordinator *c, struct tx *tx)
 void decide_abort(struct coordinator *c, struct tx *tx, enum abort_reason reason, unsigned branch,
                   struct slice text)
 {
-    decide_leave_phase_one(c, tx, OUTCOME_ABORTED);
+    if (tx->writing == WRITING_ADMISSION) { // then as soon as that is written
+        if (tx->doomed)
+            return;
+        tx->doomed = true;
+    } else {
+        decide_leave_phase_one(c, tx, OUTCOME_ABORTED);
+    }
     tx->reason = (uint8_t)reason;
     tx->reason_branch = (uint16_t)branch;
     tx->reason_text = tx_copy(tx, text);
-    if ((tx->own_gtid || MUTANT(ABORT_UNRECORDED)) && !tx->heuristic) {
+    if (tx->doomed)
+        return;
+    if ((tx->own_gtid || MUTANT(ABORT_UNRECORDED)) && !tx->heuristic && !tx->admitted) {
         // Presumed abort: a crash from here on leaves no record, and that means the same.
         tx_move(tx, TX_ABORTING);
         drive_begin(c, tx);
@@ -145,6 +167,7 @@ void decide_written(struct coordinator *c, struct tx *tx, const struct tx_record
     tx->writing = WRITING_NONE;
     switch (what) {
     case WRITING_NONE: CHECK(!"nothing was being written"); break;
+    case WRITING_ADMISSION: admit_written(c, tx); break;
     case WRITING_DELEGATION:
         if (stands)
             decide_stands(c, tx, stands);

@@ -10,20 +10,44 @@ bool drive_forced(const struct branch *b)
     return h && h->forced != OUTCOME_NONE && b->vote == VOTE_YES;
 }
 
+// Where the decision has this branch end. A step without a compensation is only told that it is
+// over.
+static bool drive_keeps(const struct branch *b)
+{
+    return b->planned && b->planned->plan.flags & STEP_KEPT;
+}
+
+static enum outcome drive_decided(const struct branch *b)
+{
+    return drive_keeps(b) ? OUTCOME_COMMITTED : (enum outcome)b->tx->outcome;
+}
+
 // Where this branch is to end: as was decided, or as an operator forced it.
 enum outcome drive_goal(const struct branch *b)
 {
-    return (enum outcome)(drive_forced(b) ? b->tx->heuristic->forced : b->tx->outcome);
+    return drive_forced(b) ? (enum outcome)b->tx->heuristic->forced : drive_decided(b);
 }
 
 // A participant that was never asked anything is owed nothing.
 static bool drive_needed(const struct branch *b)
 {
-    if (b->state == BRANCH_DONE)
+    if (b->state == BRANCH_DONE || b->kind == BRANCH_SENDER)
         return false;
     if (b->tx->outcome == OUTCOME_COMMITTED)
-        return b->state == BRANCH_PREPARED;
+        return b->state == BRANCH_PREPARED || b->planned;
     return b->prepare_sent || b->kind == BRANCH_ENLISTED || b->vote == VOTE_YES;
+}
+
+// What is to be done only after the decision is asked for like what came before it; what is to be
+// undone waits for its turn.
+static void drive_start(struct coordinator *c, struct branch *b)
+{
+    bool committed = b->tx->outcome == OUTCOME_COMMITTED;
+    if (b->kind == BRANCH_CONSUMER)
+        message_deliver(c, b);
+    else if (b->kind != BRANCH_STEP ||
+             (committed ? b->state == BRANCH_PREPARED : saga_may_compensate(b)))
+        drive_branch(c, b);
 }
 
 void drive_branch(struct coordinator *c, struct branch *b)
@@ -47,18 +71,27 @@ static void drive_count(struct coordinator *c, struct tx *tx)
     }
 }
 
+void drive_branches(struct coordinator *c, struct tx *tx)
+{
+    tx->owing = 0;
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        if (drive_needed(b))
+            tx->owing++;
+        else if (b->state != BRANCH_DONE)
+            branch_move(c, b, BRANCH_DONE);
+    }
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        if (b->state != BRANCH_DONE)
+            drive_start(c, b);
+    }
+    if (tx->protocol == PROTOCOL_SAGA && tx->outcome == OUTCOME_COMMITTED)
+        saga_advance(c, tx);
+}
+
 void drive_begin(struct coordinator *c, struct tx *tx)
 {
     drive_count(c, tx);
-    tx->owing = 0;
-    for (struct branch *b = tx->branches; b; b = b->next) {
-        if (drive_needed(b)) {
-            tx->owing++;
-            drive_branch(c, b);
-        } else if (b->state != BRANCH_DONE) {
-            branch_move(c, b, BRANCH_DONE);
-        }
-    }
+    drive_branches(c, tx);
     coord_answer_waiters(c, tx);
     if (tx->owing == 0 && tx->ended_ms) { // all read-only: the decision was the end record, too
         tx_move(tx, TX_ENDING);
@@ -68,19 +101,33 @@ void drive_begin(struct coordinator *c, struct tx *tx)
     drive_check_end(c, tx);
 }
 
+// Its participant may never have heard of it, or have forgotten.
+static void drive_content(const struct branch *b, struct msg_decide *decide)
+{
+    decide->flags |= DECIDE_CONTENT;
+    decide->protocol = b->tx->protocol;
+    decide->kind = b->kind;
+    decide->payload = b->payload;
+    if (b->planned)
+        decide->result = b->planned->result;
+}
+
 void drive_send(struct coordinator *c, struct branch *b)
 {
     const struct tx *tx = b->tx;
     // While an operator's word is on its way to the disk it is the decision that is repeated.
     bool forced = drive_forced(b) && tx->writing != WRITING_HEURISTIC;
     enum msg_type type = b->state == BRANCH_COMMITTING ? MSG_COMMIT : MSG_ROLLBACK;
-    coord_send(c, b->resource->session->id, type)->u.decide = (struct msg_decide){
+    struct msg *msg = coord_send(c, b->resource->session->id, type);
+    msg->u.decide = (struct msg_decide){
         .gtid = tx->gtid,
-        .attempt = tx->attempt,
+        .attempt = b->attempt,
         .branch = b->number,
         .flags = (uint8_t)((forced ? DECIDE_HEURISTIC : 0) |
                            (tx->resolving && !MUTANT(RESOLVE_UNMARKED) ? DECIDE_RESOLVE : 0)),
     };
+    if (protocol_admitted(tx->protocol))
+        drive_content(b, &msg->u.decide);
 }
 
 // What the branch really did. One that is forgotten by the journal that held its vote did as was
@@ -90,7 +137,7 @@ static uint8_t done_outcome(const struct branch *b, const struct msg_done *done)
     if (!(done->flags & DONE_FORGOTTEN))
         return done->outcome;
     bool same_journal = b->journal == 0 || b->journal == b->resource->journal;
-    return same_journal ? b->tx->outcome : OUTCOME_UNKNOWN;
+    return (uint8_t)(same_journal ? drive_decided(b) : OUTCOME_UNKNOWN);
 }
 
 // One branch alone has committed, or has been found not to have.
@@ -112,19 +159,31 @@ void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *
         done_alone(c, b, (enum outcome)done->outcome);
         return;
     }
+    if (b->planned && b->state == BRANCH_PREPARING && tx->state == TX_COMMITTING) {
+        plan_done(c, b, done);
+        return;
+    }
     if (b->state != BRANCH_COMMITTING && b->state != BRANCH_ABORTING) {
         c->stats.stale++;
         return;
     }
     b->outcome = done_outcome(b, done);
     b->heuristic = done->flags & DONE_HEURISTIC ? 1 : 0;
-    if (b->outcome != tx->outcome) {
+    // A step that is kept and has not said that it is done may have been, or not.
+    bool as_it_may = drive_keeps(b) && tx->outcome == OUTCOME_ABORTED && b->vote != VOTE_YES;
+    if (as_it_may) {
+        b->outcome = OUTCOME_UNKNOWN;
+    } else if (b->outcome != drive_decided(b)) {
         c->stats.mixed += !tx->mixed;
         tx->mixed = 1;
         tx->keep = true;
     }
     branch_move(c, b, BRANCH_DONE);
     tx->owing = MUTANT(END_EARLY) ? 0 : tx->owing - 1;
+    if (tx->protocol == PROTOCOL_SAGA && tx->state == TX_ABORTING)
+        saga_compensated(c, tx);
+    else if (tx->protocol == PROTOCOL_SAGA) // an operator had it undone: those after it go on
+        saga_advance(c, tx);
     drive_check_end(c, tx);
 }
 
@@ -165,8 +224,26 @@ void drive_check_end(struct coordinator *c, struct tx *tx)
     tx->ended_ms = c->stamp_ms;
     coord_answer_waiters(c, tx);
     // A crash before this is written leaves the decision, and the branches are told once more. Only
-    // what an operator did must not be lost.
-    tx_write(c, tx, WRITING_END, STAGE_ENDED, !tx->keep && !tx->heuristic);
+    // what an operator did must not be lost; and where participants are told that they may forget,
+    // nobody may ask again.
+    bool lazy = !tx->keep && !tx->heuristic && !protocol_admitted(tx->protocol);
+    tx_write(c, tx, WRITING_END, STAGE_ENDED, lazy);
+}
+
+// Nobody will ask about its branches any more, so they may be forgotten. One that does not hear
+// this asks.
+static void drive_tell_ended(struct coordinator *c, struct tx *tx)
+{
+    for (const struct branch *b = tx->branches; b; b = b->next) {
+        if (b->resource->session)
+            coord_send(c, b->resource->session->id, MSG_STANDING)->u.standing =
+                (struct msg_standing){
+                    .gtid = tx->gtid,
+                    .attempt = b->attempt,
+                    .branch = b->number,
+                    .outcome = tx->outcome,
+                };
+    }
 }
 
 void drive_ended(struct coordinator *c, struct tx *tx)
@@ -180,5 +257,7 @@ void drive_ended(struct coordinator *c, struct tx *tx)
     if (!tx->told)
         drive_count(c, tx);
     coord_answer_waiters(c, tx);
+    if (protocol_admitted(tx->protocol))
+        drive_tell_ended(c, tx);
     tx_bury(c, tx);
 }

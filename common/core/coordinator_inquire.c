@@ -106,11 +106,28 @@ static void inquire_branch(struct coordinator *c, const struct session *s, struc
         decision_send(c, s->id, inquiry, drive_goal(b), drive_forced(b) ? DECIDE_HEURISTIC : 0);
 }
 
+// Branches of admitted protocols: which attempt they were asked in is no matter, as there is but
+// one run.
+static void inquire_admitted(struct coordinator *c, const struct session *s, struct tx *tx,
+                             const struct msg_inquire *inquiry)
+{
+    struct branch *b = tx_branch(tx, inquiry->branch);
+    bool driven = b && (b->state == BRANCH_COMMITTING || b->state == BRANCH_ABORTING);
+    if (!b || b->resource != s->resource)
+        c->stats.spoofed++;
+    else if (inquiry->prepared != INQUIRE_FINISHED && driven)
+        resend_branch_now(c, b);
+    else
+        standing_send(c, s->id, inquiry, OUTCOME_NONE);
+}
+
 static void inquire_memory(struct coordinator *c, const struct session *s, struct tx *tx,
                            const struct msg_inquire *inquiry)
 {
     if (tx->state == TX_LOOKING)
         standing_send(c, s->id, inquiry, OUTCOME_NONE);
+    else if (protocol_admitted(tx->protocol))
+        inquire_admitted(c, s, tx, inquiry);
     else if (inquiry->attempt == 0 || inquiry->attempt == tx->attempt)
         inquire_branch(c, s, tx, inquiry);
     else if (inquiry->coordinator != c->config.id)
@@ -136,7 +153,7 @@ void inquire(struct coordinator *c, struct session *s, const struct msg_inquire 
         return;
     }
     if (!ours || inquiry->attempt >= c->attempt_next) {
-        if (inquiry->prepared)
+        if (inquiry->prepared == INQUIRE_PREPARED)
             foreign_note(c, s->resource, inquiry);
         standing_send(c, s->id, inquiry, OUTCOME_UNKNOWN);
         return;
@@ -156,8 +173,12 @@ void inquire(struct coordinator *c, struct session *s, const struct msg_inquire 
 static void inquire_record(struct coordinator *c, const struct session *s,
                            const struct msg_inquire *inquiry, const struct tx_record *found)
 {
+    if (inquiry->prepared == INQUIRE_FINISHED) {
+        standing_send(c, s->id, inquiry, (enum outcome)found->outcome);
+        return;
+    }
     if (inquiry->attempt != 0 && inquiry->attempt != found->attempt &&
-        !MUTANT(OUTCOME_OF_ANY_RUN)) {
+        !protocol_admitted(found->protocol) && !MUTANT(OUTCOME_OF_ANY_RUN)) {
         decision_send(c, s->id, inquiry, OUTCOME_ABORTED, 0);
         return;
     }
@@ -193,6 +214,9 @@ void inquire_answer(struct coordinator *c, struct inquiry *pending, const struct
         inquire_memory(c, s, tx, inquiry);
     else if (found)
         inquire_record(c, s, inquiry, found);
+    else if (inquiry->prepared == INQUIRE_FINISHED)
+        // What is not ended is never collected: it has ended, and may be forgotten.
+        standing_send(c, s->id, inquiry, OUTCOME_ABORTED);
     else if (inquiry->attempt != 0 ||
              (gtid_parse(&inquiry->gtid, &parts) && parts.coordinator == c->config.id))
         decision_send(c, s->id, inquiry,

@@ -3,8 +3,12 @@
 //   coordinator.c           life, dispatch, time
 //   coordinator_session.c   who is connected, and as what
 //   coordinator_begin.c     requests of clients
+//   coordinator_admit.c     what is durable before it is begun
 //   coordinator_register.c  reading the register, and what its silence means
 //   coordinator_prepare.c   phase one: votes
+//   coordinator_plan.c      branches that are asked for one by one, and again
+//   coordinator_saga.c      which step is next, forward and back
+//   coordinator_message.c   checking back, and delivery
 //   coordinator_decide.c    the decision and its records
 //   coordinator_drive.c     phase two: acknowledgements
 //   coordinator_resend.c    what was not answered is sent again
@@ -25,7 +29,7 @@
 
 enum { RESEND_LEVELS = 10 };
 
-enum timer_kind { TIMER_SESSION, TIMER_RESOURCE, TIMER_TX };
+enum timer_kind { TIMER_SESSION, TIMER_RESOURCE, TIMER_TX, TIMER_BRANCH };
 
 struct coord_timer {
     struct timer timer; // first: a struct timer * is one of these
@@ -60,6 +64,18 @@ struct resource {
 };
 
 struct tx;
+struct branch;
+
+// What only branches have that are asked for when their plan says so: steps, senders, consumers.
+struct planned {
+    struct coord_timer timer; // PREPARING: when this attempt has failed; PAUSED: when to ask
+    struct branch *branch;
+    struct branch_plan plan;
+    struct slice result; // that the step has returned, in the transaction's memory
+    uint32_t failures;   // attempts that failed
+    uint8_t trouble_size;
+    char trouble[LIMIT_REASON_BYTES]; // why the last one failed
+};
 
 struct branch {
     struct list link;  // in resource->outstanding
@@ -67,8 +83,10 @@ struct branch {
     struct branch *next;
     struct tx *tx;
     struct resource *resource;
-    struct slice payload; // in the transaction's memory
-    uint64_t sent_ms;     // monotonic; 0: not sent in this state yet
+    struct slice payload;    // in the transaction's memory
+    struct planned *planned; // likewise; NULL in most
+    uint64_t attempt;        // in which it was asked last; 0: never
+    uint64_t sent_ms;        // monotonic; 0: not sent in this state yet
     uint64_t since_wall_ms;
     uint64_t journal;
     enum tx_branch_state state;
@@ -86,10 +104,12 @@ struct waiter {
     peer_t peer;
     uint64_t request;
     uint8_t about;
+    bool accept; // SUBMIT: that it is admitted is all it waits for
 };
 
 enum tx_writing {
     WRITING_NONE = 0,
+    WRITING_ADMISSION,
     WRITING_DELEGATION,
     WRITING_DECISION,
     WRITING_HEURISTIC,
@@ -152,6 +172,9 @@ struct tx {
     bool own_gtid;   // made by this coordinator
     bool wait_done;
     bool submitted;
+    bool admitted;  // an ADMITTED record stands, or is being written
+    bool changed;   // while that is written: it must be written again
+    bool doomed;    // likewise: abort with `reason` as soon as it is written
     bool cancelled; // while looking
     bool told;      // the outcome can no longer change and may be spoken of
     bool one_phase;
@@ -238,7 +261,8 @@ struct branch *tx_branch(const struct tx *tx, unsigned number);
 struct branch *tx_add_branch(struct coordinator *c, struct tx *tx, unsigned number, unsigned kind,
                              struct slice resource);
 void branch_move(struct coordinator *c, struct branch *b, enum tx_branch_state state);
-bool tx_add_waiter(struct coordinator *c, struct tx *tx, peer_t peer, uint8_t about);
+// NULL: too many wait, or no memory.
+struct waiter *tx_add_waiter(struct coordinator *c, struct tx *tx, peer_t peer, uint8_t about);
 
 // coordinator_session.c
 struct session *session_find(const struct coordinator *c, peer_t peer);
@@ -275,8 +299,41 @@ void begin_cancel(struct coordinator *c, struct session *s, const struct gtid *g
 void begin_status(struct coordinator *c, struct session *s, const struct gtid *gtid);
 bool begin_foreign_gtid(const struct coordinator *c, const struct gtid *gtid);
 void begin_go(struct coordinator *c, struct tx *tx);
+void begin_on(struct coordinator *c, struct tx *tx); // it may be gone on with
 void begin_found(struct coordinator *c, struct tx *tx, const struct tx_record *record);
 void begin_silent(struct coordinator *c, struct tx *tx, enum outcome outcome);
+
+// coordinator_admit.c
+bool admit_size(const struct tx *tx, size_t more); // whether so many bytes more may be admitted
+void admit(struct coordinator *c, struct tx *tx);  // write it, then go on
+void admit_written(struct coordinator *c, struct tx *tx);
+void admit_recovered(struct coordinator *c, struct tx *tx);
+
+// coordinator_plan.c
+bool plan_branch(struct coordinator *c, struct branch *b, const struct branch_plan *plan);
+void plan_ask(struct coordinator *c, struct branch *b); // in a new attempt
+void plan_ask_after(struct coordinator *c, struct branch *b, uint64_t pause_ms);
+void plan_vote(struct coordinator *c, struct branch *b, const struct msg_vote *vote);
+void plan_done(struct coordinator *c, struct branch *b, const struct msg_done *done);
+void plan_timer(struct coordinator *c, struct branch *b);
+void plan_answered(struct coordinator *c, struct branch *b); // of this attempt nothing is awaited
+void plan_bury(struct coordinator *c, struct branch *b);
+struct slice plan_inputs(struct coordinator *c, const struct branch *b);
+
+// coordinator_saga.c
+uint64_t saga_before(const struct branch *b);
+bool saga_sound(const struct msg_submit *submit, const char **ret_why);
+void saga_advance(struct coordinator *c, struct tx *tx);
+void saga_succeeded(struct coordinator *c, struct branch *b);
+bool saga_may_compensate(const struct branch *b); // now: all that come after it have been
+void saga_compensated(struct coordinator *c, struct tx *tx);
+
+// coordinator_message.c
+void message_check_back(struct coordinator *c, struct tx *tx);
+void message_deliver(struct coordinator *c, struct branch *b);
+// False, and the client was told why: an unknown topic, or too many consumers.
+bool message_valid(struct coordinator *c, struct session *s, const struct msg_submit *submit);
+const struct coordinator_topic *message_topic(const struct coordinator *c, struct slice name);
 
 // coordinator_register.c
 void register_answered(struct coordinator *c, struct pending *pending,
@@ -305,6 +362,7 @@ void tx_record_of(const struct tx *tx, struct tx_record *ret); // all but stage 
 // coordinator_drive.c
 void drive_ended(struct coordinator *c, struct tx *tx);
 void drive_begin(struct coordinator *c, struct tx *tx);
+void drive_branches(struct coordinator *c, struct tx *tx);  // all that are owed something
 void drive_branch(struct coordinator *c, struct branch *b); // to the outcome that it is meant for
 void drive_send(struct coordinator *c, struct branch *b);
 void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *done);

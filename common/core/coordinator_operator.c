@@ -205,6 +205,7 @@ static void order_tx(struct coordinator *c, struct tx *tx, const struct event_op
     }
     switch (tx->state) {
     case TX_LOOKING:
+    case TX_ADMITTING:
     case TX_DECIDING:
     case TX_DELEGATING: order_refuse(c, order, ASSENT_BUSY, "waits for the disk: try again"); break;
     case TX_ACTIVE:
@@ -273,6 +274,7 @@ static bool order_foreign_branches(struct coordinator *c, struct tx *tx)
         if (!b)
             return false;
         b->vote = VOTE_YES;
+        b->attempt = tx->attempt;
         b->state = BRANCH_PREPARED;
     }
     return true;

@@ -8,7 +8,7 @@ void fence_insert(struct branch *b)
 {
     struct list *head = &b->resource->fence;
     struct list *after = head->prev;
-    while (after != head && container_of(after, struct branch, fence)->tx->attempt > b->tx->attempt)
+    while (after != head && container_of(after, struct branch, fence)->attempt > b->attempt)
         after = after->prev;
     b->fence.prev = after;
     b->fence.next = after->next;
@@ -20,14 +20,17 @@ void fence_insert(struct branch *b)
 // participant is there: what is delegated can no longer simply be aborted.
 static bool prepare_may_delegate(const struct tx *tx)
 {
-    return tx->branch_count == 1 && tx->branches && tx->branches->resource->session;
+    return tx->protocol == PROTOCOL_2PC && tx->branch_count == 1 && tx->branches &&
+           tx->branches->resource->session;
 }
 
 void prepare_begin(struct coordinator *c, struct tx *tx)
 {
     tx->attempt = c->attempt_next++;
-    for (struct branch *b = tx->branches; b; b = b->next)
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        b->attempt = tx->attempt;
         fence_insert(b);
+    }
     tx->voting = tx->owing = tx->branch_count;
     if (prepare_may_delegate(tx)) {
         tx->one_phase = true;
@@ -64,19 +67,21 @@ void prepare_delegated(struct coordinator *c, struct tx *tx)
 void prepare_send(struct coordinator *c, struct branch *b)
 {
     const struct tx *tx = b->tx;
-    uint64_t due = tx->deadline.timer.due_ms;
+    const struct timer *deadline = b->planned ? &b->planned->timer.timer : &tx->deadline.timer;
+    uint64_t due = deadline->due_ms;
     b->prepare_sent = true;
     coord_send(c, b->resource->session->id, MSG_PREPARE)->u.prepare = (struct msg_prepare){
         .gtid = tx->gtid,
-        .attempt = tx->attempt,
+        .attempt = b->attempt,
         .branch = b->number,
         .protocol = tx->protocol,
         .kind = b->kind,
-        .flags = tx->one_phase ? PREPARE_ONE_PHASE : 0,
-        .timeout_ms = timer_armed(&tx->deadline.timer) && due > c->now.mono_ms
+        .flags = tx->one_phase || tx->state == TX_COMMITTING ? PREPARE_ONE_PHASE : 0,
+        .timeout_ms = timer_armed(deadline) && due > c->now.mono_ms
                           ? (uint32_t)(due - c->now.mono_ms)
                           : c->config.phase_one_timeout_ms,
         .payload = b->payload,
+        .inputs = plan_inputs(c, b),
     };
 }
 
@@ -93,6 +98,14 @@ static void vote_alone(struct coordinator *c, struct branch *b, const struct msg
 void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote *vote)
 {
     struct tx *tx = b->tx;
+    if (b->planned) {
+        plan_vote(c, b, vote);
+        return;
+    }
+    if (vote->vote == VOTE_RETRY) { // nobody gave it the choice
+        c->stats.stale++;
+        return;
+    }
     if (tx->state == TX_DELEGATED) {
         if (tx->writing != WRITING_NONE)
             return; // an operator's word is on its way to the disk: it will be asked again
@@ -109,8 +122,10 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
     tx->voting--;
     if (vote->vote == VOTE_YES) {
         branch_move(c, b, BRANCH_PREPARED);
-    } else {
+    } else if (vote->vote == VOTE_READ_ONLY || !tx->admitted) {
         // No and read-only: the participant has let go of the branch; it drops out of phase two.
+        // But who says no to business does not remember it: it may be asked by a late copy, and do
+        // it.
         branch_move(c, b, BRANCH_DONE);
         tx->owing--;
     }
@@ -160,7 +175,10 @@ static void prepare_resolve(struct coordinator *c, struct tx *tx)
 
 void prepare_timeout(struct coordinator *c, struct tx *tx)
 {
-    if (tx->state == TX_PREPARING)
+    if (tx->state == TX_PREPARING && tx->protocol == PROTOCOL_SAGA)
+        decide_abort(c, tx, REASON_TIMEOUT, BRANCH_NONE,
+                     slice_text("the steps did not succeed in time"));
+    else if (tx->state == TX_PREPARING)
         prepare_give_up(c, tx);
     else if (tx->state == TX_DELEGATED)
         prepare_resolve(c, tx);

@@ -1,22 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the log held at start: transactions that were decided, or delegated, and not ended.
+// What the log held at start: transactions that were admitted, decided or delegated, and not ended.
 #include "base/mutant.h"
 #include "core/coordinator_internal.h"
+
+static bool recover_planned(struct coordinator *c, struct branch *b,
+                            const struct record_branch *from)
+{
+    b->prepare_sent = from->asked;
+    b->payload = tx_copy(b->tx, from->payload);
+    if (b->payload.size != from->payload.size)
+        return false;
+    if (from->kind == BRANCH_CALL || from->kind == BRANCH_ENLISTED)
+        return true;
+    if (!plan_branch(c, b, &from->plan))
+        return false;
+    b->planned->result = tx_copy(b->tx, from->result);
+    return b->planned->result.size == from->result.size;
+}
 
 static bool recover_branches(struct coordinator *c, struct tx *tx, const struct tx_record *record)
 {
     for (unsigned i = 0; i < record->branch_count; i++) {
         const struct record_branch *from = &record->branches[i];
         struct branch *b = tx_add_branch(c, tx, from->branch, from->kind, from->resource);
-        if (!b)
+        if (!b || (protocol_admitted(record->protocol) && !recover_planned(c, b, from)))
             return false;
+        if (record->stage == STAGE_ADMITTED) {
+            // Whatever was asked will be asked again. Should it come to an abort before that, it
+            // has to be undone all the same, whether it was asked or not.
+            b->prepare_sent = record->submitted;
+            continue;
+        }
         b->vote = from->vote;
         b->outcome = from->outcome;
         b->heuristic = from->heuristic;
         b->journal = from->journal;
         // Where a crash may have left it; recover_start drives it on.
         b->state = from->vote == VOTE_YES ? BRANCH_PREPARED : BRANCH_ACTIVE;
-        if (from->outcome != OUTCOME_NONE || from->vote == VOTE_NO || from->vote == VOTE_READ_ONLY)
+        if (from->outcome != OUTCOME_NONE || from->vote == VOTE_READ_ONLY ||
+            (from->vote == VOTE_NO && !from->asked) || from->kind == BRANCH_SENDER)
             b->state = BRANCH_DONE;
     }
     return true;
@@ -41,6 +63,8 @@ static bool recover_texts(struct tx *tx, const struct tx_record *record)
 
 static enum tx_state recover_state(const struct tx_record *record)
 {
+    if (record->stage == STAGE_ADMITTED)
+        return TX_ADMITTING;
     if (record->stage == STAGE_DELEGATED)
         return TX_DELEGATED;
     return record->outcome == OUTCOME_COMMITTED ? TX_COMMITTING : TX_ABORTING;
@@ -58,24 +82,29 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
     if (record->stage == STAGE_ENDED)
         return; // kept for the operator's sake; answered from the register
     struct tx *tx = tx_new(c, &record->gtid, record->owner, recover_state(record));
+    if (tx)
+        tx->protocol = record->protocol;
     if (!tx || !recover_branches(c, tx, record) || !recover_texts(tx, record)) {
         coord_stop(c, ASSENT_NOMEM, "out of memory while reading the log");
         return;
     }
     tx->attempt = record->attempt;
-    tx->protocol = record->protocol;
     tx->outcome = record->outcome;
     tx->reason = record->reason;
     tx->reason_branch = record->reason_branch;
     tx->mixed = record->mixed;
     tx->started_ms = record->started_ms;
     tx->decided_ms = record->decided_ms;
-    tx->submitted = true;
+    tx->admitted = protocol_admitted(record->protocol);
+    tx->submitted = !tx->admitted || record->submitted;
+    tx->timeout_ms = record->timeout_ms;
     tx->one_phase = tx->resolving = record->stage == STAGE_DELEGATED;
-    tx->told = !tx->one_phase;
+    tx->told = !tx->one_phase && record->stage != STAGE_ADMITTED;
     tx->keep = tx->mixed || (tx->heuristic && tx->heuristic->forced != OUTCOME_NONE);
     tx->foreign = record->owner.size == 0;
     memcpy(tx->digest, record->digest, DIGEST_BYTES);
+    for (struct branch *b = tx->branches; b; b = b->next)
+        b->attempt = tx->admitted ? c->attempt_next++ : tx->attempt;
     if (tx->one_phase && !MUTANT(FENCE_FORGOTTEN))
         fence_insert(tx->branches); // before any frame leaves: its participant must not forget
 }
@@ -112,10 +141,22 @@ static void recover_drive(struct coordinator *c, struct tx *tx)
         drive_check_end(c, tx);
 }
 
+static void recover_go_on(struct coordinator *c, struct tx *tx)
+{
+    if (!tx->admitted) {
+        recover_drive(c, tx);
+    } else if (tx->told) {
+        drive_branches(c, tx);
+        drive_check_end(c, tx);
+    } else {
+        admit_recovered(c, tx);
+    }
+}
+
 void recover_start(struct coordinator *c)
 {
     c->started = true;
     void *value;
     for (size_t cursor = 0; map_next(&c->txs, &cursor, &value);)
-        recover_drive(c, value);
+        recover_go_on(c, value);
 }

@@ -78,14 +78,17 @@ void coord_result_of_record(struct coordinator *c, peer_t peer, uint8_t about,
 
 void coord_answer_waiters(struct coordinator *c, struct tx *tx)
 {
-    if (!tx->told)
+    bool admitted = tx->admitted && tx->state > TX_ADMITTING;
+    if (!tx->told && !admitted)
         return;
     uint64_t request = c->request; // whoever asked for this may still have to be answered
     struct waiter *kept = NULL;
     for (struct waiter *w = tx->waiters, *next; w; w = next) {
         next = w->next;
         c->request = w->request;
-        if (w->about == MSG_SUBMIT && tx->wait_done && tx->owing > 0) {
+        if (w->accept && admitted) {
+            coord_result_of_tx(c, w->peer, w->about, tx);
+        } else if (!tx->told || (w->about == MSG_SUBMIT && tx->wait_done && tx->owing > 0)) {
             w->next = kept;
             kept = w;
         } else if (w->about == MSG_ENLIST) { // it was aborted before its first branch was enlisted

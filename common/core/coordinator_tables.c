@@ -4,12 +4,15 @@
 
 static const struct sm_state tx_states[] = {
     [TX_LOOKING] = {"looking",
-                    SM_TO(TX_ACTIVE) | SM_TO(TX_PREPARING) | SM_TO(TX_DELEGATING) |
-                        SM_TO(TX_DECIDING) | SM_TO(TX_ABORTING) | SM_TO(TX_ENDED),
+                    SM_TO(TX_ADMITTING) | SM_TO(TX_ACTIVE) | SM_TO(TX_PREPARING) |
+                        SM_TO(TX_DELEGATING) | SM_TO(TX_DECIDING) | SM_TO(TX_ABORTING) |
+                        SM_TO(TX_ENDED),
                     "the register is being read"},
+    [TX_ADMITTING] = {"admitting", SM_TO(TX_ACTIVE) | SM_TO(TX_PREPARING) | SM_TO(TX_DECIDING),
+                      "what is to be done is on its way to the disk"},
     [TX_ACTIVE] = {"active",
-                   SM_TO(TX_PREPARING) | SM_TO(TX_DELEGATING) | SM_TO(TX_DECIDING) |
-                       SM_TO(TX_ABORTING),
+                   SM_TO(TX_ADMITTING) | SM_TO(TX_PREPARING) | SM_TO(TX_DELEGATING) |
+                       SM_TO(TX_DECIDING) | SM_TO(TX_ABORTING),
                    "the application is at work"},
     [TX_PREPARING] = {"preparing", SM_TO(TX_DECIDING) | SM_TO(TX_ABORTING),
                       "votes are being gathered"},
@@ -29,12 +32,19 @@ const struct sm_table tx_table = {"transaction", TX_ENDED + 1, tx_states};
 
 static const struct sm_state branch_states[] = {
     [BRANCH_ACTIVE] = {"active",
-                       SM_TO(BRANCH_PREPARING) | SM_TO(BRANCH_ABORTING) | SM_TO(BRANCH_DONE),
+                       SM_TO(BRANCH_PREPARING) | SM_TO(BRANCH_PAUSED) | SM_TO(BRANCH_COMMITTING) |
+                           SM_TO(BRANCH_ABORTING) | SM_TO(BRANCH_DONE),
                        "enlisted, or not sent yet"},
     [BRANCH_PREPARING] = {"preparing",
-                          SM_TO(BRANCH_PREPARED) | SM_TO(BRANCH_ABORTING) | SM_TO(BRANCH_DONE),
-                          "asked to prepare"},
-    [BRANCH_PREPARED] = {"prepared", SM_TO(BRANCH_COMMITTING) | SM_TO(BRANCH_ABORTING),
+                          SM_TO(BRANCH_PAUSED) | SM_TO(BRANCH_PREPARED) | SM_TO(BRANCH_COMMITTING) |
+                              SM_TO(BRANCH_ABORTING) | SM_TO(BRANCH_DONE),
+                          "asked to prepare, or for a step or delivery"},
+    [BRANCH_PAUSED] = {"paused",
+                       SM_TO(BRANCH_PREPARING) | SM_TO(BRANCH_COMMITTING) | SM_TO(BRANCH_ABORTING) |
+                           SM_TO(BRANCH_DONE),
+                       "a step or delivery that is asked for later, perhaps again"},
+    [BRANCH_PREPARED] = {"prepared",
+                         SM_TO(BRANCH_COMMITTING) | SM_TO(BRANCH_ABORTING) | SM_TO(BRANCH_DONE),
                          "voted yes"},
     [BRANCH_COMMITTING] = {"committing", SM_TO(BRANCH_DONE) | SM_TO(BRANCH_ABORTING),
                            "told to commit"},

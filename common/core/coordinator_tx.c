@@ -87,6 +87,8 @@ void tx_bury(struct coordinator *c, struct tx *tx)
     slots_release(&c->slots, tx->pending.token);
     map_remove(&c->txs, gtid_slice(&tx->gtid));
     for (struct branch *b = tx->branches; b; b = b->next) {
+        if (b->planned)
+            plan_bury(c, b);
         resend_answered(c, b);
         list_remove(&b->fence);
         b->resource->branches--;
@@ -153,23 +155,25 @@ void branch_move(struct coordinator *c, struct branch *b, enum tx_branch_state s
     b->since_wall_ms = c->now.wall_ms;
     b->sent_ms = 0;
     b->tries = 0;
+    if (b->planned)
+        heap_disarm(&c->timers, &b->planned->timer.timer);
     resend_answered(c, b);
 }
 
-bool tx_add_waiter(struct coordinator *c, struct tx *tx, peer_t peer, uint8_t about)
+struct waiter *tx_add_waiter(struct coordinator *c, struct tx *tx, peer_t peer, uint8_t about)
 {
     unsigned count = 0;
     for (struct waiter *w = tx->waiters; w; w = w->next, count++) {
         if (w->peer == peer && w->about == about) {
             if (w->request < c->request)
                 w->request = c->request; // the newest is the one to answer
-            return true;
+            return w;
         }
     }
     struct waiter *w = count < LIMIT_WAITERS ? tx_alloc(tx, sizeof *w) : NULL;
     if (!w)
-        return false;
+        return NULL;
     *w = (struct waiter){.next = tx->waiters, .peer = peer, .request = c->request, .about = about};
     tx->waiters = w;
-    return true;
+    return w;
 }

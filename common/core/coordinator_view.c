@@ -23,6 +23,10 @@ static void view_branch(const struct coordinator *c, const struct branch *b,
     ret->since_ms = b->since_wall_ms;
     ret->retry_due_ms = resend_due_ms(c, b);
     ret->tries = b->tries;
+    if (b->planned) {
+        ret->failures = b->planned->failures;
+        ret->trouble = slice_of(b->planned->trouble, b->planned->trouble_size);
+    }
     ret->connected = b->resource->session != NULL;
 }
 
@@ -37,7 +41,10 @@ bool coordinator_view(const struct coordinator *c, const struct gtid *gtid, stru
     // Before it may be told, an outcome is none.
     if (!tx->told)
         ret->record.outcome = OUTCOME_NONE;
-    ret->record.stage = tx->told ? STAGE_DECIDED : tx->one_phase ? STAGE_DELEGATED : 0;
+    ret->record.stage = tx->told        ? STAGE_DECIDED
+                        : tx->one_phase ? STAGE_DELEGATED
+                        : tx->admitted  ? STAGE_ADMITTED
+                                        : 0;
     ret->state = tx->state;
     if (timer_armed(&tx->deadline.timer))
         ret->deadline_ms = tx->deadline.timer.due_ms;

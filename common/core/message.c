@@ -32,6 +32,8 @@ const char *msg_name(enum msg_type type)
     case MSG_DONE: return "DONE";
     case MSG_INQUIRE: return "INQUIRE";
     case MSG_STANDING: return "STANDING";
+    case MSG_EXTEND: return "EXTEND";
+    case MSG_EXTENDED: return "EXTENDED";
     case MSG_ADMIN: return "ADMIN";
     case MSG_ADMIN_REPLY: return "ADMIN_REPLY";
     }
@@ -45,6 +47,7 @@ const char *vote_name(enum vote vote)
     case VOTE_YES: return "yes";
     case VOTE_NO: return "no";
     case VOTE_READ_ONLY: return "read-only";
+    case VOTE_RETRY: return "retry";
     }
     return "?";
 }
@@ -79,6 +82,55 @@ const char *protocol_name(enum protocol protocol)
 {
     switch (protocol) {
     case PROTOCOL_2PC: return "2pc";
+    case PROTOCOL_3PC: return "3pc";
+    case PROTOCOL_TCC: return "tcc";
+    case PROTOCOL_SAGA: return "saga";
+    case PROTOCOL_MESSAGE: return "message";
     }
     return "?";
+}
+
+bool protocol_admitted(unsigned protocol)
+{
+    return protocol == PROTOCOL_TCC || protocol == PROTOCOL_SAGA || protocol == PROTOCOL_MESSAGE;
+}
+
+bool protocol_has_kind(unsigned protocol, unsigned kind)
+{
+    switch ((enum branch_kind)kind) {
+    case BRANCH_CALL:
+    case BRANCH_ENLISTED:
+        return protocol == PROTOCOL_2PC || protocol == PROTOCOL_3PC || protocol == PROTOCOL_TCC;
+    case BRANCH_STEP: return protocol == PROTOCOL_SAGA;
+    case BRANCH_SENDER:
+    case BRANCH_CONSUMER:
+    case BRANCH_TOPIC: return protocol == PROTOCOL_MESSAGE;
+    }
+    return false;
+}
+
+bool step_input_next(struct slice *inputs, struct step_input *ret)
+{
+    const uint8_t *at = inputs->data;
+    if (inputs->size < STEP_INPUT_HEAD_BYTES)
+        return false;
+    size_t size = at[2] | (size_t)at[3] << 8;
+    if (inputs->size - STEP_INPUT_HEAD_BYTES < size)
+        return false;
+    ret->branch = (uint16_t)(at[0] | at[1] << 8);
+    ret->result = slice_of(at + STEP_INPUT_HEAD_BYTES, size);
+    *inputs =
+        slice_of(at + STEP_INPUT_HEAD_BYTES + size, inputs->size - STEP_INPUT_HEAD_BYTES - size);
+    return true;
+}
+
+uint8_t *step_input_put(uint8_t *to, unsigned branch, struct slice result)
+{
+    to[0] = (uint8_t)branch;
+    to[1] = (uint8_t)(branch >> 8);
+    to[2] = (uint8_t)result.size;
+    to[3] = (uint8_t)(result.size >> 8);
+    if (result.size)
+        memcpy(to + STEP_INPUT_HEAD_BYTES, result.data, result.size);
+    return to + STEP_INPUT_HEAD_BYTES + result.size;
 }

@@ -12,7 +12,13 @@
 
 enum { ATTEMPT_COUNTER_BITS = 40 };
 
-enum protocol { PROTOCOL_2PC = 1 };
+enum protocol {
+    PROTOCOL_2PC = 1,
+    PROTOCOL_3PC = 2,
+    PROTOCOL_TCC = 3,
+    PROTOCOL_SAGA = 4,
+    PROTOCOL_MESSAGE = 5,
+};
 
 enum role { ROLE_CLIENT = 1, ROLE_PARTICIPANT = 2, ROLE_OPERATOR = 3 };
 
@@ -39,12 +45,20 @@ enum msg_type {
     MSG_DONE = 24,     // participant -> coordinator: the branch ended so, durably
     MSG_INQUIRE = 25,  // participant -> coordinator: I am in doubt (or active), what stands?
     MSG_STANDING = 26, // coordinator -> participant: undecided yet, or not mine
+    MSG_EXTEND = 27,   // participant -> coordinator: my branch needs one more, nested in it
+    MSG_EXTENDED = 28, // coordinator -> participant: answer, with its number
     // operator
     MSG_ADMIN = 30,       // a verb and its arguments, JSON
     MSG_ADMIN_REPLY = 31, // JSON
 };
 
-enum vote { VOTE_NONE = 0, VOTE_YES = 1, VOTE_NO = 2, VOTE_READ_ONLY = 3 };
+enum vote {
+    VOTE_NONE = 0,
+    VOTE_YES = 1,
+    VOTE_NO = 2,
+    VOTE_READ_ONLY = 3,
+    VOTE_RETRY = 4, // of a step, sender or consumer: not this time; ask again in a new attempt
+};
 
 enum outcome {
     OUTCOME_NONE = 0, // in a STANDING or RESULT: in progress
@@ -67,6 +81,26 @@ enum abort_reason {
 enum branch_kind {
     BRANCH_CALL = 1,     // the coordinator carries the payload; the participant works, then votes
     BRANCH_ENLISTED = 2, // the application had the work done there already
+    BRANCH_STEP = 3,     // of a saga: an action, perhaps with a compensation
+    BRANCH_SENDER = 4,   // of a message, always branch 0: knows whether it is to be sent
+    BRANCH_CONSUMER = 5, // of a message: one that it is delivered to
+    BRANCH_TOPIC = 6,    // only in a SUBMIT: all consumers that subscribe to it
+};
+
+enum {
+    STEP_PIVOT = 1, // once it has succeeded, the saga goes forward only
+    STEP_KEPT = 2,  // it has no compensation: where the saga is compensated, what it did is kept
+};
+
+// When and how often the coordinator asks for a STEP, and when for a CONSUMER; all 0 in others.
+struct branch_plan {
+    uint64_t after;      // bit n: not before step n has succeeded
+    uint8_t flags;       // STEP_
+    uint16_t attempts;   // give up after so many; 0: no limit
+    uint32_t timeout_ms; // of one attempt; 0: the coordinator's default
+    uint32_t backoff_ms; // before the second attempt, then doubled; 0: the coordinator's default
+    uint32_t backoff_max_ms; // but no longer than this; likewise
+    uint32_t delay_ms;       // a CONSUMER: after the message was submitted
 };
 
 // The branches of a transaction are numbered 0, 1, 2, ... without a gap, at most LIMIT_BRANCHES; a
@@ -111,9 +145,14 @@ struct msg_branch {
     uint8_t kind; // enum branch_kind
     struct slice resource;
     struct slice payload;
+    struct branch_plan plan;
 };
 
-enum { SUBMIT_WAIT_DONE = 1 }; // RESULT only after every branch has finished
+enum {
+    SUBMIT_WAIT_DONE = 1, // RESULT only after every branch has finished
+    SUBMIT_ACCEPT = 2,    // RESULT "in progress" as soon as it is admitted durably
+    SUBMIT_HOLD = 4,      // a message: prepare it; the same SUBMIT without HOLD sends it
+};
 
 struct msg_submit {
     uint64_t request;
@@ -132,6 +171,7 @@ struct msg_enlist {
     uint32_t timeout_ms; // counts from the first ENLIST
     uint16_t branch;
     struct slice resource;
+    struct slice payload; // tcc: for confirm and cancel
 };
 
 struct msg_gtid { // CANCEL, STATUS
@@ -168,19 +208,33 @@ struct msg_prepare {
     uint8_t flags;
     uint32_t timeout_ms; // how long the coordinator will still wait for the vote
     struct slice payload;
+    struct slice inputs; // STEP: what the steps that it comes after returned, see step_input_next
 };
+
+// What an earlier step returned, for a later one.
+struct step_input {
+    uint16_t branch;
+    struct slice result;
+};
+// Takes the next input off *inputs (u16 branch, u16 size, bytes; little-endian). False: none is
+// left, or (inputs->size is not 0 then) what is left is none.
+bool step_input_next(struct slice *inputs, struct step_input *ret);
+enum { STEP_INPUT_HEAD_BYTES = 4 };
+// Writes one, STEP_INPUT_HEAD_BYTES + result.size bytes. Returns where the next one goes.
+uint8_t *step_input_put(uint8_t *to, unsigned branch, struct slice result);
 
 struct msg_vote {
     struct gtid gtid;
     uint64_t attempt;
     uint16_t branch;
     uint8_t vote;
-    struct slice text; // why no
+    struct slice text; // NO, RETRY: why; YES to a STEP: what it returns
 };
 
 enum {
     DECIDE_HEURISTIC = 1, // an operator forced it
     DECIDE_RESOLVE = 2,   // ROLLBACK of a one-phase branch: unless you have committed it already
+    DECIDE_CONTENT = 4, // what the branch is about comes along, for who does not know it (any more)
 };
 
 struct msg_decide { // COMMIT, ROLLBACK
@@ -188,6 +242,11 @@ struct msg_decide { // COMMIT, ROLLBACK
     uint64_t attempt;
     uint16_t branch;
     uint8_t flags;
+    // Only with DECIDE_CONTENT, which decisions of protocols other than 2pc and 3pc have:
+    uint8_t protocol;
+    uint8_t kind;
+    struct slice payload;
+    struct slice result; // STEP: what it had returned
 };
 
 enum {
@@ -195,6 +254,7 @@ enum {
     // Nothing of it is in the journal: it did as was decided, and was collected. `outcome` is only
     // what was asked for.
     DONE_FORGOTTEN = 2,
+    DONE_RESULT = 4, // what a STEP returned that was asked for in one phase comes along
 };
 
 struct msg_done {
@@ -203,6 +263,13 @@ struct msg_done {
     uint16_t branch;
     uint8_t outcome; // OUTCOME_COMMITTED or OUTCOME_ABORTED: what the branch really did
     uint8_t flags;
+    struct slice result; // only with DONE_RESULT
+};
+
+enum inquire_state {
+    INQUIRE_WORKING = 0,  // may still be rolled back freely
+    INQUIRE_PREPARED = 1, // in doubt
+    INQUIRE_FINISHED = 2, // admitted protocols: may it be forgotten?
 };
 
 struct msg_inquire {
@@ -210,14 +277,38 @@ struct msg_inquire {
     uint64_t attempt;     // 0: work that the application started, never prepared
     uint64_t coordinator; // whose attempt that is
     uint16_t branch;
-    uint8_t prepared; // 1: in doubt; 0: may still be rolled back freely
+    uint8_t prepared; // enum inquire_state
 };
 
 struct msg_standing {
     struct gtid gtid;
     uint64_t attempt;
     uint16_t branch;
-    uint8_t outcome; // OUTCOME_NONE: undecided yet; OUTCOME_UNKNOWN: not this coordinator's
+    // OUTCOME_NONE: undecided yet, or not ended; OUTCOME_UNKNOWN: not this coordinator's; else, in
+    // admitted protocols: the transaction has ended so, and its branches may be forgotten
+    uint8_t outcome;
+};
+
+// A branch of a tcc transaction, while its try runs, asks for one more. Its `index` tells those
+// that it asks for apart, so that the same EXTEND twice is one branch.
+struct msg_extend {
+    struct gtid gtid;
+    uint64_t attempt;
+    uint16_t branch; // that asks
+    uint16_t index;
+    uint8_t kind; // CALL or ENLISTED
+    struct slice resource;
+    struct slice payload;
+};
+
+struct msg_extended {
+    struct gtid gtid;
+    uint64_t attempt;
+    uint16_t branch; // that asked
+    uint16_t index;
+    uint16_t number; // of the new branch, or BRANCH_NONE
+    uint16_t code;   // enum assent_code
+    struct slice text;
 };
 
 struct msg_admin {
@@ -245,6 +336,8 @@ struct msg {
         struct msg_done done;
         struct msg_inquire inquire;
         struct msg_standing standing;
+        struct msg_extend extend;
+        struct msg_extended extended;
         struct msg_admin admin; // ADMIN, ADMIN_REPLY
     } u;
 };
@@ -274,5 +367,11 @@ const char *vote_name(enum vote vote);             // "yes"
 const char *outcome_name(enum outcome outcome);    // "committed", "in progress"
 const char *reason_text(enum abort_reason reason); // "a branch voted no"
 const char *protocol_name(enum protocol protocol); // "2pc"
+
+// Protocols that are *admitted*: their content is durable at the coordinator before anything of it
+// is asked for, so that a gtid runs once only, through every crash.
+bool protocol_admitted(unsigned protocol);
+// Whether branches of that kind belong into transactions of that protocol.
+bool protocol_has_kind(unsigned protocol, unsigned kind);
 
 #endif

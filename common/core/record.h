@@ -18,13 +18,25 @@ struct record_branch {
     uint8_t heuristic; // 1: that was an operator's word, not the decision
     uint64_t journal;  // identity of the journal that holds the vote
     struct slice resource;
+    // Only in admitted protocols:
+    uint8_t asked; // 1: its participant may have been asked for something
+    struct branch_plan plan;
+    struct slice payload; // until the transaction has ended
+    struct slice result;  // STEP: what it has returned
 };
 
 enum tx_stage {
     STAGE_DELEGATED = 1, // one-phase: the single branch decides
     STAGE_DECIDED = 2,   // the outcome stands; branches are being driven to it
     STAGE_ENDED = 3,     // every branch has acknowledged, or an operator gave up waiting
+    STAGE_ADMITTED = 4,  // admitted protocols: what is to be done; nothing is decided
 };
+
+// Whether a record of that stage is a decision, which stands from then on.
+static inline bool tx_stage_decides(unsigned stage)
+{
+    return stage == STAGE_DECIDED || stage == STAGE_ENDED;
+}
 
 struct record_heuristic {
     uint8_t forced;   // enum outcome the operator asked for; NONE: no heuristic
@@ -48,6 +60,9 @@ struct tx_record {
     struct slice owner;                        // principal that began it
     struct slice reason_text;
     struct record_heuristic heuristic;
+    // Only in admitted protocols:
+    uint8_t submitted;   // 1: nothing more is expected from the application
+    uint32_t timeout_ms; // of the whole transaction
     uint16_t branch_count;
     const struct record_branch *branches;
 };
@@ -73,6 +88,7 @@ struct branch_record {
     uint64_t seal;        // that came with it
     uint64_t prepared_ms; // since 1970
     struct slice payload; // kept while prepared, for resource managers that need it to commit
+    struct slice result;  // STEP: what it has returned
 };
 
 #endif

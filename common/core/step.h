@@ -31,6 +31,7 @@ enum event_type {
     EVENT_OPERATOR,  // coordinator: an operator's order
     EVENT_ASK,       // client: the application asks for something
     EVENT_GIVE_UP,   // client: the application no longer waits for that ask
+    EVENT_EXTEND,    // participant: a try that runs asks for a branch nested in its own
 };
 
 // The core a peer number or token belongs to chose its meaning; shells only hand it back.
@@ -47,20 +48,31 @@ struct event_operator {
     struct slice who, why;
 };
 
-enum rm_op { RM_PREPARE = 1, RM_COMMIT, RM_ROLLBACK };
+enum rm_op { RM_PREPARE = 1, RM_COMMIT, RM_ROLLBACK, RM_FORGET };
 
 enum rm_result {
     RM_DONE = 0,      // commit, rollback: done. prepare: vote yes
     RM_NO = 1,        // prepare: vote no, and the work is undone
     RM_READ_ONLY = 2, // prepare: nothing to commit, nothing held
-    RM_RETRY = 3,     // try the same again later
+    RM_RETRY = 3,     // not now: try again later
 };
 
 struct event_called {
     token_t token;
     enum rm_result result;
-    bool durable; // prepare: the resource manager itself keeps the prepared state
-    struct slice text;
+    bool durable;      // prepare: the resource manager itself keeps the prepared state
+    struct slice text; // why not; prepare of a STEP: what it returns
+};
+
+// Answered by EFFECT_EXTENDED, by a participant that does not stop.
+struct event_extend {
+    token_t token; // the shell's
+    struct gtid gtid;
+    uint16_t branch; // whose try runs
+    uint16_t index;  // below LIMIT_BRANCHES: tells apart what this branch asks for, in each call
+    uint8_t kind;    // CALL or ENLISTED
+    struct slice resource;
+    struct slice payload;
 };
 
 enum ask_kind { ASK_ENLIST = 1, ASK_SUBMIT, ASK_CANCEL, ASK_STATUS };
@@ -104,6 +116,7 @@ struct event {
         struct event_operator op;
         struct event_ask ask;
         token_t give_up;
+        struct event_extend extend;
     } u;
 };
 
@@ -115,6 +128,7 @@ enum effect_type {
     EFFECT_HORIZON,  // participant: closed records with a stamp below it may be collected
     EFFECT_ANSWER,   // coordinator: to an OPERATOR event
     EFFECT_COMPLETE, // client: to an ASK event
+    EFFECT_EXTENDED, // participant: to an EXTEND event
     EFFECT_STOP,     // this process must stop now, writing nothing more
 };
 
@@ -139,13 +153,22 @@ struct effect_call {
     uint64_t attempt;
     uint64_t coordinator;
     struct slice payload;
-    uint32_t tries; // how often this has been tried before
+    struct slice inputs; // of a STEP, see step_input_next
+    struct slice result; // rollback of a STEP: what it had returned
+    uint32_t tries;      // how often this has been tried before
 };
 
 struct effect_complete {
     token_t token;
     int code; // ASSENT_OK: `result` (or ENLISTED) holds; else why not, with `text`
     struct msg_result result;
+    struct slice text;
+};
+
+struct effect_extended {
+    token_t token;
+    int code;        // ASSENT_OK: `number` holds; else why not, with `text`
+    uint16_t number; // of the new branch
     struct slice text;
 };
 
@@ -169,6 +192,7 @@ struct effect {
             struct slice text;
         } answer;
         struct effect_complete complete;
+        struct effect_extended extended;
         struct {
             int code;
             struct slice text;

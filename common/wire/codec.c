@@ -62,3 +62,17 @@ void codec_gtid(struct codec *c, const char *field, struct gtid *value)
     codec_gtid_or_none(c, field, value);
     codec_check(c, value->size > 0, field, "empty");
 }
+
+void codec_plan(struct codec *c, uint8_t kind, struct branch_plan *plan)
+{
+    if (kind == BRANCH_CONSUMER || kind == BRANCH_TOPIC)
+        codec_u32(c, "delay_ms", &plan->delay_ms);
+    if (kind != BRANCH_STEP)
+        return;
+    codec_u64(c, "after", &plan->after);
+    codec_flags(c, "plan_flags", &plan->flags, STEP_PIVOT | STEP_KEPT);
+    codec_u16(c, "attempts", &plan->attempts);
+    codec_u32(c, "step_timeout_ms", &plan->timeout_ms);
+    codec_u32(c, "backoff_ms", &plan->backoff_ms);
+    codec_u32(c, "backoff_max_ms", &plan->backoff_max_ms);
+}

@@ -38,6 +38,9 @@ void codec_gtid_or_none(struct codec *c, const char *field, struct gtid *value);
 void codec_bytes(struct codec *c, const char *field, struct slice *value, unsigned length_bytes,
                  size_t max);
 
+// Of a STEP, a CONSUMER or a TOPIC what it has; of other kinds no bytes.
+void codec_plan(struct codec *c, uint8_t kind, struct branch_plan *plan);
+
 // READ: the next `size` bytes, or NULL when there are fewer.
 static inline const uint8_t *codec_take(struct codec *c, const char *field, size_t size)
 {

@@ -7,9 +7,14 @@
 
 enum {
     ROLES = BIT(ROLE_CLIENT) | BIT(ROLE_PARTICIPANT) | BIT(ROLE_OPERATOR),
-    PROTOCOLS = BIT(PROTOCOL_2PC),
-    KINDS = BIT(BRANCH_CALL) | BIT(BRANCH_ENLISTED),
-    VOTES = BIT(VOTE_YES) | BIT(VOTE_NO) | BIT(VOTE_READ_ONLY),
+    ADMITTED = BIT(PROTOCOL_TCC) | BIT(PROTOCOL_SAGA) | BIT(PROTOCOL_MESSAGE),
+    PROTOCOLS = BIT(PROTOCOL_2PC) | ADMITTED,
+    PROTOCOLS_ENLISTED = BIT(PROTOCOL_2PC) | BIT(PROTOCOL_TCC), // which have ENLISTED branches
+    KINDS_SENT = BIT(BRANCH_CALL) | BIT(BRANCH_ENLISTED) | BIT(BRANCH_STEP) | BIT(BRANCH_SENDER) |
+                 BIT(BRANCH_CONSUMER),
+    KINDS = KINDS_SENT | BIT(BRANCH_TOPIC),
+    VOTES = BIT(VOTE_YES) | BIT(VOTE_NO) | BIT(VOTE_READ_ONLY) | BIT(VOTE_RETRY),
+    INPUTS_BYTES = LIMIT_BRANCHES * (LIMIT_RESULT_BYTES + 4),
     OUTCOMES =
         BIT(OUTCOME_NONE) | BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED) | BIT(OUTCOME_UNKNOWN),
     REASONS = BIT(REASON_SHUTDOWN + 1) - 1,
@@ -17,7 +22,7 @@ enum {
 };
 static const uint32_t messages =
     (BIT(MSG_LEASE + 1) - BIT(MSG_HELLO)) | (BIT(MSG_RESULT + 1) - BIT(MSG_ENLIST)) |
-    (BIT(MSG_STANDING + 1) - BIT(MSG_PREPARE)) | BIT(MSG_ADMIN) | BIT(MSG_ADMIN_REPLY);
+    (BIT(MSG_EXTENDED + 1) - BIT(MSG_PREPARE)) | BIT(MSG_ADMIN) | BIT(MSG_ADMIN_REPLY);
 
 static void code_walk(struct codec *c, uint16_t *code)
 {
@@ -25,12 +30,18 @@ static void code_walk(struct codec *c, uint16_t *code)
     codec_check(c, *code <= ASSENT_INTERNAL, "code", "not an error code");
 }
 
-// Only a call carries a payload: an enlisted branch got its work from the application.
-static void payload_walk(struct codec *c, uint8_t *kind, struct slice *payload)
+static void kind_walk(struct codec *c, uint8_t protocol, uint8_t *kind, uint32_t allowed)
+{
+    codec_enum(c, "kind", kind, allowed);
+    codec_check(c, protocol_has_kind(protocol, *kind), "kind", "none of that protocol");
+}
+
+// An enlisted branch got its work from the application; only for tcc something comes along.
+static void payload_walk(struct codec *c, uint8_t protocol, uint8_t kind, struct slice *payload)
 {
     codec_bytes(c, "payload", payload, 4, LIMIT_PAYLOAD_BYTES);
-    codec_check(c, *kind == BRANCH_CALL || payload->size == 0, "payload",
-                "not empty in an enlisted branch");
+    codec_check(c, kind != BRANCH_ENLISTED || protocol == PROTOCOL_TCC || payload->size == 0,
+                "payload", "not empty in an enlisted branch");
 }
 
 static void hello_walk(struct codec *c, struct msg_hello *m)
@@ -73,10 +84,12 @@ static void enlist_walk(struct codec *c, struct msg_enlist *m)
 {
     codec_u64(c, "request", &m->request);
     codec_gtid(c, "gtid", &m->gtid);
-    codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
+    codec_enum(c, "protocol", &m->protocol, PROTOCOLS_ENLISTED);
     codec_u32(c, "timeout_ms", &m->timeout_ms);
     codec_branch(c, "branch", &m->branch);
     codec_name(c, "resource", &m->resource);
+    if (m->protocol == PROTOCOL_TCC)
+        codec_bytes(c, "payload", &m->payload, 4, LIMIT_PAYLOAD_BYTES);
 }
 
 static void enlisted_walk(struct codec *c, struct msg_enlisted *m)
@@ -86,13 +99,15 @@ static void enlisted_walk(struct codec *c, struct msg_enlisted *m)
     codec_branch(c, "branch", &m->branch);
 }
 
-static void submit_branch_walk(struct codec *c, unsigned number, struct msg_branch *m)
+static void submit_branch_walk(struct codec *c, uint8_t protocol, unsigned number,
+                               struct msg_branch *m)
 {
     codec_u16(c, "branch", &m->branch);
     codec_check(c, m->branch == number, "branch", "branches are not numbered 0, 1, 2, ...");
-    codec_enum(c, "kind", &m->kind, KINDS);
+    kind_walk(c, protocol, &m->kind, KINDS);
     codec_name(c, "resource", &m->resource);
-    payload_walk(c, &m->kind, &m->payload);
+    payload_walk(c, protocol, m->kind, &m->payload);
+    codec_plan(c, m->kind, &m->plan);
 }
 
 static void submit_walk(struct codec *c, struct msg_submit *m, struct msg_branch *branches)
@@ -100,7 +115,10 @@ static void submit_walk(struct codec *c, struct msg_submit *m, struct msg_branch
     codec_u64(c, "request", &m->request);
     codec_gtid(c, "gtid", &m->gtid);
     codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
-    codec_flags(c, "flags", &m->flags, SUBMIT_WAIT_DONE);
+    codec_flags(c, "flags", &m->flags,
+                m->protocol == PROTOCOL_MESSAGE  ? SUBMIT_WAIT_DONE | SUBMIT_ACCEPT | SUBMIT_HOLD
+                : protocol_admitted(m->protocol) ? SUBMIT_WAIT_DONE | SUBMIT_ACCEPT
+                                                 : SUBMIT_WAIT_DONE);
     codec_u32(c, "timeout_ms", &m->timeout_ms);
     codec_u16(c, "branch_count", &m->branch_count);
     if (m->branch_count > LIMIT_BRANCHES)
@@ -109,7 +127,7 @@ static void submit_walk(struct codec *c, struct msg_submit *m, struct msg_branch
         struct msg_branch branch = {0};
         if (c->mode != CODEC_READ)
             branch = m->branches[i];
-        submit_branch_walk(c, i, &branch);
+        submit_branch_walk(c, m->protocol, i, &branch);
         if (c->mode == CODEC_READ)
             branches[i] = branch;
     }
@@ -136,16 +154,34 @@ static void result_walk(struct codec *c, struct msg_result *m)
     codec_bytes(c, "text", &m->text, 2, LIMIT_REASON_BYTES);
 }
 
+// In the order of their branches, each once: there is one way to say what the inputs are.
+static void inputs_walk(struct codec *c, struct slice *inputs)
+{
+    codec_bytes(c, "inputs", inputs, 4, INPUTS_BYTES);
+    struct slice left = *inputs;
+    struct step_input input;
+    unsigned least = 0;
+    while (step_input_next(&left, &input)) {
+        codec_check(c, input.branch < LIMIT_BRANCHES && input.result.size <= LIMIT_RESULT_BYTES,
+                    "inputs", "past a limit");
+        codec_check(c, input.branch >= least, "inputs", "not in the order of their branches");
+        least = input.branch + 1u;
+    }
+    codec_check(c, left.size == 0, "inputs", "cut short");
+}
+
 static void prepare_walk(struct codec *c, struct msg_prepare *m)
 {
     codec_gtid(c, "gtid", &m->gtid);
     codec_u64(c, "attempt", &m->attempt);
     codec_branch(c, "branch", &m->branch);
     codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
-    codec_enum(c, "kind", &m->kind, KINDS);
+    kind_walk(c, m->protocol, &m->kind, KINDS_SENT);
     codec_flags(c, "flags", &m->flags, PREPARE_ONE_PHASE);
     codec_u32(c, "timeout_ms", &m->timeout_ms);
-    payload_walk(c, &m->kind, &m->payload);
+    payload_walk(c, m->protocol, m->kind, &m->payload);
+    if (m->kind == BRANCH_STEP)
+        inputs_walk(c, &m->inputs);
 }
 
 static void vote_walk(struct codec *c, struct msg_vote *m)
@@ -154,7 +190,8 @@ static void vote_walk(struct codec *c, struct msg_vote *m)
     codec_u64(c, "attempt", &m->attempt);
     codec_branch(c, "branch", &m->branch);
     codec_enum(c, "vote", &m->vote, VOTES);
-    codec_bytes(c, "text", &m->text, 2, LIMIT_REASON_BYTES);
+    codec_bytes(c, "text", &m->text, 2,
+                m->vote == VOTE_YES ? LIMIT_RESULT_BYTES : LIMIT_REASON_BYTES);
 }
 
 static void decide_walk(struct codec *c, struct msg_decide *m, uint8_t flags)
@@ -162,7 +199,14 @@ static void decide_walk(struct codec *c, struct msg_decide *m, uint8_t flags)
     codec_gtid(c, "gtid", &m->gtid);
     codec_u64(c, "attempt", &m->attempt);
     codec_branch(c, "branch", &m->branch);
-    codec_flags(c, "flags", &m->flags, flags);
+    codec_flags(c, "flags", &m->flags, flags | DECIDE_CONTENT);
+    if (!(m->flags & DECIDE_CONTENT))
+        return;
+    codec_enum(c, "protocol", &m->protocol, ADMITTED);
+    kind_walk(c, m->protocol, &m->kind, KINDS_SENT);
+    payload_walk(c, m->protocol, m->kind, &m->payload);
+    if (m->kind == BRANCH_STEP)
+        codec_bytes(c, "result", &m->result, 2, LIMIT_RESULT_BYTES);
 }
 
 static void done_walk(struct codec *c, struct msg_done *m)
@@ -171,7 +215,9 @@ static void done_walk(struct codec *c, struct msg_done *m)
     codec_u64(c, "attempt", &m->attempt);
     codec_branch(c, "branch", &m->branch);
     codec_enum(c, "outcome", &m->outcome, BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED));
-    codec_flags(c, "flags", &m->flags, DONE_HEURISTIC | DONE_FORGOTTEN);
+    codec_flags(c, "flags", &m->flags, DONE_HEURISTIC | DONE_FORGOTTEN | DONE_RESULT);
+    if (m->flags & DONE_RESULT)
+        codec_bytes(c, "result", &m->result, 2, LIMIT_RESULT_BYTES);
 }
 
 static void inquire_walk(struct codec *c, struct msg_inquire *m)
@@ -180,7 +226,8 @@ static void inquire_walk(struct codec *c, struct msg_inquire *m)
     codec_u64(c, "attempt", &m->attempt);
     codec_coordinator(c, "coordinator", &m->coordinator);
     codec_branch(c, "branch", &m->branch);
-    codec_bool(c, "prepared", &m->prepared);
+    codec_enum(c, "prepared", &m->prepared,
+               BIT(INQUIRE_WORKING) | BIT(INQUIRE_PREPARED) | BIT(INQUIRE_FINISHED));
 }
 
 static void standing_walk(struct codec *c, struct msg_standing *m)
@@ -188,7 +235,31 @@ static void standing_walk(struct codec *c, struct msg_standing *m)
     codec_gtid(c, "gtid", &m->gtid);
     codec_u64(c, "attempt", &m->attempt);
     codec_branch(c, "branch", &m->branch);
-    codec_enum(c, "outcome", &m->outcome, BIT(OUTCOME_NONE) | BIT(OUTCOME_UNKNOWN));
+    codec_enum(c, "outcome", &m->outcome, OUTCOMES);
+}
+
+static void extend_walk(struct codec *c, struct msg_extend *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_u64(c, "attempt", &m->attempt);
+    codec_branch(c, "branch", &m->branch);
+    codec_branch(c, "index", &m->index);
+    kind_walk(c, PROTOCOL_TCC, &m->kind, KINDS_SENT);
+    codec_name(c, "resource", &m->resource);
+    codec_bytes(c, "payload", &m->payload, 4, LIMIT_PAYLOAD_BYTES);
+}
+
+static void extended_walk(struct codec *c, struct msg_extended *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_u64(c, "attempt", &m->attempt);
+    codec_branch(c, "branch", &m->branch);
+    codec_branch(c, "index", &m->index);
+    codec_branch_or_none(c, "number", &m->number);
+    code_walk(c, &m->code);
+    codec_check(c, (m->code == ASSENT_OK) == (m->number != BRANCH_NONE), "code",
+                "does not go with the number");
+    codec_bytes(c, "text", &m->text, 2, LIMIT_REASON_BYTES);
 }
 
 static void admin_walk(struct codec *c, struct msg_admin *m)
@@ -229,6 +300,8 @@ bool messages_walk(struct codec *c, struct msg *msg, struct msg_branch *branches
     case MSG_DONE: done_walk(c, &msg->u.done); return true;
     case MSG_INQUIRE: inquire_walk(c, &msg->u.inquire); return true;
     case MSG_STANDING: standing_walk(c, &msg->u.standing); return true;
+    case MSG_EXTEND: extend_walk(c, &msg->u.extend); return true;
+    case MSG_EXTENDED: extended_walk(c, &msg->u.extended); return true;
     case MSG_ADMIN: admin_walk(c, &msg->u.admin); return true;
     case MSG_ADMIN_REPLY: admin_reply_walk(c, &msg->u.admin); return true;
     }

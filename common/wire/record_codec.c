@@ -18,10 +18,12 @@ enum {
     OUTCOMES = ENDS | BIT(OUTCOME_UNKNOWN),
     // 0: a branch of which only an outcome was ever heard
     KINDS = BIT(0) | BIT(BRANCH_CALL) | BIT(BRANCH_ENLISTED),
-    PROTOCOLS = BIT(0) | BIT(PROTOCOL_2PC),
+    KINDS_ADMITTED = KINDS | BIT(BRANCH_STEP) | BIT(BRANCH_SENDER) | BIT(BRANCH_CONSUMER),
+    ADMITTED = BIT(PROTOCOL_TCC) | BIT(PROTOCOL_SAGA) | BIT(PROTOCOL_MESSAGE),
+    PROTOCOLS = BIT(0) | BIT(PROTOCOL_2PC) | ADMITTED,
     VOTES = BIT(VOTE_NONE) | BIT(VOTE_YES) | BIT(VOTE_NO) | BIT(VOTE_READ_ONLY),
     REASONS = BIT(REASON_SHUTDOWN + 1) - 1,
-    TX_STAGES = BIT(STAGE_DELEGATED) | BIT(STAGE_DECIDED) | BIT(STAGE_ENDED),
+    TX_STAGES = BIT(STAGE_DELEGATED) | BIT(STAGE_DECIDED) | BIT(STAGE_ENDED) | BIT(STAGE_ADMITTED),
     JOURNAL_STAGES = BIT(JOURNAL_PREPARED) | BIT(JOURNAL_DECIDED) | BIT(JOURNAL_FINISHED),
 };
 
@@ -47,20 +49,36 @@ static void heuristic_walk(struct codec *c, struct record_heuristic *h)
     codec_bytes(c, "heuristic.why", &h->why, 2, LIMIT_WHY_BYTES);
 }
 
+static void kind_walk(struct codec *c, uint8_t protocol, uint8_t *kind)
+{
+    bool admitted = protocol_admitted(protocol);
+    codec_enum(c, "kind", kind, admitted ? KINDS_ADMITTED : KINDS);
+    codec_check(c, !admitted || *kind == 0 || protocol_has_kind(protocol, *kind), "kind",
+                "none of that protocol");
+}
+
 // `seen`: the numbers that came before it.
-static void tx_branch_walk(struct codec *c, struct record_branch *b, uint64_t *seen)
+static void tx_branch_walk(struct codec *c, uint8_t protocol, struct record_branch *b,
+                           uint64_t *seen)
 {
     codec_branch(c, "branch", &b->branch);
     if (c->code != ASSENT_OK)
         return;
     codec_check(c, (*seen >> b->branch & 1) == 0, "branch", "twice");
     *seen |= UINT64_C(1) << b->branch;
-    codec_enum(c, "kind", &b->kind, KINDS);
+    kind_walk(c, protocol, &b->kind);
     codec_enum(c, "vote", &b->vote, VOTES);
     codec_enum(c, "outcome", &b->outcome, OUTCOMES);
     codec_bool(c, "heuristic", &b->heuristic);
     codec_u64(c, "journal", &b->journal);
     codec_name(c, "resource", &b->resource);
+    if (!protocol_admitted(protocol))
+        return;
+    codec_bool(c, "asked", &b->asked);
+    codec_plan(c, b->kind, &b->plan);
+    codec_bytes(c, "payload", &b->payload, 4, LIMIT_PAYLOAD_BYTES);
+    if (b->kind == BRANCH_STEP)
+        codec_bytes(c, "result", &b->result, 2, LIMIT_RESULT_BYTES);
 }
 
 _Static_assert(LIMIT_BRANCHES <= 64, "branch numbers are kept in one word");
@@ -78,7 +96,7 @@ static void tx_branches_walk(struct codec *c, struct tx_record *r,
             CHECK(r->branches);
             branch = r->branches[i];
         }
-        tx_branch_walk(c, &branch, &seen);
+        tx_branch_walk(c, r->protocol, &branch, &seen);
         if (c->mode == CODEC_READ) {
             CHECK(storage);
             storage->branches[i] = branch;
@@ -94,8 +112,11 @@ static void tx_walk(struct codec *c, struct tx_record *r, struct tx_record_stora
     codec_u64(c, "attempt", &r->attempt);
     codec_enum(c, "protocol", &r->protocol, PROTOCOLS);
     codec_enum(c, "stage", &r->stage, TX_STAGES);
+    codec_check(c, r->stage != STAGE_ADMITTED || protocol_admitted(r->protocol), "stage",
+                "none of that protocol");
     codec_enum(c, "outcome", &r->outcome, OUTCOMES);
-    codec_check(c, (r->stage == STAGE_DELEGATED) == (r->outcome == OUTCOME_NONE), "outcome",
+    bool undecided = r->stage == STAGE_DELEGATED || r->stage == STAGE_ADMITTED;
+    codec_check(c, undecided == (r->outcome == OUTCOME_NONE), "outcome",
                 "does not go with the stage");
     codec_enum(c, "reason", &r->reason, REASONS);
     codec_bool(c, "mixed", &r->mixed);
@@ -107,6 +128,10 @@ static void tx_walk(struct codec *c, struct tx_record *r, struct tx_record_stora
     codec_bytes(c, "owner", &r->owner, 2, LIMIT_NAME_BYTES);
     codec_bytes(c, "reason_text", &r->reason_text, 2, LIMIT_REASON_BYTES);
     heuristic_walk(c, &r->heuristic);
+    if (protocol_admitted(r->protocol)) {
+        codec_bool(c, "submitted", &r->submitted);
+        codec_u32(c, "timeout_ms", &r->timeout_ms);
+    }
     tx_branches_walk(c, r, storage);
     codec_check(c, r->stage != STAGE_DELEGATED || r->branch_count == 1, "branch_count",
                 "delegated to other than one branch");
@@ -121,7 +146,7 @@ static void branch_walk(struct codec *c, struct branch_record *r)
     codec_coordinator(c, "coordinator", &r->coordinator);
     codec_branch(c, "branch", &r->branch);
     codec_enum(c, "protocol", &r->protocol, PROTOCOLS);
-    codec_enum(c, "kind", &r->kind, KINDS);
+    kind_walk(c, r->protocol, &r->kind);
     codec_enum(c, "stage", &r->stage, JOURNAL_STAGES);
     codec_enum(c, "outcome", &r->outcome, ENDS);
     codec_check(c, (r->stage == JOURNAL_PREPARED) == (r->outcome == OUTCOME_NONE), "outcome",
@@ -131,6 +156,8 @@ static void branch_walk(struct codec *c, struct branch_record *r)
     codec_u64(c, "seal", &r->seal);
     codec_u64(c, "prepared_ms", &r->prepared_ms);
     codec_bytes(c, "payload", &r->payload, 4, LIMIT_PAYLOAD_BYTES);
+    if (r->kind == BRANCH_STEP)
+        codec_bytes(c, "result", &r->result, 2, LIMIT_RESULT_BYTES);
 }
 
 static void prefix_walk(struct codec *c, uint8_t *version, uint8_t *kind)

@@ -142,6 +142,7 @@ static const char *stage_name(const struct tx_record *r)
     case STAGE_DELEGATED: return "delegated";
     case STAGE_DECIDED: return "decided";
     case STAGE_ENDED: return "ended";
+    case STAGE_ADMITTED: return "admitted";
     }
     return "?";
 }

@@ -19,13 +19,39 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 NAME = re.compile(rb"[A-Za-z0-9._:-]{1,64}\Z")
 NONE = 65535
-KIND, PROTOCOL = ("kind", "enum", {1, 2}), ("protocol", "enum", {1})
+TCC, SAGA, MESSAGE = 3, 4, 5
+CALL, ENLISTED, STEP, SENDER, CONSUMER, TOPIC = range(1, 7)
+KINDS = {1: {CALL, ENLISTED}, TCC: {CALL, ENLISTED}, SAGA: {STEP},
+         MESSAGE: {SENDER, CONSUMER, TOPIC}}
+KIND, PROTOCOL = ("kind", "enum", range(1, 6)), ("protocol", "enum", {*KINDS})
 GTID, ATTEMPT, REQUEST = ("gtid", "name"), ("attempt", "u64"), ("request", "u64")
 BRANCH, BRANCH_OR_NONE = ("branch", "u16", range(64)), [*range(64), NONE]
 PAYLOAD, REASON_TEXT = ("payload", "hex32", 65536), ("text", "text16", 160)
 TIMEOUT, JSON = ("timeout_ms", "u32"), ("json", "text32", 1 << 20)
+RESULT, INDEX = ("result", "hex16", 512), ("index", "u16", range(64))
 
-# Fields as (name, type) or (name, type, values or longest).
+
+def only(where, *fields):
+    """Fields that are there only where the fields before them say so."""
+    return [(name, kind, rest[0] if rest else None, where) for name, kind, *rest in fields]
+
+
+def of_kind(*kinds):
+    return lambda fields: fields["kind"] in kinds
+
+
+def admitted(fields):
+    return fields["protocol"] in {TCC, SAGA, MESSAGE}
+
+
+PLAN = [*only(of_kind(CONSUMER, TOPIC), ("delay_ms", "u32")),
+        *only(of_kind(STEP), ("after", "u64"), ("plan_flags", "u8", range(4)), ("attempts", "u16"),
+              ("step_timeout_ms", "u32"), ("backoff_ms", "u32"), ("backoff_max_ms", "u32"))]
+CONTENT = [*only(lambda fields: fields["flags"] & 4, ("protocol", "enum", {TCC, SAGA, MESSAGE}),
+                 KIND, PAYLOAD),
+           *only(lambda fields: fields["flags"] & 4 and fields["kind"] == STEP, RESULT)]
+
+# Fields as (name, type), (name, type, values or longest) or (name, type, values, where).
 MESSAGES = {
     "HELLO": (1, [("role", "enum", {1, 2, 3}), ("version_min", "u8", range(1, 256)),
                   ("version_max", "u8"), ("peer_incarnation", "u64"), ("journal", "u64"),
@@ -33,29 +59,37 @@ MESSAGES = {
     "WELCOME": (2, [("peer_incarnation", "u64"), ("lease_first", "u64"),
                     ("lease_count", "u32", range(65537)), ("lease_ms", "u64"),
                     ("payload_bytes_max", "u32", range(65537)), ("branches_max", "u16", range(65))]),
-    "REFUSED": (3, [REQUEST, ("about", "enum", {*range(1, 7), *range(10, 16), *range(20, 27), 30, 31}),
+    "REFUSED": (3, [REQUEST, ("about", "enum", {*range(1, 7), *range(10, 16), *range(20, 29), 30, 31}),
                     ("code", "u16", range(1, 20)), ("gtid", "name?"), REASON_TEXT]),
     "PING": (4, [("stamp", "u64")]),
     "PONG": (5, [("stamp", "u64")]),
     "LEASE": (6, []),
-    "ENLIST": (10, [REQUEST, GTID, PROTOCOL, TIMEOUT, BRANCH, ("resource", "name")]),
+    "ENLIST": (10, [REQUEST, GTID, ("protocol", "enum", {1, TCC}), TIMEOUT, BRANCH,
+                    ("resource", "name"),
+                    *only(lambda fields: fields["protocol"] == TCC, PAYLOAD)]),
     "ENLISTED": (11, [REQUEST, GTID, BRANCH]),
-    "SUBMIT": (12, [REQUEST, GTID, PROTOCOL, ("flags", "u8", range(2)), TIMEOUT,
-                    ("branches", "list", [BRANCH, KIND, ("resource", "name"), PAYLOAD])]),
+    "SUBMIT": (12, [REQUEST, GTID, PROTOCOL, ("flags", "u8", range(8)), TIMEOUT,
+                    ("branches", "list", [BRANCH, ("kind", "enum", range(1, 7)),
+                                          ("resource", "name"), PAYLOAD, *PLAN])]),
     "CANCEL": (13, [REQUEST, GTID]),
     "STATUS": (14, [REQUEST, GTID]),
     "RESULT": (15, [REQUEST, GTID, ("about", "enum", {12, 13, 14}), ("outcome", "enum", range(4)),
                     ("reason", "enum", range(8)), ("mixed", "enum", {0, 1}),
                     ("finished", "enum", {0, 1}), ("branch", "u16", BRANCH_OR_NONE), REASON_TEXT]),
     "PREPARE": (20, [GTID, ATTEMPT, BRANCH, PROTOCOL, KIND, ("flags", "u8", range(2)), TIMEOUT,
-                     PAYLOAD]),
-    "VOTE": (21, [GTID, ATTEMPT, BRANCH, ("vote", "enum", {1, 2, 3}), REASON_TEXT]),
-    "COMMIT": (22, [GTID, ATTEMPT, BRANCH, ("flags", "u8", range(2))]),
-    "ROLLBACK": (23, [GTID, ATTEMPT, BRANCH, ("flags", "u8", range(4))]),
-    "DONE": (24, [GTID, ATTEMPT, BRANCH, ("outcome", "enum", {1, 2}), ("flags", "u8", range(4))]),
+                     PAYLOAD, *only(of_kind(STEP), ("inputs", "inputs"))]),
+    "VOTE": (21, [GTID, ATTEMPT, BRANCH, ("vote", "enum", range(1, 5)), ("text", "text16", 512)]),
+    "COMMIT": (22, [GTID, ATTEMPT, BRANCH, ("flags", "u8", {0, 1, 4, 5}), *CONTENT]),
+    "ROLLBACK": (23, [GTID, ATTEMPT, BRANCH, ("flags", "u8", range(8)), *CONTENT]),
+    "DONE": (24, [GTID, ATTEMPT, BRANCH, ("outcome", "enum", {1, 2}), ("flags", "u8", range(8)),
+                  *only(lambda fields: fields["flags"] & 4, RESULT)]),
     "INQUIRE": (25, [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), BRANCH,
-                     ("prepared", "enum", {0, 1})]),
-    "STANDING": (26, [GTID, ATTEMPT, BRANCH, ("outcome", "enum", {0, 3})]),
+                     ("prepared", "enum", range(3))]),
+    "STANDING": (26, [GTID, ATTEMPT, BRANCH, ("outcome", "enum", range(4))]),
+    "EXTEND": (27, [GTID, ATTEMPT, BRANCH, INDEX, ("kind", "enum", {CALL, ENLISTED}),
+                    ("resource", "name"), PAYLOAD]),
+    "EXTENDED": (28, [GTID, ATTEMPT, BRANCH, INDEX, ("number", "u16", BRANCH_OR_NONE),
+                      ("code", "u16", range(20)), REASON_TEXT]),
     "ADMIN": (30, [("id", "u64"), ("verb", "name"), JSON]),
     "ADMIN_REPLY": (31, [("id", "u64"), ("code", "u16", range(20)), JSON]),
 }
@@ -63,25 +97,28 @@ HEADER = [("version", "u8", {1}), ("flags", "u8", range(2)), ("count", "u16", ra
           ("coordinator", "u64", range(1 << 40)), ("incarnation", "u64"), ("log_seq", "u64"),
           ("seal", "u64"), ("fence", "u64")]
 END, OUTCOME = ("outcome", "enum", range(3)), ("outcome", "enum", range(4))
-RECORD_KIND = ("kind", "enum", range(3))
+RECORD_KIND, RECORD_PROTOCOL = ("kind", "enum", range(6)), ("protocol", "enum", {0, *KINDS})
 RECORDS = {
-    "TX": (1, [GTID, ATTEMPT, ("protocol", "enum", {0, 1}), ("stage", "enum", {1, 2, 3}), OUTCOME,
+    "TX": (1, [GTID, ATTEMPT, RECORD_PROTOCOL, ("stage", "enum", range(1, 5)), OUTCOME,
                ("reason", "enum", range(8)), ("mixed", "enum", {0, 1}),
                ("reason_branch", "u16", BRANCH_OR_NONE), ("digest", "hex", 16),
                ("started_ms", "u64"), ("decided_ms", "u64"), ("ended_ms", "u64"),
                ("owner", "text16", 64), ("reason_text", "text16", 160),
                ("heuristic_forced", "enum", range(3)), ("heuristic_when_ms", "u64"),
                ("heuristic_who", "text16", 128), ("heuristic_why", "text16", 256),
+               *only(admitted, ("submitted", "enum", {0, 1}), TIMEOUT),
                ("branches", "list", [BRANCH, RECORD_KIND, ("vote", "enum", range(4)), OUTCOME,
                                      ("heuristic", "enum", {0, 1}), ("journal", "u64"),
-                                     ("resource", "name")])]),
+                                     ("resource", "name"),
+                                     *only(admitted, ("asked", "enum", {0, 1})), *PLAN,
+                                     *only(admitted, PAYLOAD), *only(of_kind(STEP), RESULT)])]),
     "BRANCH": (2, [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), BRANCH,
-                   ("protocol", "enum", {0, 1}), RECORD_KIND, ("stage", "enum", {1, 2, 3}), END,
+                   RECORD_PROTOCOL, RECORD_KIND, ("stage", "enum", {1, 2, 3}), END,
                    ("heuristic", "enum", {0, 1}), ("log_seq", "u64"), ("seal", "u64"),
-                   ("prepared_ms", "u64"), PAYLOAD]),
+                   ("prepared_ms", "u64"), PAYLOAD, *only(of_kind(STEP), RESULT)]),
 }
 SIZES = {"u8": 1, "enum": 1, "u16": 2, "u32": 4, "u64": 8}
-PREFIXES = {"name": 1, "name?": 1, "text16": 2, "text32": 4, "hex32": 4}
+PREFIXES = {"name": 1, "name?": 1, "text16": 2, "text32": 4, "hex16": 2, "hex32": 4}
 
 
 class Refused(Exception):
@@ -101,17 +138,28 @@ def encode_field(kind, value):
         return [little(value, SIZES[kind])]
     if kind == "hex":
         return [bytes.fromhex(value)]
-    data = bytes.fromhex(value) if kind == "hex32" else value.encode()
+    if kind == "inputs":
+        data = b"".join(little(item["branch"], 2) + little(len(item["result"]) // 2, 2) +
+                        bytes.fromhex(item["result"]) for item in value)
+        return [little(len(data), 4), data]
+    data = bytes.fromhex(value) if kind.startswith("hex") else value.encode()
     return [little(len(data), PREFIXES[kind]), data]
 
 
-def encode_fields(table, fields):
-    pieces = []
+def present(rest, fields):
+    return len(rest) < 2 or rest[1](fields)
+
+
+def encode_fields(table, fields, around=None):
+    """What is there depends on the fields themselves, and on those `around` a list."""
+    pieces, known = [], {**(around or {}), **fields}
     for name, kind, *rest in table:
+        if not present(rest, known):
+            continue
         if kind == "list":
             pieces.append(little(len(fields[name]), 2))
             for item in fields[name]:
-                pieces += encode_fields(rest[0], item)
+                pieces += encode_fields(rest[0], item, fields)
         else:
             pieces += encode_field(kind, fields[name])
     return pieces
@@ -158,34 +206,57 @@ class Reader:
             raise Refused("trailing bytes")
 
 
+def decode_inputs(data):
+    reader, inputs = Reader(data), []
+    while reader.at < len(data):
+        branch, size = reader.number(2), reader.number(2)
+        if branch > 63 or size > 512:
+            raise Refused("inputs: past a limit")
+        if inputs and branch <= inputs[-1]["branch"]:
+            raise Refused("inputs: order")
+        inputs.append({"branch": branch, "result": reader.take(size).hex()})
+    return inputs
+
+
 def decode_field(reader, name, kind, allowed):
     if kind in SIZES:
         value = reader.number(SIZES[kind])
-        if allowed and value not in allowed[0]:
+        if allowed is not None and value not in allowed:
             raise Refused(f"{name}: {value}")
         return hex(value) if kind == "u64" else value
     if kind == "hex":
-        return reader.take(allowed[0]).hex()
+        return reader.take(allowed).hex()
+    if kind == "inputs":
+        return decode_inputs(reader.take(reader.number(4)))
     size = reader.number(PREFIXES[kind])
-    if allowed and size > allowed[0]:
+    if allowed is not None and size > allowed:
         raise Refused(f"{name}: too long")
     data = reader.take(size)
     if kind.startswith("name") and not (NAME.match(data) or kind == "name?" and not data):
         raise Refused(f"{name}: not a name")
-    return data.hex() if kind == "hex32" else data.decode()
+    return data.hex() if kind.startswith("hex") else data.decode()
 
 
-def decode_fields(reader, table):
+def decode_fields(reader, table, around=None):
     fields = {}
     for name, kind, *rest in table:
+        if not present(rest, {**(around or {}), **fields}):
+            continue
         if kind == "list":
             count = reader.number(2)
             if count > 64:
                 raise Refused(f"{name}: {count}")
-            fields[name] = [decode_fields(reader, rest[0]) for _ in range(count)]
+            fields[name] = [decode_fields(reader, rest[0], fields) for _ in range(count)]
         else:
-            fields[name] = decode_field(reader, name, kind, rest)
+            fields[name] = decode_field(reader, name, kind, rest[0] if rest else None)
     return fields
+
+
+def check_branch(protocol, branch):
+    if "kind" in branch and branch["kind"] not in KINDS[protocol]:
+        raise Refused("kind of another protocol")
+    if protocol != TCC and branch.get("kind") == ENLISTED and branch["payload"]:
+        raise Refused("payload of an enlisted branch")
 
 
 def check_message(kind, fields):
@@ -196,8 +267,13 @@ def check_message(kind, fields):
         if branch["branch"] != number:
             raise Refused("numbers of branches")
     for branch in [fields, *fields.get("branches", [])]:
-        if branch.get("kind") == 2 and branch["payload"]:
-            raise Refused("payload of an enlisted branch")
+        check_branch(fields.get("protocol", TCC), branch)  # EXTEND is of tcc
+    if kind == "SUBMIT" and fields["flags"] >= {1: 2, MESSAGE: 8}.get(fields["protocol"], 4):
+        raise Refused("flags of another protocol")
+    if kind == "VOTE" and fields["vote"] != 1 and len(fields["text"].encode()) > 160:
+        raise Refused("text: too long")
+    if kind == "EXTENDED" and (fields["code"] == 0) != (fields["number"] != NONE):
+        raise Refused("code and number")
 
 
 def decode_message(reader):
@@ -240,8 +316,14 @@ def decode_record(kind, data):
         raise Refused("kind")
     fields = decode_fields(reader, table)
     reader.end()
-    if (fields["stage"] == 1) != (fields["outcome"] == 0):
+    if (fields["stage"] in (1, 4)) != (fields["outcome"] == 0):
         raise Refused("stage and outcome")
+    if fields["stage"] == 4 and not admitted(fields):
+        raise Refused("stage of another protocol")
+    for branch in [fields, *fields.get("branches", [])]:
+        allowed = KINDS[fields["protocol"] or 1] | {0}
+        if branch.get("kind", 0) not in allowed:
+            raise Refused("kind of another protocol")
     if kind == "TX" and fields["stage"] == 1 and len(fields["branches"]) != 1:
         raise Refused("delegated to other than one")
     numbers = [branch["branch"] for branch in fields.get("branches", [])]

@@ -88,6 +88,7 @@ static void apply(struct world *w, const struct effect *effect)
         break;
     case EFFECT_CALL:
     case EFFECT_HORIZON:
+    case EFFECT_EXTENDED:
     case EFFECT_COMPLETE: CHECK(!"an effect of another core"); break;
     }
 }

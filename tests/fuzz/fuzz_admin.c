@@ -182,8 +182,8 @@ static void ask(struct desk *d, uint64_t id, struct slice line)
 // Two participants; one transaction that is under way, and a branch of another coordinator.
 static void furnish(struct world *w)
 {
-    struct msg_branch branches[] = {{0, BRANCH_CALL, slice_text("north"), slice_text("pay")},
-                                    {1, BRANCH_CALL, slice_text("south"), slice_text("pay")}};
+    struct msg_branch branches[] = {{0, BRANCH_CALL, slice_text("north"), slice_text("pay"), {0}},
+                                    {1, BRANCH_CALL, slice_text("south"), slice_text("pay"), {0}}};
     struct msg hello = {.type = MSG_HELLO};
     hello.u.hello = (struct msg_hello){.version_min = 1, .version_max = 1, .journal = 1};
     for (unsigned slot = 0; slot < 5; slot++) {

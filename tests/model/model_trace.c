@@ -292,6 +292,7 @@ static const char *op_text(enum rm_op op)
     case RM_PREPARE: return "prepare";
     case RM_COMMIT: return "commit";
     case RM_ROLLBACK: return "rollback";
+    case RM_FORGET: return "forget";
     }
     return "?";
 }
@@ -336,6 +337,7 @@ void model_trace_effect(struct model_trace *self, unsigned actor, const struct e
     case EFFECT_HORIZON:
     case EFFECT_ANSWER:
     case EFFECT_COMPLETE:
+    case EFFECT_EXTENDED:
     case EFFECT_STOP: return;
     }
 }

@@ -37,6 +37,12 @@ void describe_text(const struct describe *d, struct slice text)
         TELL(": %.*s", (int)text.size, (const char *)text.data);
 }
 
+const char *describe_kind(unsigned kind)
+{
+    static const char *const texts[] = {"?", "call", "call", "step", "sender", "consumer", "topic"};
+    return kind < sizeof texts / sizeof texts[0] ? texts[kind] : "?";
+}
+
 static void tell_submit(const struct describe *d, const struct msg_submit *submit)
 {
     TELL(" %s:", gtid_text(d, &submit->gtid));
@@ -44,7 +50,11 @@ static void tell_submit(const struct describe *d, const struct msg_submit *submi
         const struct msg_branch *b = &submit->branches[i];
         TELL("%s %.*s%s", i ? "," : "", (int)b->resource.size, (const char *)b->resource.data,
              b->kind == BRANCH_ENLISTED ? " (enlisted)" : "");
+        if (b->kind != BRANCH_CALL && b->kind != BRANCH_ENLISTED)
+            TELL(" (%s)", describe_kind(b->kind));
     }
+    TELL("%s%s", submit->flags & SUBMIT_HOLD ? ", to be held" : "",
+         submit->flags & SUBMIT_ACCEPT ? ", to be accepted" : "");
 }
 
 static void tell_result(const struct describe *d, const struct msg_result *result)
@@ -63,6 +73,8 @@ static void tell_prepare(const struct describe *d, const struct msg_prepare *pre
 {
     TELL(" ");
     describe_branch(d, &prepare->gtid, prepare->branch, prepare->attempt);
+    if (protocol_admitted(prepare->protocol))
+        TELL(", %s", describe_kind(prepare->kind));
     TELL("%s%s", prepare->kind == BRANCH_ENLISTED ? ", enlisted" : "",
          prepare->flags & PREPARE_ONE_PHASE ? ", one phase" : "");
 }
@@ -71,6 +83,8 @@ static void tell_decide(const struct describe *d, const struct msg_decide *decid
 {
     TELL(" ");
     describe_branch(d, &decide->gtid, decide->branch, decide->attempt);
+    if (decide->flags & DECIDE_CONTENT)
+        TELL(", with its content");
     TELL("%s%s", decide->flags & DECIDE_HEURISTIC ? ", an operator's word" : "",
          decide->flags & DECIDE_RESOLVE ? ", unless committed already" : "");
 }
@@ -82,13 +96,36 @@ static void tell_done(const struct describe *d, const struct msg_done *done)
     TELL(" %s%s%s", outcome_name(done->outcome),
          done->flags & DONE_HEURISTIC ? ", by an operator's word" : "",
          done->flags & DONE_FORGOTTEN ? ", forgotten" : "");
+    describe_text(d, done->result);
 }
 
 static void tell_inquire(const struct describe *d, const struct msg_inquire *inquire)
 {
     TELL(" ");
     describe_branch(d, &inquire->gtid, inquire->branch, inquire->attempt);
-    TELL("%s", inquire->prepared ? ", in doubt" : ", not prepared");
+    static const char *const states[] = {", not prepared", ", in doubt", ", finished"};
+    TELL("%s", inquire->prepared < 3 ? states[inquire->prepared] : "?");
+}
+
+static void tell_extend(const struct describe *d, const struct msg_extend *extend)
+{
+    TELL(" ");
+    describe_branch(d, &extend->gtid, extend->branch, extend->attempt);
+    TELL(" by %u, at %.*s", extend->index, (int)extend->resource.size,
+         (const char *)extend->resource.data);
+    describe_text(d, extend->payload);
+}
+
+static void tell_extended(const struct describe *d, const struct msg_extended *extended)
+{
+    TELL(" ");
+    describe_branch(d, &extended->gtid, extended->branch, extended->attempt);
+    TELL(" by %u", extended->index);
+    if (extended->code == ASSENT_OK)
+        TELL(": branch %u", extended->number);
+    else
+        TELL(" not (%s)", assent_code_name(extended->code));
+    describe_text(d, extended->text);
 }
 
 void describe_message(const struct describe *d, const struct msg *msg)
@@ -129,6 +166,8 @@ void describe_message(const struct describe *d, const struct msg *msg)
         describe_branch(d, &msg->u.standing.gtid, msg->u.standing.branch, msg->u.standing.attempt);
         TELL(" %s", outcome_name(msg->u.standing.outcome));
         break;
+    case MSG_EXTEND: tell_extend(d, &msg->u.extend); break;
+    case MSG_EXTENDED: tell_extended(d, &msg->u.extended); break;
     case MSG_WELCOME:
     case MSG_PING:
     case MSG_PONG:
@@ -143,6 +182,8 @@ void describe_tx_record(const struct describe *d, const struct tx_record *record
     TELL("%s ", gtid_text(d, &record->gtid));
     if (record->stage == STAGE_DELEGATED)
         TELL("delegated");
+    else if (record->stage == STAGE_ADMITTED)
+        TELL("admitted%s", record->submitted ? "" : ", to be gone on with");
     else
         TELL("%s%s", record->stage == STAGE_ENDED ? "ended, " : "", outcome_name(record->outcome));
     if (record->mixed)
@@ -160,4 +201,5 @@ void describe_branch_record(const struct describe *d, const struct branch_record
         TELL(", %s", outcome_name(record->outcome));
     if (record->heuristic)
         TELL(", by an operator's word");
+    describe_text(d, record->result);
 }

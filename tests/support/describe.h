@@ -14,6 +14,7 @@ struct describe {
     void *arg;
 };
 
+const char *describe_kind(unsigned kind); // of a branch: "step"
 void describe_gtid(const struct describe *d, const struct gtid *gtid);
 void describe_branch(const struct describe *d, const struct gtid *gtid, unsigned branch,
                      uint64_t attempt);                          // 0: none is told

@@ -205,8 +205,10 @@ void admin_begin(struct admin_desk *a, const char *gtid, ...)
     va_list arguments;
     va_start(arguments, gtid);
     for (const char *name; (name = va_arg(arguments, const char *)); count++)
-        branches[count] =
-            (struct msg_branch){count, BRANCH_CALL, slice_text(name), slice_text("pay")};
+        branches[count] = (struct msg_branch){.branch = count,
+                                              .kind = BRANCH_CALL,
+                                              .resource = slice_text(name),
+                                              .payload = slice_text("pay")};
     va_end(arguments);
     struct msg msg = {.type = MSG_SUBMIT,
                       .u.submit = {.gtid = desk_own(gtid),

@@ -94,6 +94,26 @@ static void load_gtid(const json_t *value, struct gtid *ret)
     memcpy(ret->text, text.data, text.size);
 }
 
+static struct slice load_inputs(const json_t *inputs)
+{
+    uint8_t *start = scratch + scratch_used;
+    size_t i;
+    json_t *input;
+    json_array_foreach(inputs, i, input)
+    {
+        unsigned branch = (unsigned)load_number(json_object_get(input, "branch"));
+        const char *hex = json_string_value(json_object_get(input, "result"));
+        size_t size = strlen(hex) / 2;
+        uint8_t *head = fields_scratch(4);
+        head[0] = (uint8_t)branch;
+        head[1] = (uint8_t)(branch >> 8);
+        head[2] = (uint8_t)size;
+        head[3] = (uint8_t)(size >> 8);
+        hex_slice(hex);
+    }
+    return slice_of(start, (size_t)(scratch + scratch_used - start));
+}
+
 static void load_field(const struct field *field, const json_t *value, void *at)
 {
     struct slice bytes;
@@ -107,6 +127,7 @@ static void load_field(const struct field *field, const json_t *value, void *at)
     case NAME:
     case TEXT: *(struct slice *)at = slice_text(json_string_value(value)); break;
     case HEX: *(struct slice *)at = hex_slice(json_string_value(value)); break;
+    case INPUTS: *(struct slice *)at = load_inputs(value); break;
     case DIGEST:
         bytes = hex_slice(json_string_value(value));
         memcpy(at, bytes.data, DIGEST_BYTES);
@@ -114,20 +135,22 @@ static void load_field(const struct field *field, const json_t *value, void *at)
     }
 }
 
-static void load_fields(const struct field *table, const json_t *from, void *to)
+// `protocol`: of what this is in. What is not there stays 0, and a vector does not speak of it.
+static void load_fields(const struct field *table, const json_t *from, unsigned protocol, void *to)
 {
     for (const struct field *field = table; field->name; field++) {
         const json_t *value = json_object_get(from, field->name);
-        if (!value)
-            fail_msg("a vector has no %s", field->name);
-        load_field(field, value, (char *)to + field->offset);
+        if (field_present(field, to, protocol) != (value != NULL))
+            fail_msg("a vector has %s%s", value ? "" : "no ", field->name);
+        if (value)
+            load_field(field, value, (char *)to + field->offset);
     }
 }
 
 void fields_load_header(const json_t *from, struct frame_header *ret)
 {
     *ret = (struct frame_header){.version = WIRE_VERSION};
-    load_fields(fields_header, from, ret);
+    load_fields(fields_header, from, 0, ret);
 }
 
 void fields_load_message(const json_t *from, struct message_fields *ret)
@@ -139,14 +162,15 @@ void fields_load_message(const json_t *from, struct message_fields *ret)
     if (type == FIELDS_TYPES)
         fail_msg("no message is called %s", name);
     ret->msg = (struct msg){.type = type};
-    load_fields(fields_of(type), from, &ret->msg.u);
+    load_fields(fields_of(type), from, 0, &ret->msg.u);
     if (type != MSG_SUBMIT)
         return;
     size_t i;
     json_t *branch;
     json_array_foreach(json_object_get(from, "branches"), i, branch)
     {
-        load_fields(fields_submit_branch, branch, &ret->branches[i]);
+        ret->branches[i] = (struct msg_branch){0};
+        load_fields(fields_submit_branch, branch, 0, &ret->branches[i]);
     }
     ret->msg.u.submit.branch_count = (uint16_t)i;
     ret->msg.u.submit.branches = ret->branches;
@@ -155,12 +179,13 @@ void fields_load_message(const json_t *from, struct message_fields *ret)
 void fields_load_tx(const json_t *from, struct tx_fields *ret)
 {
     ret->record = (struct tx_record){0};
-    load_fields(fields_tx_record, from, &ret->record);
+    load_fields(fields_tx_record, from, 0, &ret->record);
     size_t i;
     json_t *branch;
     json_array_foreach(json_object_get(from, "branches"), i, branch)
     {
-        load_fields(fields_tx_branch, branch, &ret->branches[i]);
+        ret->branches[i] = (struct record_branch){0};
+        load_fields(fields_tx_branch, branch, ret->record.protocol, &ret->branches[i]);
     }
     ret->record.branch_count = (uint16_t)i;
     ret->record.branches = ret->branches;
@@ -169,7 +194,7 @@ void fields_load_tx(const json_t *from, struct tx_fields *ret)
 void fields_load_branch(const json_t *from, struct branch_record *ret)
 {
     *ret = (struct branch_record){0};
-    load_fields(fields_branch_record, from, ret);
+    load_fields(fields_branch_record, from, 0, ret);
 }
 
 // ---- comparing ----
@@ -185,7 +210,8 @@ static bool same_field(const struct field *field, const void *a, const void *b)
     case GTID_OR_NONE: return gtid_equal(a, b);
     case NAME:
     case TEXT:
-    case HEX: return slice_equal(*(const struct slice *)a, *(const struct slice *)b);
+    case HEX:
+    case INPUTS: return slice_equal(*(const struct slice *)a, *(const struct slice *)b);
     case DIGEST: return memcmp(a, b, DIGEST_BYTES) == 0;
     }
     return false;

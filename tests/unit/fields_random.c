@@ -39,6 +39,27 @@ static struct slice random_bytes(struct rng *rng, uint64_t longest)
     return slice_of(to, size);
 }
 
+// Of some branches, in their order.
+static struct slice random_inputs(struct rng *rng, unsigned branches)
+{
+    enum { HEAD_BYTES = 4, EACH_BYTES = HEAD_BYTES + LIMIT_RESULT_BYTES };
+    uint64_t chosen = rng_next(rng) & rng_next(rng) & rng_next(rng);
+    uint8_t *start = fields_scratch((size_t)branches * EACH_BYTES);
+    uint8_t *to = start;
+    for (unsigned branch = 0; branch < branches; branch++) {
+        if ((chosen >> branch & 1) == 0)
+            continue;
+        struct slice result = random_bytes(rng, LIMIT_RESULT_BYTES);
+        uint8_t head[HEAD_BYTES] = {(uint8_t)branch, 0, (uint8_t)result.size,
+                                    (uint8_t)(result.size >> 8)};
+        memcpy(to, head, HEAD_BYTES);
+        if (result.size > 0)
+            memcpy(to + HEAD_BYTES, result.data, result.size);
+        to += HEAD_BYTES + result.size;
+    }
+    return slice_of(start, (size_t)(to - start));
+}
+
 static void random_field(const struct field *field, struct rng *rng, void *at)
 {
     struct gtid gtid = {0};
@@ -65,6 +86,7 @@ static void random_field(const struct field *field, struct rng *rng, void *at)
         break;
     case TEXT:
     case HEX: *(struct slice *)at = random_bytes(rng, field->limit); break;
+    case INPUTS: *(struct slice *)at = random_inputs(rng, (unsigned)field->limit); break;
     case DIGEST:
         for (size_t i = 0; i < DIGEST_BYTES; i++)
             ((uint8_t *)at)[i] = (uint8_t)rng_next(rng);
@@ -78,18 +100,107 @@ static void random_fields(const struct field *table, struct rng *rng, void *to)
         random_field(field, rng, (char *)to + field->offset);
 }
 
+static size_t field_size(enum field_kind kind)
+{
+    switch (kind) {
+    case U8: return 1;
+    case U16: return 2;
+    case U32: return 4;
+    case U64: return 8;
+    case GTID:
+    case GTID_OR_NONE: return sizeof(struct gtid);
+    case NAME:
+    case TEXT:
+    case HEX:
+    case INPUTS: return sizeof(struct slice);
+    case DIGEST: return DIGEST_BYTES;
+    }
+    return 0;
+}
+
+// Clears what is not there; `protocol`: of what this is in.
+static void settle(const struct field *table, unsigned protocol, void *whole)
+{
+    for (const struct field *field = table; field->name; field++)
+        if (!field_present(field, whole, protocol))
+            memset((char *)whole + field->offset, 0, field_size(field->kind));
+}
+
+// A kind of branch that belongs into that protocol, one of `allowed`.
+static uint8_t random_kind(struct rng *rng, unsigned protocol, uint64_t allowed)
+{
+    static const uint64_t kinds[] = {
+        [0] = 2 | 4,
+        [PROTOCOL_2PC] = 2 | 4,
+        [PROTOCOL_TCC] = 2 | 4,
+        [PROTOCOL_SAGA] = 1 << BRANCH_STEP,
+        [PROTOCOL_MESSAGE] = 1 << BRANCH_SENDER | 1 << BRANCH_CONSUMER | 1 << BRANCH_TOPIC,
+    };
+    return random_allowed(rng, kinds[protocol] & allowed);
+}
+
+// An enlisted branch carries a payload in tcc only.
+static void settle_payload(unsigned protocol, unsigned kind, struct slice *payload)
+{
+    if (kind == BRANCH_ENLISTED && protocol != PROTOCOL_TCC)
+        payload->size = 0;
+}
+
 static void random_submit(struct rng *rng, struct message_fields *ret)
 {
+    struct msg_submit *submit = &ret->msg.u.submit;
     unsigned count = (unsigned)random_up_to(rng, LIMIT_BRANCHES);
+    if (submit->protocol != PROTOCOL_MESSAGE)
+        submit->flags &= submit->protocol == PROTOCOL_2PC ? 1 : 3;
     for (unsigned i = 0; i < count; i++) {
         struct msg_branch *branch = &ret->branches[i];
         random_fields(fields_submit_branch, rng, branch);
         branch->branch = (uint16_t)i;
-        if (branch->kind == BRANCH_ENLISTED || branch->payload.size > 300)
+        branch->kind = random_kind(rng, submit->protocol, UINT64_MAX);
+        settle(fields_submit_branch, submit->protocol, branch);
+        settle_payload(submit->protocol, branch->kind, &branch->payload);
+        if (branch->payload.size > 300)
             branch->payload.size = 0;
     }
-    ret->msg.u.submit.branch_count = (uint16_t)count;
-    ret->msg.u.submit.branches = ret->branches;
+    submit->branch_count = (uint16_t)count;
+    submit->branches = ret->branches;
+}
+
+static void random_prepare(struct rng *rng, struct msg_prepare *prepare)
+{
+    prepare->kind = random_kind(rng, prepare->protocol, ~(UINT64_C(1) << BRANCH_TOPIC));
+    settle_payload(prepare->protocol, prepare->kind, &prepare->payload);
+}
+
+static void random_extended(struct rng *rng, struct msg_extended *extended)
+{
+    if (rng_below(rng, 2))
+        extended->code = ASSENT_OK;
+    else if (extended->code == ASSENT_OK)
+        extended->code = ASSENT_BUSY;
+    if (extended->code != ASSENT_OK)
+        extended->number = BRANCH_NONE;
+}
+
+// What one field demands of another, where that is not whether it is there.
+static void agree(struct rng *rng, struct message_fields *ret)
+{
+    struct msg *msg = &ret->msg;
+    if (msg->type == MSG_SUBMIT)
+        random_submit(rng, ret);
+    if (msg->type == MSG_PREPARE)
+        random_prepare(rng, &msg->u.prepare);
+    if (msg->type == MSG_COMMIT || msg->type == MSG_ROLLBACK)
+        msg->u.decide.kind =
+            random_kind(rng, msg->u.decide.protocol, ~(UINT64_C(1) << BRANCH_TOPIC));
+    if (msg->type == MSG_VOTE && msg->u.vote.vote != VOTE_YES && msg->u.vote.text.size > 160)
+        msg->u.vote.text.size = 160;
+    if (msg->type == MSG_EXTENDED)
+        random_extended(rng, &msg->u.extended);
+    if (msg->type == MSG_REFUSED && msg->u.refused.code == ASSENT_OK)
+        msg->u.refused.code = ASSENT_BUSY;
+    if (msg->type == MSG_RESULT && rng_below(rng, 2))
+        msg->u.result.branch = BRANCH_NONE;
 }
 
 void fields_random_message(struct rng *rng, struct message_fields *ret)
@@ -100,33 +211,46 @@ void fields_random_message(struct rng *rng, struct message_fields *ret)
     while (!fields_of(type));
     ret->msg = (struct msg){.type = type};
     random_fields(fields_of(type), rng, &ret->msg.u);
-    if (type == MSG_SUBMIT)
-        random_submit(rng, ret);
-    if (type == MSG_PREPARE && ret->msg.u.prepare.kind == BRANCH_ENLISTED)
-        ret->msg.u.prepare.payload.size = 0;
-    if (type == MSG_REFUSED && ret->msg.u.refused.code == ASSENT_OK)
-        ret->msg.u.refused.code = ASSENT_BUSY;
-    if (type == MSG_RESULT && rng_below(rng, 2))
-        ret->msg.u.result.branch = BRANCH_NONE;
+    agree(rng, ret);
+    settle(fields_of(type), 0, &ret->msg.u);
+}
+
+// Payloads share what may be admitted.
+static void random_tx_branch(struct rng *rng, unsigned protocol, unsigned number,
+                             struct record_branch *ret)
+{
+    random_fields(fields_tx_branch, rng, ret);
+    ret->branch = (uint16_t)number;
+    ret->kind = rng_below(rng, 8) ? random_kind(rng, protocol, ~(UINT64_C(1) << BRANCH_TOPIC)) : 0;
+    settle(fields_tx_branch, protocol, ret);
+    if (ret->payload.size > LIMIT_ADMITTED_BYTES / LIMIT_BRANCHES)
+        ret->payload.size = LIMIT_ADMITTED_BYTES / LIMIT_BRANCHES;
+}
+
+static void random_stage(struct rng *rng, struct tx_record *record)
+{
+    bool admitted = record->protocol > PROTOCOL_2PC;
+    bool undecided = record->stage == STAGE_DELEGATED || record->stage == STAGE_ADMITTED;
+    if (record->outcome == OUTCOME_NONE)
+        record->stage = admitted && rng_below(rng, 2) ? STAGE_ADMITTED : STAGE_DELEGATED;
+    else if (undecided)
+        record->stage = STAGE_ENDED;
 }
 
 void fields_random_tx(struct rng *rng, struct tx_fields *ret)
 {
     ret->record = (struct tx_record){0};
     random_fields(fields_tx_record, rng, &ret->record);
-    if (ret->record.outcome == OUTCOME_NONE)
-        ret->record.stage = STAGE_DELEGATED;
-    else if (ret->record.stage == STAGE_DELEGATED)
-        ret->record.stage = STAGE_ENDED;
+    random_stage(rng, &ret->record);
+    settle(fields_tx_record, 0, &ret->record);
     if (rng_below(rng, 2))
         ret->record.reason_branch = BRANCH_NONE;
     bool alone = ret->record.stage == STAGE_DELEGATED;
     unsigned count = alone ? 1 : (unsigned)random_up_to(rng, LIMIT_BRANCHES);
     unsigned rotated = (unsigned)rng_below(rng, LIMIT_BRANCHES); // distinct, in no fixed order
-    for (unsigned i = 0; i < count; i++) {
-        random_fields(fields_tx_branch, rng, &ret->branches[i]);
-        ret->branches[i].branch = (uint16_t)((i + rotated) % LIMIT_BRANCHES);
-    }
+    for (unsigned i = 0; i < count; i++)
+        random_tx_branch(rng, ret->record.protocol, (i + rotated) % LIMIT_BRANCHES,
+                         &ret->branches[i]);
     ret->record.branch_count = (uint16_t)count;
     ret->record.branches = ret->branches;
 }
@@ -139,4 +263,7 @@ void fields_random_branch(struct rng *rng, struct branch_record *ret)
         ret->stage = JOURNAL_PREPARED;
     else if (ret->stage == JOURNAL_PREPARED)
         ret->stage = JOURNAL_DECIDED;
+    ret->kind =
+        rng_below(rng, 8) ? random_kind(rng, ret->protocol, ~(UINT64_C(1) << BRANCH_TOPIC)) : 0;
+    settle(fields_branch_record, 0, ret);
 }

@@ -142,13 +142,28 @@ static void tell_states(struct play *p, const struct actor *actor)
 
 // ---- events ----
 
+static void tell_content(struct play *p, const struct effect_call *call)
+{
+    TELL(" (%s", describe_kind(call->kind));
+    tell_text(p, call->payload);
+    struct slice inputs = call->inputs;
+    for (struct step_input input; step_input_next(&inputs, &input);)
+        TELL("; from %u: %.*s", input.branch, (int)input.result.size,
+             (const char *)input.result.data);
+    if (call->result.size)
+        TELL("; returned: %.*s", (int)call->result.size, (const char *)call->result.data);
+    TELL(")");
+}
+
 static void tell_called(struct play *p, const struct sight *sight)
 {
-    static const char *ops[] = {"?", "prepare", "commit", "roll back"};
+    static const char *ops[] = {"?", "prepare", "commit", "roll back", "forget"};
     static const char *results[] = {"done", "no", "read-only", "try again"};
     const struct effect_call *call = &sight->item->call;
-    TELL("resource manager: %s %s/%u: %s", ops[call->op], play_gtid_text(p, &call->gtid),
-         call->branch, results[sight->result]);
+    TELL("resource manager: %s %s/%u", ops[call->op], play_gtid_text(p, &call->gtid), call->branch);
+    if (protocol_admitted(call->protocol) && call->op != RM_FORGET)
+        tell_content(p, call);
+    TELL(": %s", results[sight->result]);
 }
 
 static void tell_received(struct play *p, const struct sight *sight)
@@ -174,6 +189,14 @@ static void tell_complete(struct play *p, const struct effect_complete *complete
     } else {
         TELL("enlisted");
     }
+}
+
+static void tell_extended(struct play *p, const struct effect_extended *extended)
+{
+    TELL("tells the try: %s", assent_code_name(extended->code));
+    if (extended->code == ASSENT_OK)
+        TELL(", branch %u", extended->number);
+    tell_text(p, extended->text);
 }
 
 static void tell_stop(struct play *p, const struct effect *effect)
@@ -225,6 +248,7 @@ void play_see(void *arg, const struct sight *sight)
         TELL("answers the operator: %s", assent_code_name(sight->effect->u.answer.code));
         tell_text(p, sight->effect->u.answer.text);
         break;
+    case SEEN_EXTENDED: tell_extended(p, &sight->effect->u.extended); break;
     case SEEN_STOP: tell_stop(p, sight->effect); break;
     }
     TELL("\n");

@@ -327,6 +327,26 @@ static void test_limits(void **state)
     desk_expect_refused(d, CLIENT, ASSENT_BUSY);
 }
 
+static void test_a_protocol_that_is_not_known(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_branch branch = {.kind = BRANCH_CALL, .resource = slice_text("bank-a")};
+    struct msg msg = {.type = MSG_SUBMIT};
+    msg.u.submit = (struct msg_submit){
+        .gtid = gtid, .protocol = PROTOCOL_MESSAGE + 1, .branch_count = 1, .branches = &branch};
+    desk_receive(d, CLIENT, "alice", &msg);
+    desk_expect_refused(d, CLIENT, ASSENT_INVALID);
+    msg = (struct msg){.type = MSG_ENLIST};
+    msg.u.enlist = (struct msg_enlist){
+        .gtid = gtid, .protocol = PROTOCOL_MESSAGE + 1, .resource = slice_text("bank-a")};
+    desk_receive(d, CLIENT, "alice", &msg);
+    desk_expect_refused(d, CLIENT, ASSENT_INVALID);
+    desk_quiet(d);
+    desk_submit(d, CLIENT, &gtid, "pay", "bank-a", "bank-b", NULL); // nothing is left of it
+    desk_expect(d, PEER_A, MSG_PREPARE);
+}
+
 // Every answer names the request that it answers: of a repetition, the newest.
 static void test_answers_name_their_request(void **state)
 {
@@ -383,6 +403,7 @@ int main(void)
         T(test_inquiries),
         T(test_who_serves_a_resource),
         T(test_limits),
+        T(test_a_protocol_that_is_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -187,6 +187,60 @@ static void a_refused_record_appends_nothing(void **state)
     buf_free(&out);
 }
 
+// As much as a transaction may be admitted with, its texts and results as long as can be.
+static void the_greatest_register_fits_a_record(void **state)
+{
+    (void)state;
+    static char longest[LIMIT_PAYLOAD_BYTES];
+    memset(longest, 'x', sizeof longest);
+    static struct record_branch branches[LIMIT_BRANCHES];
+    for (unsigned i = 0; i < LIMIT_BRANCHES; i++)
+        branches[i] = (struct record_branch){
+            .branch = (uint16_t)i,
+            .kind = BRANCH_STEP,
+            .resource = slice_of(longest, LIMIT_NAME_BYTES),
+            .payload = slice_of(longest, LIMIT_ADMITTED_BYTES / LIMIT_BRANCHES),
+            .result = slice_of(longest, LIMIT_RESULT_BYTES),
+        };
+    struct tx_record record = {
+        .gtid = {.size = LIMIT_GTID_BYTES},
+        .protocol = PROTOCOL_SAGA,
+        .stage = STAGE_ADMITTED,
+        .owner = slice_of(longest, LIMIT_NAME_BYTES),
+        .reason_text = slice_of(longest, LIMIT_REASON_BYTES),
+        .heuristic.who = slice_of(longest, LIMIT_WHO_BYTES),
+        .heuristic.why = slice_of(longest, LIMIT_WHY_BYTES),
+        .branch_count = LIMIT_BRANCHES,
+        .branches = branches,
+    };
+    memcpy(record.gtid.text, longest, LIMIT_GTID_BYTES);
+    struct buf out;
+    buf_init(&out, LIMIT_RECORD_BYTES);
+    assert_int_equal(record_encode_tx(&out, &record), ASSENT_OK);
+    assert_int_equal(decode(true, buf_slice(&out)), ASSENT_OK);
+    fields_equal_tx(&record, &decoded.tx);
+    buf_free(&out);
+}
+
+static void kinds_belong_into_protocols(void **state)
+{
+    (void)state;
+    static const uint8_t known[] = {PROTOCOL_2PC, PROTOCOL_TCC, PROTOCOL_SAGA, PROTOCOL_MESSAGE};
+    struct buf out;
+    buf_init(&out, LIMIT_RECORD_BYTES);
+    for (size_t i = 0; i < sizeof known; i++) {
+        for (uint8_t kind = 0; kind < 8; kind++) {
+            struct branch_record record = {.gtid = {1, "a"}, .stage = JOURNAL_PREPARED};
+            record.protocol = known[i];
+            record.kind = kind;
+            bool holds = kind == 0 || (kind != BRANCH_TOPIC && protocol_has_kind(known[i], kind));
+            assert_int_equal(record_encode_branch(&out, &record),
+                             holds ? ASSENT_OK : ASSENT_INVALID);
+        }
+    }
+    buf_free(&out);
+}
+
 static void the_buffers_own_cap_holds(void **state)
 {
     (void)state;
@@ -247,6 +301,8 @@ int main(void)
         cmocka_unit_test(every_corrupt_byte_is_survived),
         cmocka_unit_test(random_records_come_back),
         cmocka_unit_test(a_refused_record_appends_nothing),
+        cmocka_unit_test(the_greatest_register_fits_a_record),
+        cmocka_unit_test(kinds_belong_into_protocols),
         cmocka_unit_test(the_buffers_own_cap_holds),
         cmocka_unit_test(damage_says_what_and_where),
         cmocka_unit_test(keys_tell_branches_apart),

@@ -351,6 +351,88 @@ static void branches_are_numbered_without_a_gap(void **state)
     buf_free(&frame);
 }
 
+static struct msg a_step(struct slice inputs)
+{
+    return (struct msg){
+        .type = MSG_PREPARE,
+        .u.prepare = {
+            .gtid = {1, "a"}, .protocol = PROTOCOL_SAGA, .kind = BRANCH_STEP, .inputs = inputs}};
+}
+
+static void inputs_come_once_and_in_order(void **state)
+{
+    (void)state;
+    static const uint8_t inputs[] = {0, 0, 1, 0, 'x', 2, 0, 0, 0, 1, 0, 0, 0};
+    struct buf frame = frame_new(LIMIT_FRAME_BYTES);
+    struct msg msg = a_step(slice_of(inputs, 9));
+    assert_int_equal(wire_add(&frame, &msg), ASSENT_OK);
+    msg = a_step(slice_of(inputs, sizeof inputs)); // 0, 2, 1
+    assert_int_equal(wire_add(&frame, &msg), ASSENT_INVALID);
+    msg = a_step(slice_of(inputs, 4)); // its result is missing
+    assert_int_equal(wire_add(&frame, &msg), ASSENT_INVALID);
+    static const uint8_t twice[] = {3, 0, 0, 0, 3, 0, 0, 0};
+    msg = a_step(slice_of(twice, sizeof twice));
+    assert_int_equal(wire_add(&frame, &msg), ASSENT_INVALID);
+    static const uint8_t past[] = {64, 0, 0, 0};
+    msg = a_step(slice_of(past, sizeof past));
+    assert_int_equal(wire_add(&frame, &msg), ASSENT_INVALID);
+    static const uint8_t endless[LIMIT_BRANCHES * (4 + LIMIT_RESULT_BYTES) + 1];
+    msg = a_step(slice_of(endless, sizeof endless));
+    assert_int_equal(wire_add(&frame, &msg), ASSENT_LIMIT);
+    assert_int_equal(wire_count(&frame), 1);
+    buf_free(&frame);
+}
+
+// Every branch but one gave as much as it may.
+static void the_most_inputs_come_back(void **state)
+{
+    (void)state;
+    enum { EACH = 4 + LIMIT_RESULT_BYTES, COUNT = LIMIT_BRANCHES - 1 };
+    static uint8_t inputs[COUNT * EACH];
+    for (unsigned i = 0; i < COUNT; i++) {
+        uint8_t *at = inputs + (size_t)i * EACH;
+        memset(at, 'r', EACH);
+        memcpy(at, (uint8_t[]){(uint8_t)i, 0, 0, LIMIT_RESULT_BYTES >> 8}, 4);
+    }
+    struct buf frame = frame_new(LIMIT_FRAME_BYTES);
+    struct msg msg = a_step(slice_of(inputs, sizeof inputs)), back;
+    struct frame_header header = {0};
+    int code;
+    assert_int_equal(wire_add(&frame, &msg), ASSENT_OK);
+    wire_end(&frame, &header);
+    assert_int_equal(wire_open(&reader, buf_slice(&frame), &header, NULL), ASSENT_OK);
+    assert_true(wire_next(&reader, &back, &code, NULL));
+    fields_equal_message(&msg, &back);
+    buf_free(&frame);
+}
+
+// Fields that a message has not are left out, whatever they hold.
+static void what_is_not_there_is_not_written(void **state)
+{
+    (void)state;
+    struct msg plain[] = {
+        {.type = MSG_PREPARE,
+         .u.prepare = {.gtid = {1, "a"}, .protocol = PROTOCOL_TCC, .kind = BRANCH_CALL}},
+        {.type = MSG_ENLIST,
+         .u.enlist = {.gtid = {1, "a"}, .protocol = PROTOCOL_2PC, .resource = {"b", 1}}},
+        {.type = MSG_ROLLBACK, .u.decide = {.gtid = {1, "a"}}},
+        {.type = MSG_DONE, .u.done = {.gtid = {1, "a"}, .outcome = OUTCOME_ABORTED}},
+    };
+    struct msg more[sizeof plain / sizeof plain[0]];
+    memcpy(more, plain, sizeof plain);
+    more[0].u.prepare.inputs = more[1].u.enlist.payload = slice_text("x");
+    more[2].u.decide.result = more[3].u.done.result = slice_text("x");
+    more[2].u.decide.protocol = 99;
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        struct buf a = frame_new(LIMIT_FRAME_BYTES), b = frame_new(LIMIT_FRAME_BYTES);
+        assert_int_equal(wire_add(&a, &plain[i]), ASSENT_OK);
+        assert_int_equal(wire_add(&b, &more[i]), ASSENT_OK);
+        assert_true(slice_equal(buf_slice(&a), buf_slice(&b)));
+        buf_free(&a);
+        buf_free(&b);
+    }
+}
+
 static void garbage_says_what_and_where(void **state)
 {
     (void)state;
@@ -387,6 +469,9 @@ int main(void)
         cmocka_unit_test(a_frame_takes_so_many_bytes),
         cmocka_unit_test(the_buffers_own_cap_holds),
         cmocka_unit_test(branches_are_numbered_without_a_gap),
+        cmocka_unit_test(inputs_come_once_and_in_order),
+        cmocka_unit_test(the_most_inputs_come_back),
+        cmocka_unit_test(what_is_not_there_is_not_written),
         cmocka_unit_test(garbage_says_what_and_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

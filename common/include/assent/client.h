@@ -43,11 +43,21 @@ typedef struct assent_client_options {
                             // 65,536
 } assent_client_options;
 
+// What a transaction does, and what its branches are added with. docs/protocols has a chapter each.
+typedef enum assent_protocol {
+    ASSENT_2PC = 0,     // two-phase commit: assent_call, assent_enlist
+    ASSENT_TCC = 3,     // try, confirm, cancel: assent_call, assent_enlist_with
+    ASSENT_SAGA = 4,    // actions with compensations: assent_step
+    ASSENT_MESSAGE = 5, // a transactional message: assent_sender, assent_deliver, assent_publish
+} assent_protocol;
+
 typedef struct assent_tx_options {
-    uint32_t timeout_ms; // the coordinator aborts an undecided transaction then; 0: its default
-                         // (commit then waits as if that were 60,000)
+    uint32_t timeout_ms; // the coordinator aborts an undecided transaction then; 0: its default, a
+                         // saga: no limit (commit then waits as if that were 60,000). A message:
+                         // when its sender is asked whether it is to be sent
     int wait_done; // 1: commit waits until every branch has finished; when its time is up before
                    // that, the outcome is returned with `finished` 0
+    assent_protocol protocol;
 } assent_tx_options;
 
 typedef enum assent_outcome {
@@ -122,6 +132,59 @@ ASSENT_API int assent_call(assent_tx *tx, const char *resource, const void *payl
 // ASSENT_CLOSED: not answered, and then the transaction can only be rolled back.
 ASSENT_API int assent_enlist(assent_tx *tx, const char *resource, uint16_t *ret_branch,
                              assent_error *error);
+
+// As assent_enlist, for a tcc transaction: the payload (copied; at most 64 KiB) is what the
+// participant is given with confirm or cancel. Durable at the coordinator once it returns.
+ASSENT_API int assent_enlist_with(assent_tx *tx, const char *resource, const void *payload,
+                                  size_t size, uint16_t *ret_branch, assent_error *error);
+
+// How a step of a saga is taken. All 0: after the step that was added before it, tried for ever.
+typedef struct assent_step_options {
+    const uint16_t *after; // numbers of the steps that must have succeeded before it begins,
+    size_t after_count;    // so many; see `anywhere`
+    int anywhere;          // 1: `after` is all it waits for, with none it begins at once. 0, and no
+                           // `after`: it waits for the step that was added before it
+    int pivot; // 1: once it has succeeded the saga only goes forward; at most one step. It waits
+               // for every step that does not come after it
+    int kept;  // 1: it cannot be compensated; where the saga is, what it did is kept
+    uint16_t attempts;       // compensate after so many that failed; 0: no limit. After the pivot,
+                             // or after the decision, steps are tried for ever
+    uint32_t timeout_ms;     // of one attempt; 0: the coordinator's phase-one timeout
+    uint32_t backoff_ms;     // before the second attempt, then doubled; 0: the coordinator's
+    uint32_t backoff_max_ms; // but at most so long; 0: the coordinator's
+} assent_step_options;
+
+// Adds a step to a saga: an action that the participant `resource` is asked for with the payload
+// (copied; 96 KiB for all steps together), and, should the saga be given up after it, its
+// compensation. *ret_step (may be NULL): its number. `options` may be NULL. Errors as assent_call.
+ASSENT_API int assent_step(assent_tx *tx, const char *resource, const void *payload, size_t size,
+                           const assent_step_options *options, uint16_t *ret_step,
+                           assent_error *error);
+
+// Says on whose behalf a message is sent: the participant `resource` is asked whether the local
+// transaction of this gtid happened when the application does not say so in time. To be called
+// before any consumer is added. Errors as assent_call.
+ASSENT_API int assent_sender(assent_tx *tx, const char *resource, assent_error *error);
+// Adds a consumer: the payload (copied) is delivered to the participant `resource`, delay_ms after
+// the message was submitted, until it takes it. Errors as assent_call.
+ASSENT_API int assent_deliver(assent_tx *tx, const char *resource, const void *payload, size_t size,
+                              uint32_t delay_ms, assent_error *error);
+// Likewise, to every participant that subscribes to the topic in the coordinator's configuration
+// at the time when the message is prepared, or submitted. Errors as assent_call; an unknown topic
+// is told by what comes next.
+ASSENT_API int assent_publish(assent_tx *tx, const char *topic, const void *payload, size_t size,
+                              uint32_t delay_ms, assent_error *error);
+
+// Prepares a message: once it returns ASSENT_OK the coordinator will find out what becomes of it,
+// even if this process dies. Then run the local transaction, with the sender's barrier in it, then
+// assent_submit or assent_commit, or assent_rollback. Errors as assent_submit.
+ASSENT_API int assent_prepare(assent_tx *tx, assent_error *error);
+
+// Hands a saga, a tcc transaction of calls or a message over: once it returns ASSENT_OK it is
+// durable at the coordinator and will be gone on with, even if this process dies. The outcome can
+// be had by assent_commit (which waits for it) or assent_status. Errors as assent_commit;
+// ASSENT_INVALID for two-phase commit, whose outcome an application waits for.
+ASSENT_API int assent_submit(assent_tx *tx, assent_error *error);
 
 // Commits, and waits for the outcome: at most the transaction's timeout and `answer_timeout_ms`
 // more. ASSENT_OK: *ret tells the outcome, which may be ASSENT_ABORTED. ASSENT_TIMEOUT and

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Admission: of some protocols everything that is to be done is durable before any of it is asked
+// for. A crash from then on leaves the transaction to be gone on with; nobody has to bring it
+// again.
+#include "core/coordinator_internal.h"
+
+bool admit_size(const struct tx *tx, size_t more)
+{
+    for (const struct branch *b = tx->branches; b; b = b->next)
+        more += b->payload.size;
+    return more <= LIMIT_ADMITTED_BYTES;
+}
+
+void admit(struct coordinator *c, struct tx *tx)
+{
+    if (tx->writing == WRITING_ADMISSION) {
+        tx->changed = true;
+        return;
+    }
+    tx->admitted = true;
+    tx_move(tx, TX_ADMITTING);
+    tx_write(c, tx, WRITING_ADMISSION, STAGE_ADMITTED, false);
+}
+
+void admit_written(struct coordinator *c, struct tx *tx)
+{
+    if (tx->doomed) {
+        tx->doomed = false;
+        decide_abort(c, tx, (enum abort_reason)tx->reason, tx->reason_branch, tx->reason_text);
+    } else if (tx->changed) { // a branch was enlisted meanwhile
+        tx->changed = false;
+        tx_write(c, tx, WRITING_ADMISSION, STAGE_ADMITTED, false);
+    } else {
+        begin_on(c, tx);
+    }
+}
+
+// It was admitted in an earlier run of this coordinator. What its branches have answered since is
+// not on record: they are asked again, in new attempts, and answer the same.
+void admit_recovered(struct coordinator *c, struct tx *tx)
+{
+    uint64_t gone_ms = c->stamp_ms - tx->started_ms;
+    tx->admitted = true;
+    tx->timeout_due_ms = !tx->timeout_ms            ? UINT64_MAX
+                         : gone_ms < tx->timeout_ms ? c->now.mono_ms + tx->timeout_ms - gone_ms
+                                                    : c->now.mono_ms;
+    begin_on(c, tx);
+}
