@@ -25,7 +25,10 @@ unsigned quorum_majority(unsigned members)
 
 static unsigned count(uint64_t members)
 {
-    return (unsigned)__builtin_popcountll(members);
+    unsigned n = 0;
+    for (; members; members &= members - 1)
+        n++;
+    return n;
 }
 
 static bool attempted(enum quorum_state state)

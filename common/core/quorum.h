@@ -148,10 +148,10 @@ struct quorum_config {
     unsigned members;      // branches of the transaction
     uint64_t run;          // lead: its incarnation
     uint64_t seed;         // for jitter
-    uint32_t suspect_ms;   // member: so long in doubt and nothing heard: elect
+    uint32_t suspect_ms;   // so long in doubt and nothing heard: elect; with backoff, too
     uint32_t stagger_ms;   // member: so much later for each branch before it
-    uint32_t step_ms;      // elector: say it again, then with backoff
-    uint32_t pause_ms_max; // but no later than this
+    uint32_t step_ms;      // elector: say it again; with backoff
+    uint32_t pause_ms_max; // and that ends here
 };
 
 // ---- electing, the same for members and lead ----

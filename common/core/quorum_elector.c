@@ -30,6 +30,16 @@ uint64_t quorum_pause(struct rng *rng, const struct quorum_config *config, uint3
     return pause / 2 + rng_below(rng, pause / 2 + 1) + 1;
 }
 
+uint64_t quorum_patience(const struct quorum_config *config, const struct quorum_elector *e)
+{
+    uint32_t elections =
+        e->round_seen > QUORUM_ROUND_FIRST ? e->round_seen - QUORUM_ROUND_FIRST : 1;
+    uint64_t patience = (uint64_t)config->suspect_ms << (elections < 16 ? elections - 1 : 15);
+    if (patience > config->pause_ms_max)
+        patience = config->pause_ms_max;
+    return patience > config->suspect_ms ? patience : config->suspect_ms;
+}
+
 void quorum_elector_saw(struct quorum_elector *e, quorum_number_t number)
 {
     if (quorum_round(number) > e->round_seen)

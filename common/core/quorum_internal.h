@@ -31,6 +31,8 @@ void quorum_decide_to(struct quorum_effects *fx, uint64_t members, bool coordina
                       enum outcome outcome);
 // How long until it is said again: doubled with each try, capped, and anywhere in the upper half.
 uint64_t quorum_pause(struct rng *rng, const struct quorum_config *config, uint32_t tries);
+// How long others are left to finish it: doubled with each round that was heard of.
+uint64_t quorum_patience(const struct quorum_config *config, const struct quorum_elector *e);
 
 void quorum_elector_saw(struct quorum_elector *e, quorum_number_t number);
 // Takes a number above all that were heard of, and forgets what was collected under an earlier one.

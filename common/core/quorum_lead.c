@@ -53,8 +53,8 @@ static void told_state(struct quorum_lead *self, unsigned from, const struct quo
     case QUORUM_HEARD_NOTHING: return;
     case QUORUM_HEARD_LOST: // they are about to finish it themselves
         quorum_elector_rest(&self->elector);
-        self->due_ms = now_ms + self->config.suspect_ms +
-                       quorum_pause(&self->rng, &self->config, ++self->elector.tries);
+        self->due_ms = now_ms + quorum_patience(&self->config, &self->elector) +
+                       rng_below(&self->rng, quorum_patience(&self->config, &self->elector));
         return;
     case QUORUM_HEARD_TRY: say(self, now_ms, fx); return;
     case QUORUM_HEARD_COMMIT: decide(self, OUTCOME_COMMITTED, fx); return;

@@ -36,13 +36,15 @@ static void owe(struct quorum_member *self, unsigned to)
         self->owed |= quorum_bit(to);
 }
 
-// Silence counts from now. Branches are staggered, so that mostly one elects; jitter lets those
-// who collide part.
+// Silence counts from now. Branches are staggered, so that mostly one elects. How many rounds there
+// were tells all alike how much they collide: patience doubles with each, so that one gets through.
 static void wait_for_others(struct quorum_member *self, uint64_t now_ms)
 {
-    uint64_t stagger = (uint64_t)self->config.stagger_ms;
-    self->due_ms = now_ms + self->config.suspect_ms + stagger * self->config.self +
-                   rng_below(&self->rng, stagger / 2 + 1);
+    uint64_t stagger = self->config.stagger_ms;
+    self->due_ms = now_ms + quorum_patience(&self->config, &self->elector) +
+                   stagger * self->config.self + rng_below(&self->rng, stagger / 2 + 1);
+    if (self->elector.round_seen > QUORUM_ROUND_FIRST)
+        self->due_ms += rng_below(&self->rng, quorum_patience(&self->config, &self->elector));
 }
 
 static void decide(struct quorum_member *self, enum outcome outcome, struct quorum_effects *fx)
@@ -246,7 +248,7 @@ static void told_state(struct quorum_member *self, unsigned from, const struct q
     enum quorum_heard what = quorum_elector_heard(&self->elector, &self->config, from, msg);
     heard(self, what, fx);
     if (what == QUORUM_HEARD_LOST)
-        self->due_ms = now_ms + quorum_pause(&self->rng, &self->config, ++self->elector.tries);
+        wait_for_others(self, now_ms);
     else if (what == QUORUM_HEARD_TRY && !decided(self))
         self->due_ms = now_ms + quorum_pause(&self->rng, &self->config, self->elector.tries);
 }
@@ -367,6 +369,8 @@ void quorum_member_step(struct quorum_member *self, const struct quorum_event *e
     case QUORUM_START:
         if (in_doubt(self)) // it may have been long: ask at once, but not all of them together
             self->due_ms = event->now_ms + quorum_pause(&self->rng, &self->config, 0);
+        if (decided(self))
+            fx->decided = quorum_outcome(self->state == QUORUM_COMMITTED);
         return;
     case QUORUM_TICK: tick(self, event->now_ms, fx); return;
     case QUORUM_RECEIVED: received(self, event, fx); return;
