@@ -16,6 +16,16 @@ uint32_t quorum_round(quorum_number_t number)
     return (uint32_t)(number >> 32);
 }
 
+bool quorum_makes_sense(unsigned from, const struct quorum_msg *msg)
+{
+    if (quorum_round(msg->number) > QUORUM_ROUND_MAX ||
+        quorum_round(msg->attempt) > QUORUM_ROUND_MAX)
+        return false;
+    bool elector = msg->type == QUORUM_TRY || (msg->type == QUORUM_ASK && msg->number);
+    uint32_t who = (uint32_t)msg->number;
+    return !elector || (from == QUORUM_COORDINATOR ? who > LIMIT_BRANCHES : who == from + 1);
+}
+
 unsigned quorum_majority(unsigned members)
 {
     if (MUTANT(QUORUM_OF_HALF))

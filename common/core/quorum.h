@@ -25,6 +25,7 @@ enum {
     QUORUM_ROUND_FIRST = 1,              // the coordinator's attempt when all have voted yes
     // A fresh vote's horizon: elections of earlier rounds may be joined without a record of it.
     QUORUM_HORIZON_FRESH = 3,
+    QUORUM_ROUND_MAX = 1 << 30, // higher ones are nonsense, and not believed
 };
 
 // `who` is a branch, or QUORUM_COORDINATOR and then `run` is its incarnation; others give 0. So no

@@ -88,7 +88,7 @@ void quorum_elector_say(const struct quorum_elector *e, const struct quorum_conf
                         const struct quorum_tally *tally, struct quorum_effects *fx)
 {
     bool member = config->self != QUORUM_COORDINATOR;
-    uint64_t others = quorum_all(config->members) & ~(member ? quorum_bit(config->self) : 0);
+    uint64_t others = quorum_all(config->members) & ~quorum_bit(config->self);
     if (e->phase == QUORUM_ASKING) {
         others &= ~e->view.heard;
         if (others || member)

@@ -10,9 +10,10 @@
 
 #include "core/quorum.h"
 
+// The coordinator has none.
 static inline uint64_t quorum_bit(unsigned member)
 {
-    return (uint64_t)1 << member;
+    return member < LIMIT_BRANCHES ? (uint64_t)1 << member : 0;
 }
 
 static inline uint64_t quorum_all(unsigned members)
@@ -24,6 +25,9 @@ static inline enum outcome quorum_outcome(bool commits)
 {
     return commits ? OUTCOME_COMMITTED : OUTCOME_ABORTED;
 }
+
+// Whether it makes sense from that sender: electors speak under their own numbers only.
+bool quorum_makes_sense(unsigned from, const struct quorum_msg *msg);
 
 struct quorum_msg *quorum_send(struct quorum_effects *fx, uint64_t members, bool coordinator,
                                enum quorum_msg_type type);

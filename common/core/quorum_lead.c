@@ -74,7 +74,7 @@ static void received(struct quorum_lead *self, const struct quorum_event *event,
                      struct quorum_effects *fx)
 {
     const struct quorum_msg *msg = &event->msg;
-    if (event->from >= self->config.members) {
+    if (event->from >= self->config.members || !quorum_makes_sense(event->from, msg)) {
         self->stale++;
         return;
     }

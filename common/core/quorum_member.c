@@ -150,8 +150,7 @@ static void asked(struct quorum_member *self, unsigned from, quorum_number_t num
                   uint64_t now_ms, struct quorum_effects *fx)
 {
     if (number == 0 && self->state == QUORUM_IDLE) {
-        quorum_send(fx, from == QUORUM_COORDINATOR ? 0 : quorum_bit(from),
-                    from == QUORUM_COORDINATOR, QUORUM_STATE);
+        quorum_send(fx, quorum_bit(from), from == QUORUM_COORDINATOR, QUORUM_STATE);
         return;
     }
     if (number == 0) {
@@ -271,14 +270,14 @@ static void received(struct quorum_member *self, const struct quorum_event *even
 {
     const struct quorum_msg *msg = &event->msg;
     unsigned from = event->from;
-    if ((from >= self->config.members && from != QUORUM_COORDINATOR) || from == self->config.self) {
+    if ((from >= self->config.members && from != QUORUM_COORDINATOR) || from == self->config.self ||
+        !quorum_makes_sense(from, msg)) {
         self->stale++;
         return;
     }
     if (decided(self)) {
         if (msg->type == QUORUM_ASK || msg->type == QUORUM_TRY)
-            quorum_decide_to(fx, from == QUORUM_COORDINATOR ? 0 : quorum_bit(from),
-                             from == QUORUM_COORDINATOR,
+            quorum_decide_to(fx, quorum_bit(from), from == QUORUM_COORDINATOR,
                              quorum_outcome(self->state == QUORUM_COMMITTED));
         return;
     }

@@ -374,7 +374,8 @@ static void test_lead_no(void **state)
     lead_receive(&lead, &fx, 1,
                  (struct quorum_msg){.type = QUORUM_VOTE, .outcome = OUTCOME_ABORTED});
     assert_int_equal(fx.decided, OUTCOME_ABORTED);
-    lead_receive(&lead, &fx, 2, (struct quorum_msg){.type = QUORUM_ASK, .number = 9});
+    lead_receive(&lead, &fx, 2,
+                 (struct quorum_msg){.type = QUORUM_ASK, .number = quorum_number(2, 2, 0)});
     assert_int_equal(fx.sends[0].msg.outcome, OUTCOME_ABORTED);
 }
 
@@ -401,6 +402,66 @@ static void test_lead_recovers(void **state)
     assert_int_equal(fx.sends[0].msg.outcome, OUTCOME_ABORTED);
 }
 
+// ---- whatever is said, in whatever order ----
+
+static struct quorum_msg nonsense(struct rng *rng, unsigned from)
+{
+    static const enum outcome outcomes[] = {OUTCOME_NONE, OUTCOME_COMMITTED, OUTCOME_ABORTED,
+                                            OUTCOME_UNKNOWN};
+    uint32_t round = rng_below(rng, 20) ? (uint32_t)rng_below(rng, 6) : (uint32_t)rng_next(rng);
+    unsigned who = rng_below(rng, 4) ? from : (unsigned)rng_below(rng, QUORUM_COORDINATOR + 1);
+    return (struct quorum_msg){
+        .type = (enum quorum_msg_type)(1 + rng_below(rng, 5)),
+        .number = rng_below(rng, 8) ? quorum_number(round, who, 5) : 0,
+        .attempt = rng_below(rng, 3) ? quorum_number((uint32_t)rng_below(rng, 6), who, 5) : 0,
+        .state = (enum quorum_state)rng_below(rng, QUORUM_ABORTED + 2),
+        .outcome = outcomes[rng_below(rng, 4)],
+    };
+}
+
+static struct quorum_event something(struct rng *rng, uint64_t now_ms)
+{
+    unsigned from = (unsigned)rng_below(rng, MEMBERS + 2);
+    from = from < MEMBERS ? from : from == MEMBERS ? QUORUM_COORDINATOR : LIMIT_BRANCHES - 1;
+    return (struct quorum_event){
+        .type =
+            rng_below(rng, 3) ? QUORUM_RECEIVED : (enum quorum_event_type)(2 + rng_below(rng, 6)),
+        .now_ms = now_ms,
+        .from = from,
+        .msg = nonsense(rng, from),
+        .yes = rng_below(rng, 2),
+    };
+}
+
+// Nothing that is heard breaks an invariant: a member only ever goes where its table lets it, and
+// an outcome that it knows stays.
+static void test_nonsense(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_seed(&rng, 7);
+    for (unsigned run = 0; run < 5000; run++) {
+        struct desk d = {0};
+        struct quorum_lead lead;
+        struct quorum_effects fx;
+        struct quorum_config member = config_of(1), coordinator = config_of(QUORUM_COORDINATOR);
+        enum outcome known = OUTCOME_NONE;
+        quorum_member_init(&d.member, &member, NULL);
+        quorum_lead_init(&lead, &coordinator, run % 2);
+        for (unsigned n = 0; n < 60; n++) {
+            d.now_ms += rng_below(&rng, 400);
+            struct quorum_event event = something(&rng, d.now_ms);
+            quorum_lead_step(&lead, &event, &fx);
+            if (event.type == QUORUM_WRITTEN && !d.member.writing)
+                continue; // the shell's word, and not a stranger's
+            quorum_member_step(&d.member, &event, &d.fx);
+            assert_true(!known || !d.fx.decided || d.fx.decided == known);
+            known = d.fx.decided ? d.fx.decided : known;
+            assert_true(d.member.horizon >= QUORUM_HORIZON_FRESH);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_lead),
         cmocka_unit_test(test_lead_no),
         cmocka_unit_test(test_lead_recovers),
+        cmocka_unit_test(test_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,7 +155,7 @@ static bool without_a_strike(struct world_plan *plan)
 static void shrink(struct world_plan *plan)
 {
     bool again = true;
-    while (again) {
+    for (unsigned turn = 0; again && turn < 100; turn++) {
         again = without_a_strike(plan);
         struct world_plan simpler = *plan;
         simpler.loss = simpler.twice = 0;
