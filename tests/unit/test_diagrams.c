@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "core/coordinator.h"
 #include "core/participant.h"
+#include "core/quorum.h"
 
 static void diagram(struct buf *out, const struct sm_table *table)
 {
@@ -65,8 +66,16 @@ static void test_2pc(void **state)
     check(path, &part_table);
 }
 
+static void test_3pc(void **state)
+{
+    (void)state;
+    static const char path[] = TEST_DATA "/../../docs/protocols/3pc.md";
+    check(path, &quorum_table);
+    check(path, &quorum_phase_table);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_2pc)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_2pc), cmocka_unit_test(test_3pc)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
