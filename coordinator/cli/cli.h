@@ -32,14 +32,16 @@ struct cli {
     bool patient; // --timeout was said: wait so long even where nobody listens
     // verbs
     const char *states;                  // --state
+    const char *protocols;               // --protocol
     const char *participant;             // --participant
     const char *reason;                  // --reason
     const char *after;                   // --after
     const char *name, *role, *resources; // keygen
+    const char *gtid;                    // --gtid
     uint64_t older_ms, younger_ms;
     uint64_t limit, count; // 0: no limit
     uint64_t interval_ms;
-    bool in_doubt, finished, yes, all;
+    bool in_doubt, finished, yes, all, wait, dot;
     // derived
     bool color; // standard output may have colours
 };

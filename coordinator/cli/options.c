@@ -105,6 +105,7 @@ static bool take_option(struct cli *cli, enum option_id id, const char *value)
     case OPT_HELP: cli->help = true; break;
     case OPT_VERSION: break;
     case OPT_STATE: cli->states = value; break;
+    case OPT_PROTOCOL: cli->protocols = value; break;
     case OPT_IN_DOUBT: cli->in_doubt = true; break;
     case OPT_FINISHED: cli->finished = true; break;
     case OPT_PARTICIPANT: cli->participant = value; break;
@@ -120,6 +121,9 @@ static bool take_option(struct cli *cli, enum option_id id, const char *value)
     case OPT_NAME: cli->name = value; break;
     case OPT_ROLE: cli->role = value; break;
     case OPT_RESOURCES: cli->resources = value; break;
+    case OPT_WAIT: cli->wait = true; break;
+    case OPT_GTID: cli->gtid = value; break;
+    case OPT_DOT: cli->dot = true; break;
     case OPT_COUNT_ALL: return false;
     }
     return true;

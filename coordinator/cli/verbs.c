@@ -8,8 +8,8 @@
 const struct verb cli_verbs[] = {
     {"status", "", 0, 0, OPT_COMMON, "How the coordinator is doing", NULL, verb_status},
     {"list", "", 0, 0,
-     OPT_COMMON | OPT_BIT(STATE) | OPT_BIT(IN_DOUBT) | OPT_BIT(FINISHED) | OPT_BIT(PARTICIPANT) |
-         OPT_BIT(OLDER) | OPT_BIT(YOUNGER) | OPT_BIT(LIMIT) | OPT_BIT(AFTER),
+     OPT_COMMON | OPT_BIT(STATE) | OPT_BIT(PROTOCOL) | OPT_BIT(IN_DOUBT) | OPT_BIT(FINISHED) |
+         OPT_BIT(PARTICIPANT) | OPT_BIT(OLDER) | OPT_BIT(YOUNGER) | OPT_BIT(LIMIT) | OPT_BIT(AFTER),
      "Transactions in flight, oldest first; or finished ones",
      "A transaction is in doubt while a participant may have promised to commit and has not\n"
      "acknowledged the outcome. In-doubt branches of other coordinators are listed apart.",

@@ -41,7 +41,7 @@ class CommandLine(CliTest):
                      ["list", "--limit", "-1"], ["list", "--older", "soon"],
                      ["status", "--timeout", "1 s"], ["status", "--yes"], ["show", "--limit", "3"],
                      ["keygen", "x", "--endpoint", "ipc:///x"], ["list", "--state", "dancing"],
-                     ["list", "--state", "committed,active"], ["list", "--finished", "--in-doubt"],
+                     ["list", "--state", "committed,active"], ["list", "--protocol", "2pc,pigeon"], ["list", "--finished", "--in-doubt"],
                      ["list", "--after", "5"], ["commit", "x"], ["abort", "x", "--reason", ""],
                      ["abort", "x", "--reason", "r" * 257], ["retry"], ["retry", "x", "--all"],
                      ["log", "verify"], ["keygen"], ["list", "-x"], ["show", "no gtid"],
@@ -105,7 +105,7 @@ class Completion(CliTest):
         self.assertEqual(self.complete(None, "abort", "--re"), ["--reason"])
         self.assertEqual(self.complete(None, "status", "--re"), [])
         self.assertEqual(self.complete(None, "list", "--state", "a"),
-                         ["active", "aborting", "aborted"])
+                         ["admitting", "active", "aborting", "aborted"])
         self.assertEqual(self.complete(None, "list", "--limit", ""), [])
 
     def test_what_the_coordinator_knows(self):
