@@ -211,7 +211,8 @@ static void print_help(const struct verb *verb)
     print_options(OPT_COMMON);
     printf(
         "\n'assent VERB --help' says more of each. Exit status: 0 done, 1 usage, 2 no coordinator "
-        "or no\nanswer, 3 not found, 4 refused, 5 log damaged, 6 not confirmed, 7 failed.\n");
+        "or no\nanswer, 3 not found, 4 refused, 5 log damaged, 6 not confirmed, 7 failed, 8 "
+        "aborted.\n");
 }
 
 static enum exit_code say_no_verb(const char *const *words, int count)
@@ -220,6 +221,8 @@ static enum exit_code say_no_verb(const char *const *words, int count)
         say_usage("say what to do", "", NULL);
     else if (strcmp(words[0], "log") == 0)
         say_usage("say what to do with the log: verify or dump", "", NULL);
+    else if (strcmp(words[0], "saga") == 0)
+        say_usage("say what to do with the saga: submit or show", "", NULL);
     else
         say_usage("there is no verb ", words[0], NULL);
     return EXIT_USAGE;

@@ -42,6 +42,8 @@ enum exit_code verb_commit(struct cli *cli);
 enum exit_code verb_abort(struct cli *cli);
 enum exit_code verb_forget(struct cli *cli);
 enum exit_code verb_retry(struct cli *cli);
+enum exit_code verb_saga_submit(struct cli *cli);
+enum exit_code verb_saga_show(struct cli *cli);
 enum exit_code verb_config(struct cli *cli);
 enum exit_code verb_log_verify(struct cli *cli);
 enum exit_code verb_log_dump(struct cli *cli);
