@@ -36,7 +36,7 @@ void admin_order(const struct call *call, enum operator_verb verb)
     struct slice by;
     if (!call_gtid(call, verb != OPERATOR_RETRY, &order.gtid) ||
         !call_text(call, "why", LIMIT_WHY_BYTES, &order.why) ||
-        !call_text(call, "by", BY_BYTES, &by))
+        !call_text(call, "by", BY_BYTES, &by) || !call_bool(call, "lost", &order.lost))
         return;
     bool forces = verb == OPERATOR_COMMIT || verb == OPERATOR_ABORT;
     if (forces && order.why.size == 0) {
@@ -52,7 +52,8 @@ void admin_order(const struct call *call, enum operator_verb verb)
     order.who = slice_text(who);
     order.token = request->token;
     log_event(LOG_INFO, "operator_order", KV("order", order_name(verb)),
-              KV("gtid", gtid_slice(&order.gtid)), KV("who", who), KV("why", order.why));
+              KV("gtid", gtid_slice(&order.gtid)), KV("who", who), KV("why", order.why),
+              KV("lost", order.lost));
     self->host.order(self->host.arg, &order);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // "<gtid>/<branch>/<coordinator>/<attempt>": all that is needed to ask about work that a resource
-// manager holds prepared, in characters that databases take in a name.
+// manager holds prepared, in characters that databases take in a name. Of admitted protocols, of
+// which nothing is ever held so: "<gtid>/<branch>", the same for each attempt.
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +12,10 @@
 void branch_id_make(const struct effect_call *call, char ret[BRANCH_ID_BYTES])
 {
     char coordinator[COORDINATOR_TEXT_BYTES];
+    if (protocol_admitted(call->protocol) || call->op == RM_FORGET) {
+        snprintf(ret, BRANCH_ID_BYTES, "%.*s/%u", call->gtid.size, call->gtid.text, call->branch);
+        return;
+    }
     coordinator_text(call->coordinator, coordinator);
     snprintf(ret, BRANCH_ID_BYTES, "%.*s/%u/%s/%" PRIx64, call->gtid.size, call->gtid.text,
              call->branch, coordinator, call->attempt);

@@ -3,32 +3,61 @@
 // of one branch never overlap is the core's doing: it asks for the next when the last was answered.
 #include <stdlib.h>
 
-#include "base/crash_point.h"
 #include "participant_handle.h"
 
 // ---- from the engine ----
 
+static const char *kind_text(unsigned kind)
+{
+    switch ((enum branch_kind)kind) {
+    case BRANCH_CALL: return "call";
+    case BRANCH_ENLISTED: return "enlisted";
+    case BRANCH_STEP: return "step";
+    case BRANCH_SENDER: return "sender";
+    case BRANCH_CONSUMER: return "consumer";
+    case BRANCH_TOPIC: break;
+    }
+    return "";
+}
+
+// Puts the bytes behind what is there already.
+static const void *put(struct call *call, size_t *used, struct slice bytes)
+{
+    uint8_t *to = call->content + *used;
+    if (bytes.size)
+        memcpy(to, bytes.data, bytes.size);
+    *used += bytes.size;
+    return to;
+}
+
 bool calls_add(assent_participant *p, const struct effect_call *effect)
 {
-    struct call *call = malloc(sizeof *call + effect->payload.size);
+    size_t size = effect->payload.size + effect->inputs.size + effect->result.size, used = 0;
+    struct call *call = calloc(1, sizeof *call + size);
     if (!call)
         return false;
     call->token = effect->token;
     call->op = effect->op;
+    call->protocol = effect->protocol;
+    call->kind = effect->kind;
     memcpy(call->gtid, effect->gtid.text, effect->gtid.size);
-    call->gtid[effect->gtid.size] = '\0';
     branch_id_make(effect, call->id);
-    memset(call->why, 0, sizeof call->why);
-    if (effect->payload.size)
-        memcpy(call->payload, effect->payload.data, effect->payload.size);
     call->branch = (assent_branch){
+        .participant = p,
         .gtid = call->gtid,
         .branch = effect->branch,
         .enlisted = effect->kind == BRANCH_ENLISTED,
-        .payload = call->payload,
+        .payload = put(call, &used, effect->payload),
         .size = effect->payload.size,
         .id = call->id,
         .tries = effect->tries,
+        .protocol = effect->protocol ? protocol_name(effect->protocol) : "",
+        .kind = kind_text(effect->kind),
+        .operation = handlers_operation(call),
+        .inputs = put(call, &used, effect->inputs),
+        .inputs_size = effect->inputs.size,
+        .result = put(call, &used, effect->result),
+        .result_size = effect->result.size,
     };
     list_init(&call->link);
     list_append(&p->new_calls, &call->link);
@@ -55,51 +84,6 @@ void calls_flush(assent_participant *p)
 
 // ---- in a worker ----
 
-static enum rm_result run_prepare(const assent_participant *p, struct call *call)
-{
-    CRASH_POINT(part_before_prepare);
-    assent_vote vote = p->handlers.prepare(p->context, &call->branch, call->why);
-    call->why[ASSENT_NO_REASON_MAX] = '\0';
-    switch (vote) {
-    case ASSENT_VOTE_YES: CRASH_POINT(part_after_prepare); return RM_DONE;
-    case ASSENT_VOTE_NO: return RM_NO;
-    case ASSENT_VOTE_READ_ONLY: return RM_READ_ONLY;
-    }
-    // No vote at all: what the handler has done is not known. "Again" settles nothing by itself, so
-    // the branch is asked again until it votes or the coordinator rolls it back.
-    return RM_RETRY;
-}
-
-static enum rm_result run_commit(const assent_participant *p, struct call *call)
-{
-    CRASH_POINT(part_before_commit);
-    if (p->handlers.commit(p->context, &call->branch) != ASSENT_DONE)
-        return RM_RETRY;
-    // A crash here leaves a branch in doubt that is committed: it is committed once more.
-    CRASH_POINT(part_after_commit);
-    return RM_DONE;
-}
-
-static enum rm_result run_rollback(const assent_participant *p, struct call *call)
-{
-    CRASH_POINT(part_before_rollback);
-    if (p->handlers.rollback(p->context, &call->branch) != ASSENT_DONE)
-        return RM_RETRY;
-    CRASH_POINT(part_after_rollback);
-    return RM_DONE;
-}
-
-static enum rm_result run(const assent_participant *p, struct call *call)
-{
-    switch (call->op) {
-    case RM_PREPARE: return run_prepare(p, call);
-    case RM_COMMIT: return run_commit(p, call);
-    case RM_ROLLBACK:
-    case RM_FORGET: break;
-    }
-    return run_rollback(p, call);
-}
-
 // Lock held. None begins when the participant is closing or has stopped.
 static bool may_begin(const assent_participant *p)
 {
@@ -122,7 +106,7 @@ static void *work(void *arg)
         list_remove(&call->link);
         p->running++;
         pthread_mutex_unlock(&p->lock);
-        call->result = run(p, call);
+        call->result = handlers_run(p, call);
         pthread_mutex_lock(&p->lock);
         p->running--;
         list_append(&p->answers, &call->link);

@@ -4,6 +4,8 @@
 //   participant_recover.c    what the journal and the resource manager held
 //   participant_engine.c     the engine thread, around the participant's core
 //   participant_calls.c      the worker pool that runs the handlers
+//   participant_handlers.c   which handler a call is for, and what its answer means
+//   participant_nested.c     nested branches
 //   participant_watch.c      what the application may ask
 //   participant_branch_id.c  the text under which a resource manager holds prepared work
 //
@@ -32,8 +34,11 @@ struct call {
     enum rm_result result;
     char gtid[LIMIT_GTID_BYTES + 1];
     char id[BRANCH_ID_BYTES];
+    uint8_t protocol; // enum protocol; 0: not known
+    uint8_t kind;     // enum branch_kind; 0: not known
     char why[ASSENT_NO_REASON_MAX + 1];
-    uint8_t payload[];
+    assent_answer answer; // of an action
+    uint8_t content[];    // payload, inputs, result
 };
 
 // The application started work: on the stack of the thread that said so, which waits.
@@ -43,6 +48,18 @@ struct working {
     uint16_t branch;
     int code;
     bool answered;
+};
+
+// A handler asks for a nested branch: on the stack of its thread, which waits.
+struct nested {
+    struct list link;
+    struct event_extend extend; // borrows from the caller
+    token_t token;
+    bool pinned; // the engine is at work on it
+    bool answered;
+    int code;
+    uint16_t number;
+    assent_error error; // code 0: it has its number
 };
 
 struct assent_participant {
@@ -64,11 +81,13 @@ struct assent_participant {
     struct list calls;      // for the workers
     struct list answers;    // for the engine
     struct list works;      // for the engine
-    unsigned running;       // calls that workers are in
-    unsigned idle;          // workers that wait for one
-    uint32_t users;         // application threads inside, that close has to wait for
-    bool awake;             // the engine will look before it sleeps
-    bool closing;           // no new calls begin
+    struct list nested_new; // for the engine
+    struct list nested_asked;
+    unsigned running; // calls that workers are in
+    unsigned idle;    // workers that wait for one
+    uint32_t users;   // application threads inside, that close has to wait for
+    bool awake;       // the engine will look before it sleeps
+    bool closing;     // no new calls begin
     bool workers_leave;
     struct participant_stats stats;
     assent_error failure;    // code 0: it works
@@ -83,7 +102,8 @@ struct assent_participant {
     struct buf record;
     struct now now;
     struct list new_calls; // of this turn
-    uint64_t writes_due;   // records that were not lazy, and are not known to be durable
+    token_t nested_tokens;
+    uint64_t writes_due; // records that were not lazy, and are not known to be durable
     bool stopped;
     bool sent_vote, sent_done; // this turn, for the crash points
 };
@@ -103,10 +123,31 @@ int participant_recover(assent_participant *p, struct store *store, assent_error
 // ---- participant_engine.c ----
 
 void *engine_run(void *participant);
-void engine_wake(assent_participant *p); // lock held
+void engine_wake(assent_participant *p);                      // lock held
+void engine_step(assent_participant *p, struct event *event); // in the engine
 // From any thread before the engine runs, later from the engine's alone.
 void engine_stop(assent_participant *p, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+// ---- participant_watch.c ----
+
+// Lock held: calls from now on may use the participant, which close waits for.
+int participant_enter(assent_participant *p, assent_error *error);
+void participant_leave(assent_participant *p);
+
+// ---- participant_nested.c ----
+
+void nested_take(assent_participant *p); // lock held, and let go of meanwhile
+void nested_answered(assent_participant *p, const struct effect_extended *answer);
+
+// ---- participant_handlers.c ----
+
+// What belongs together must be there. ASSENT_OK or ASSENT_INVALID.
+int handlers_check(const assent_handlers *handlers, assent_error *error);
+// Whether there are those that an unfinished branch of that protocol needs.
+bool handlers_for(const assent_handlers *handlers, unsigned protocol, unsigned kind);
+const char *handlers_operation(const struct call *call); // "try"
+enum rm_result handlers_run(const assent_participant *p, struct call *call);
 
 // ---- participant_calls.c ----
 

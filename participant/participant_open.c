@@ -27,9 +27,9 @@ static int options_check(const assent_participant_options *options, const assent
                          LIMIT_NAME_BYTES);
     if (!options->journal_dir || !options->journal_dir[0])
         return error_set(error, ASSENT_INVALID, "a participant needs a journal_dir");
-    if (!handlers->prepare || !handlers->commit || !handlers->rollback)
-        return error_set(error, ASSENT_INVALID,
-                         "the handlers prepare, commit and rollback are needed");
+    int code = handlers_check(handlers, error);
+    if (code != ASSENT_OK)
+        return code;
     if (options->rm_durable && !handlers->recover)
         return error_set(error, ASSENT_INVALID, "rm_durable needs the handler recover");
     if (options->workers > WORKERS_MAX)
@@ -56,6 +56,8 @@ static assent_participant *participant_alloc(const assent_participant_options *o
     list_init(&p->calls);
     list_init(&p->answers);
     list_init(&p->works);
+    list_init(&p->nested_new);
+    list_init(&p->nested_asked);
     effects_init(&p->fx);
     buf_init(&p->record, LIMIT_RECORD_BYTES);
     snprintf(p->resource, sizeof p->resource, "%s", options->resource);
@@ -95,6 +97,7 @@ static int core_open(assent_participant *p, struct store *store, assent_error *e
     config.journal = info.id;
     config.seed = shell_seed();
     config.rm_durable = p->rm_durable;
+    config.rm_forgets = p->handlers.ended != NULL;
     p->core = participant_new(&config);
     if (!p->core)
         return error_set(error, ASSENT_NOMEM, "out of memory");

@@ -43,6 +43,13 @@ static int recover_record(void *arg, const struct store_record *stored)
         error_prefix(scan->error, "record %llu", (unsigned long long)stored->seq);
         return 1;
     }
+    const assent_handlers *handlers = &scan->participant->handlers;
+    if (record.stage != JOURNAL_FINISHED && !handlers_for(handlers, record.protocol, record.kind)) {
+        scan->code =
+            error_set(scan->error, ASSENT_STATE, "%.*s is unfinished, and of %s, without handlers",
+                      record.gtid.size, record.gtid.text, protocol_name(record.protocol));
+        return 1;
+    }
     struct event event = {.type = EVENT_RECOVERED, .u.branch = &record};
     scan->in_doubt += record.stage == JOURNAL_PREPARED;
     scan->code = recover_step(scan->participant, &event, scan->error);

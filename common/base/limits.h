@@ -14,6 +14,7 @@ enum {
     LIMIT_WAITERS = 8,               // clients waiting for the outcome of one transaction
     LIMIT_PAYLOAD_BYTES = 65536,     // carried to one branch
     LIMIT_RESULT_BYTES = 512,        // of one action of a saga
+    LIMIT_BARRIER_PREFIX_BYTES = 64, // in front of the keys of a barrier in LevelDB
     LIMIT_ADMITTED_BYTES = 96 << 10, // payloads of a transaction that is admitted durably, together
     LIMIT_FRAME_BYTES = 4 << 20,     // one ZeroMQ message, any number of protocol messages
     LIMIT_FRAME_MESSAGES = 4096,

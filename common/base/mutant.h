@@ -156,7 +156,11 @@
       "the log lets go of an open record instead of carrying it on")                               \
     X(RUN_CUT_SHORT, "run-cut-short",                                                              \
       "the journal keeps only the lower half of the number of a run")                              \
-    X(SYNC_SKIPPED, "sync-skipped", "the disk says durable before the sync")
+    X(SYNC_SKIPPED, "sync-skipped", "the disk says durable before the sync")                       \
+    X(PAYLOAD_KEPT, "payload-kept", "the payload of a finished branch stays in memory")            \
+    X(ENDED_KEPT, "ended-kept", "transactions that have ended stay in memory")                     \
+    X(FORGOTTEN_COLLECTED, "forgotten-collected",                                                  \
+      "a commit that an operator forgot is collected before all branches have acknowledged")
 
 enum mutant {
 #define X(identifier, name, about) MUTANT_##identifier,

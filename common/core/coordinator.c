@@ -367,7 +367,8 @@ static void coord_begin_drain(struct coordinator *c)
 void coordinator_step(struct coordinator *c, const struct event *event, struct effects *fx)
 {
     c->fx = fx;
-    coord_free_dead(c);
+    if (!MUTANT(ENDED_KEPT))
+        coord_free_dead(c);
     c->request = 0;
     c->now = event->now;
     if (c->now.wall_ms > c->stamp_ms || MUTANT(CLOCK_BELIEVED))
@@ -390,6 +391,7 @@ void coordinator_step(struct coordinator *c, const struct event *event, struct e
     case EVENT_CALLED:
     case EVENT_WORKING:
     case EVENT_ASK:
+    case EVENT_EXTEND:
     case EVENT_GIVE_UP: CHECK(!"an event for a coordinator"); break;
     }
     coord_tick(c);

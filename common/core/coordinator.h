@@ -3,6 +3,12 @@
 // Presumed abort (Mohan, Lindsay & Obermarck 1986): only commits need a record for the protocol's
 // sake; aborts are recorded lazily, for the record, and durably where a client brought the gtid.
 // Not thread-safe.
+//
+// It counts on the transport for one thing: a frame that was sent to an earlier run of this process
+// never reaches a later one (a peer number is one connection of one process, and nothing that was
+// received on it may be handed to the next). An answer that came so late could contradict what that
+// run has told meanwhile: a branch that decided alone and had nothing to commit remembers nothing,
+// and asked again it may roll back. The participant's core counts on the same of the coordinator.
 #ifndef CORE_COORDINATOR_H
 #define CORE_COORDINATOR_H
 

@@ -180,7 +180,7 @@ struct tx {
     bool one_phase;
     bool resolving; // one phase: asking what became of it, no longer to prepare
     bool foreign;   // another coordinator's, ended by an operator's word
-    bool keep;      // its record stays until an operator forgets it
+    bool keep;      // its record stays until an operator lets go of it
     uint32_t timeout_ms;
     uint64_t timeout_due_ms; // monotonic, of the whole transaction
     uint64_t started_ms, decided_ms, ended_ms;

@@ -126,7 +126,34 @@ static void order_against(struct coordinator *c, struct tx *tx, const struct eve
     }
 }
 
-// Nobody will drive the branches any more. What they will have done is not known.
+// A branch that has promised to commit and has not acknowledged may ask one day. What it hears then
+// from silence is to roll back: so the record stays where that was not decided, or where it is an
+// operator's word. A branch of another coordinator's is never answered from the record.
+static bool silence_misleads(uint8_t outcome, uint8_t forced)
+{
+    return outcome == OUTCOME_COMMITTED || forced != OUTCOME_NONE;
+}
+
+static bool tx_asked_for(const struct tx *tx)
+{
+    return order_eligible_count(tx) > 0 && !tx->foreign && !MUTANT(FORGOTTEN_COLLECTED) &&
+           silence_misleads(tx->outcome, tx->heuristic->forced);
+}
+
+static bool record_asked_for(const struct tx_record *record)
+{
+    bool asked = false;
+    for (unsigned i = 0; i < record->branch_count; i++) {
+        const struct record_branch *b = &record->branches[i];
+        asked |= b->vote == VOTE_YES && b->outcome == OUTCOME_NONE;
+    }
+    return asked && record->owner.size > 0 &&
+           silence_misleads(record->outcome, record->heuristic.forced);
+}
+
+// Nobody will drive the branches any more, and what they will have done is not known. One that
+// comes back is told when it asks, because the record stays, unless the operator says that they are
+// lost for good.
 static void order_forget(struct coordinator *c, struct tx *tx, const struct event_operator *order)
 {
     if (tx->writing != WRITING_NONE) {
@@ -144,7 +171,7 @@ static void order_forget(struct coordinator *c, struct tx *tx, const struct even
         tx->outcome = OUTCOME_UNKNOWN;
     c->stats.mixed += !tx->mixed;
     tx->mixed = 1;
-    tx->keep = false;
+    tx->keep = !order->lost && tx_asked_for(tx);
     tx->owing = 0;
     for (struct branch *b = tx->branches; b; b = b->next) {
         if (b->state != BRANCH_DONE)
@@ -286,16 +313,26 @@ static bool order_foreign(struct coordinator *c, const struct event_operator *or
     return true;
 }
 
-// An operator lets go of a record that was kept because of a heuristic.
+// An operator lets go of a record that was kept because of a heuristic, or of branches that he gave
+// up waiting for.
 static void order_forget_record(struct coordinator *c, const struct event_operator *order,
                                 const struct tx_record *found)
 {
+    if (!order->lost && record_asked_for(found)) {
+        order_refuse(c, order, ASSENT_STATE,
+                     "branches that have not acknowledged may still ask what became of it: to let "
+                     "go of its record, say that they are lost for good");
+        return;
+    }
     struct tx_record *record = effects_alloc(c->fx, sizeof *record);
     if (!record)
         return;
     *record = *found;
+    // The stamp must not be from before its gtid was leased, as that of a clock that was set back
+    // since might be: what is gone would be taken for what never was, and aborted.
+    uint64_t stamp = found->ended_ms > c->stamp_ms ? found->ended_ms : c->stamp_ms;
     struct effect *effect = effects_add(c->fx, EFFECT_WRITE);
-    effect->u.write = (struct effect_write){.stamp = c->stamp_ms, .tx = record, .lazy = true};
+    effect->u.write = (struct effect_write){.stamp = stamp, .tx = record, .lazy = true};
     order_refuse(c, order, ASSENT_OK, "its record will go when the retention is over");
 }
 

@@ -32,6 +32,7 @@ struct participant *participant_new(const struct participant_config *config)
     map_init(&self->parts, rng_next(&self->rng));
     slots_init(&self->slots);
     heap_init(&self->due);
+    heap_init(&self->extending);
     heap_init(&self->finished);
     list_init(&self->numbered);
     return self;
@@ -44,12 +45,16 @@ void participant_destroy(struct participant **self_p)
         return;
     size_t cursor = 0;
     for (void *value; map_next(&self->parts, &cursor, &value);) {
-        free(((struct part *)value)->payload);
-        free(value);
+        struct part *b = value;
+        part_extend_no_more(self, b);
+        free(b->payload);
+        free(b->result);
+        free(b);
     }
     map_free(&self->parts);
     slots_free(&self->slots);
     heap_free(&self->due);
+    heap_free(&self->extending);
     heap_free(&self->finished);
     free(self);
     *self_p = NULL;
@@ -72,6 +77,7 @@ static void run_due(struct participant *self)
                          first->due_ms <= self->now.mono_ms;
          n++)
         part_due(self, container_of(first, struct part, timer));
+    part_extend_due(self);
 }
 
 static void tick(struct participant *self)
@@ -93,6 +99,8 @@ static void received_branch(struct participant *self, const struct msg *msg)
         part_commit(self, &msg->u.decide);
     else if (msg->type == MSG_ROLLBACK)
         part_rollback(self, &msg->u.decide);
+    else if (msg->type == MSG_EXTENDED)
+        part_extended(self, &msg->u.extended);
     else
         part_standing(self, &msg->u.standing);
 }
@@ -114,8 +122,8 @@ static void received(struct participant *self, const struct frame_header *header
     case MSG_PREPARE:
     case MSG_COMMIT:
     case MSG_ROLLBACK:
-    case MSG_STANDING: received_branch(self, msg); return;
-    case MSG_EXTENDED: return;
+    case MSG_STANDING:
+    case MSG_EXTENDED: received_branch(self, msg); return;
     case MSG_HELLO:
     case MSG_PING:
     case MSG_LEASE:
@@ -157,7 +165,8 @@ static void written(struct participant *self, token_t token, bool fenced)
     case PART_PREPARED:
     case PART_COMMITTING:
     case PART_ROLLING_BACK:
-    case PART_FINISHED: CHECK(!"a record in a state that writes none");
+    case PART_FINISHED:
+    case PART_FORGETTING: CHECK(!"a record in a state that writes none");
     }
 }
 
@@ -169,6 +178,8 @@ static void called(struct participant *self, const struct event_called *called)
     b->busy = PART_IDLE;
     if (b->state == PART_PREPARING)
         part_prepared(self, b, called);
+    else if (b->state == PART_FORGETTING)
+        part_forgot(self, b, called);
     else
         part_driven(self, b, called);
 }
@@ -189,6 +200,7 @@ static void dispatch(struct participant *self, const struct event *event)
     case EVENT_WRITTEN: written(self, event->u.written.token, event->u.written.fenced); return;
     case EVENT_CALLED: called(self, &event->u.called); return;
     case EVENT_WORKING: part_working(self, &event->u.branch->gtid, event->u.branch->branch); return;
+    case EVENT_EXTEND: part_extend(self, &event->u.extend); return;
     case EVENT_LOOKED_UP:
     case EVENT_OPERATOR:
     case EVENT_ASK:
@@ -215,6 +227,9 @@ uint64_t participant_deadline(const struct participant *self)
 {
     const struct timer *first = heap_first(&self->due);
     uint64_t deadline = first ? first->due_ms : UINT64_MAX;
+    const struct timer *extending = heap_first(&self->extending);
+    if (extending && extending->due_ms < deadline)
+        deadline = extending->due_ms;
     uint64_t session = part_session_deadline(self);
     uint64_t horizon = part_horizon_deadline(self);
     if (session < deadline)
@@ -238,7 +253,7 @@ void participant_stats(const struct participant *self, struct participant_stats 
     *ret = self->stats;
     ret->branches = self->parts.count;
     ret->in_doubt = self->states[PART_PREPARED];
-    ret->finished = self->states[PART_FINISHED];
+    ret->finished = part_finished_count(self);
     ret->connected = self->welcomed;
 }
 

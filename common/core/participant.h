@@ -2,7 +2,10 @@
 // The participant's core: one resource, one coordinator, any number of branches. Not thread-safe.
 //
 // It counts on the transport for one thing: what the coordinator sent to an earlier run of this
-// process never reaches a later one (a peer number is one connection of one process).
+// process never reaches a later one (a peer number is one connection of one process). It forgets
+// what had nothing to commit, and the fence of a new run is heard with the welcome: a PREPARE that
+// was meant for an earlier run would be taken up again. coordinator.h says what the other side
+// needs.
 #ifndef CORE_PARTICIPANT_H
 #define CORE_PARTICIPANT_H
 
@@ -18,12 +21,13 @@ struct participant_config {
     uint64_t seed;
     uint64_t coordinator; // the one that it belongs to; 0: that of the journal, or the first heard
     bool rm_durable;      // the resource manager itself keeps prepared state: no vote record
+    bool rm_forgets;      // it wants to be told when a branch of an admitted protocol may go
     uint32_t ping_ms;     // greet or ping when nothing was said for so long
     uint32_t silent_ms;   // nothing heard for so long: greet again
     uint32_t inquire_min_ms, inquire_max_ms; // in doubt: ask again, with backoff and jitter
     uint32_t retry_min_ms, retry_max_ms; // a commit or rollback that the resource manager failed
     uint32_t branches_max;               // unfinished, in memory; prepares past it are voted no
-    uint32_t finished_max; // finished, and remembered until the fence has passed them; likewise
+    uint32_t finished_max; // finished, and remembered until they may be forgotten; likewise
 };
 
 void participant_config_defaults(struct participant_config *config);
@@ -48,12 +52,13 @@ enum part_state {
     PART_COMMITTING,   // the resource manager is asked to commit
     PART_ROLLING_BACK, // the resource manager is asked to roll back
     PART_FINISHING,    // the outcome is on its way to the journal
-    PART_FINISHED,     // remembered, to answer duplicates, until the fence has passed it
+    PART_FINISHED,     // remembered, to answer duplicates, until it may be forgotten
+    PART_FORGETTING,   // the resource manager is asked to forget it, too
 };
 extern const struct sm_table part_table;
 
 struct participant_stats {
-    uint64_t branches, in_doubt, finished;
+    uint64_t branches, in_doubt, finished; // finished: and those that are being forgotten
     uint64_t prepared, committed, rolled_back, voted_no, read_only;
     uint64_t duplicates, stale, inquiries, retries;
     bool connected; // welcomed
@@ -64,8 +69,8 @@ struct part_view {
     struct branch_record record;
     enum part_state state;
 };
-// Iterates over the branches in memory: start with *cursor = 0; false at the end. The payload is
-// valid until the next step.
+// Iterates over the branches in memory: start with *cursor = 0; false at the end. Payload and
+// result are valid until the next step.
 bool participant_next(const struct participant *self, size_t *cursor, struct part_view *ret);
 // False when that branch is not in memory. After WORKING: no branch means that there was no room,
 // another state than WORKING that the branch has gone on or ended.

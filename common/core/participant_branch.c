@@ -37,6 +37,7 @@ struct part *part_new(struct participant *self, const struct gtid *gtid, unsigne
     b->state = state;
     b->protocol = PROTOCOL_2PC;
     list_init(&b->numbered);
+    list_init(&b->extensions);
     b->token = slots_add(&self->slots, b);
     if (!b->token)
         goto fail;
@@ -53,18 +54,26 @@ fail:
 
 void part_free(struct participant *self, struct part *b)
 {
+    part_extend_no_more(self, b);
     self->states[b->state]--;
-    heap_disarm(b->state == PART_FINISHED ? &self->finished : &self->due, &b->timer);
+    heap_disarm(&self->due, &b->timer);
+    heap_disarm(&self->finished, &b->fenced);
     list_remove(&b->numbered);
     slots_release(&self->slots, b->token);
     map_remove(&self->parts, slice_of(b->key, b->key_size));
     free(b->payload);
+    free(b->result);
     free(b);
+}
+
+size_t part_finished_count(const struct participant *self)
+{
+    return self->states[PART_FINISHED] + self->states[PART_FORGETTING];
 }
 
 bool part_room(const struct participant *self, uint64_t attempt)
 {
-    size_t finished = self->states[PART_FINISHED];
+    size_t finished = part_finished_count(self);
     if (self->parts.count - finished >= self->config.branches_max)
         return false;
     // The oldest attempt is always let in: until it has ended the fence stands still, and nothing
@@ -72,25 +81,67 @@ bool part_room(const struct participant *self, uint64_t attempt)
     return finished < self->config.finished_max || (attempt && attempt == self->heard.fence);
 }
 
-bool part_keep(struct part *b, struct slice bytes)
+static bool copy(struct slice first, struct slice second, uint8_t **ret)
 {
-    uint8_t *copy = NULL;
-    if (bytes.size > 0) {
-        copy = malloc(bytes.size);
-        if (!copy)
+    uint8_t *to = NULL;
+    if (first.size + second.size > 0) {
+        to = malloc(first.size + second.size);
+        if (!to)
             return false;
-        memcpy(copy, bytes.data, bytes.size);
     }
-    free(b->payload);
-    b->payload = copy;
-    b->payload_size = bytes.size;
+    if (to && first.size > 0)
+        memcpy(to, first.data, first.size);
+    if (to && second.size > 0)
+        memcpy(to + first.size, second.data, second.size);
+    free(*ret);
+    *ret = to;
     return true;
+}
+
+bool part_keep(struct part *b, struct slice payload, struct slice inputs)
+{
+    if (!copy(payload, inputs, &b->payload))
+        return false;
+    b->payload_size = payload.size;
+    b->inputs_size = inputs.size;
+    return true;
+}
+
+bool part_keep_result(struct part *b, struct slice result)
+{
+    if (result.size > LIMIT_RESULT_BYTES)
+        result.size = LIMIT_RESULT_BYTES;
+    if (!copy(result, slice_of(NULL, 0), &b->result))
+        return false;
+    b->result_size = result.size;
+    return true;
+}
+
+// A copy that outlives the branch.
+struct slice part_result(struct participant *self, const struct part *b)
+{
+    void *to = b->result_size > 0 ? effects_alloc(self->fx, b->result_size) : NULL;
+    if (!to)
+        return slice_of(NULL, 0);
+    memcpy(to, b->result, b->result_size);
+    return slice_of(to, b->result_size);
+}
+
+bool part_admitted(const struct part *b)
+{
+    return protocol_admitted(b->protocol);
+}
+
+bool part_steps(const struct part *b)
+{
+    return b->protocol == PROTOCOL_SAGA || b->protocol == PROTOCOL_MESSAGE;
 }
 
 void part_move(struct participant *self, struct part *b, enum part_state state)
 {
-    // The timer means something else in the next state, and in FINISHED it is in another heap.
-    heap_disarm(b->state == PART_FINISHED ? &self->finished : &self->due, &b->timer);
+    part_extend_no_more(self, b);
+    heap_disarm(&self->due, &b->timer); // it means something else in the next state
+    heap_disarm(&self->finished, &b->fenced);
     self->states[b->state]--;
     b->state = (enum part_state)sm_move(&part_table, (int)b->state, (int)state);
     self->states[state]++;
@@ -107,6 +158,8 @@ static enum rm_op op_of(enum part_state state)
 {
     if (state == PART_PREPARING)
         return RM_PREPARE;
+    if (state == PART_FORGETTING)
+        return RM_FORGET;
     return state == PART_COMMITTING ? RM_COMMIT : RM_ROLLBACK;
 }
 
@@ -123,6 +176,8 @@ static void await(struct participant *self, struct part *b, enum part_busy what)
 // Asks of the resource manager what the state says.
 void part_call(struct participant *self, struct part *b)
 {
+    struct slice none = {0};
+    bool inputs = b->state == PART_PREPARING && b->inputs_size > 0;
     await(self, b, PART_CALLING);
     effects_add(self->fx, EFFECT_CALL)->u.call = (struct effect_call){
         .token = b->token,
@@ -134,7 +189,28 @@ void part_call(struct participant *self, struct part *b)
         .attempt = b->attempt,
         .coordinator = b->coordinator,
         .payload = slice_of(b->payload, b->payload_size),
+        .inputs = inputs ? slice_of(b->payload + b->payload_size, b->inputs_size) : none,
+        .result = slice_of(b->result, b->result_size),
         .tries = b->tries,
+    };
+}
+
+// All that is known of it, but for where its coordinator's log is.
+static struct branch_record described(const struct part *b, enum journal_stage stage)
+{
+    return (struct branch_record){
+        .gtid = b->gtid,
+        .attempt = b->attempt,
+        .coordinator = b->coordinator,
+        .branch = b->branch,
+        .protocol = b->protocol,
+        .kind = b->kind,
+        .stage = (uint8_t)stage,
+        .outcome = b->outcome,
+        .heuristic = b->heuristic,
+        .prepared_ms = b->prepared_ms,
+        .payload = slice_of(b->payload, b->payload_size),
+        .result = slice_of(b->result, b->result_size),
     };
 }
 
@@ -145,33 +221,25 @@ static struct branch_record *record_of(struct participant *self, const struct pa
     struct branch_record *record = effects_alloc(self->fx, sizeof *record);
     if (!record)
         return NULL;
-    bool payload = stage != JOURNAL_FINISHED;
-    bool echo = part_ours(self, b); // the log position belongs to the coordinator in the record
-    *record = (struct branch_record){
-        .gtid = b->gtid,
-        .attempt = b->attempt,
-        .coordinator = b->coordinator,
-        .branch = b->branch,
-        .protocol = b->protocol,
-        .kind = b->kind,
-        .stage = (uint8_t)stage,
-        .outcome = b->outcome,
-        .heuristic = b->heuristic,
-        .log_seq = echo ? self->heard.log_seq : 0,
-        .seal = echo ? self->heard.seal : 0,
-        .prepared_ms = b->prepared_ms,
-        .payload = payload ? slice_of(b->payload, b->payload_size) : slice_of(NULL, 0),
-    };
+    *record = described(b, stage);
+    record->result = part_result(self, b); // the branch may be let go of in this very step
+    if (part_ours(self, b)) { // the log position belongs to the coordinator in the record
+        record->log_seq = self->heard.log_seq;
+        record->seal = self->heard.seal;
+    }
+    if (stage == JOURNAL_FINISHED)
+        record->payload = slice_of(NULL, 0);
     return record;
 }
 
 // A finished branch is closed: the horizon may pass it once the fence has. One that an operator
-// ended is kept for ever, and one of another coordinator until that is heard again.
+// ended is kept for ever, one of another coordinator until that is heard again, and one of an
+// admitted protocol until its transaction has ended.
 static bool record_open(const struct participant *self, const struct part *b,
                         enum journal_stage stage)
 {
     return stage != JOURNAL_FINISHED || (b->heuristic && !MUTANT(WORD_FORGOTTEN)) ||
-           !part_ours(self, b);
+           part_admitted(b) || !part_ours(self, b);
 }
 
 static struct effect_write *write(struct participant *self, const struct part *b,
@@ -191,7 +259,7 @@ void part_write(struct participant *self, struct part *b, enum journal_stage sta
 {
     await(self, b, PART_WRITING);
     bool open = record_open(self, b, stage);
-    b->pinned = open && stage == JOURNAL_FINISHED && !b->heuristic;
+    b->pinned = open && stage == JOURNAL_FINISHED && (!b->heuristic || part_admitted(b));
     if (!open) {
         b->number = self->number_next++;
         list_remove(&b->numbered); // where it is done again
@@ -208,17 +276,20 @@ void part_write_aside(struct participant *self, const struct part *b, bool forge
     aside->forget = forget;
 }
 
-// The pause doubles with each try, and is drawn from its upper half.
-void part_wait(struct participant *self, struct part *b, uint32_t min_ms, uint32_t max_ms)
+uint64_t part_pause(struct participant *self, uint32_t *tries, uint32_t min_ms, uint32_t max_ms)
 {
-    uint64_t pause = (uint64_t)min_ms << (b->tries < 20 ? b->tries : 20);
+    uint64_t pause = (uint64_t)min_ms << (*tries < 20 ? *tries : 20);
     if (pause > max_ms)
         pause = max_ms;
     if (pause < 2)
         pause = 2;
-    b->tries++;
-    heap_arm(&self->due, &b->timer,
-             self->now.mono_ms + pause / 2 + rng_below(&self->rng, pause / 2));
+    ++*tries;
+    return self->now.mono_ms + pause / 2 + rng_below(&self->rng, pause / 2);
+}
+
+void part_wait(struct participant *self, struct part *b, uint32_t min_ms, uint32_t max_ms)
+{
+    heap_arm(&self->due, &b->timer, part_pause(self, &b->tries, min_ms, max_ms));
 }
 
 // The branch's timer has run out.
@@ -227,14 +298,20 @@ void part_due(struct participant *self, struct part *b)
     heap_disarm(&self->due, &b->timer);
     switch (b->state) {
     case PART_WORKING:
-    case PART_PREPARED: part_inquire(self, b); break;
-    case PART_PREPARING:
+    case PART_PREPARED:
+    case PART_FINISHED: part_inquire(self, b); break;
     case PART_COMMITTING:
-    case PART_ROLLING_BACK: part_call(self, b); break;
+        if (part_steps(b)) // decided before a crash
+            part_finish(self, b);
+        else
+            part_call(self, b);
+        break;
+    case PART_PREPARING:
+    case PART_ROLLING_BACK:
+    case PART_FORGETTING: part_call(self, b); break;
     case PART_VOTING:
     case PART_DECIDING:
-    case PART_FINISHING:
-    case PART_FINISHED: CHECK(!"a timer in a state that has none");
+    case PART_FINISHING: CHECK(!"a timer in a state that has none");
     }
 }
 
@@ -242,26 +319,10 @@ static enum journal_stage stage_of(enum part_state state)
 {
     if (state < PART_DECIDING)
         return JOURNAL_PREPARED;
-    return state == PART_FINISHED ? JOURNAL_FINISHED : JOURNAL_DECIDED;
+    return state >= PART_FINISHED ? JOURNAL_FINISHED : JOURNAL_DECIDED;
 }
 
 void part_view_of(const struct part *b, struct part_view *ret)
 {
-    *ret = (struct part_view){
-        .state = b->state,
-        .record =
-            {
-                .gtid = b->gtid,
-                .attempt = b->attempt,
-                .coordinator = b->coordinator,
-                .branch = b->branch,
-                .protocol = b->protocol,
-                .kind = b->kind,
-                .stage = (uint8_t)stage_of(b->state),
-                .outcome = b->outcome,
-                .heuristic = b->heuristic,
-                .prepared_ms = b->prepared_ms,
-                .payload = slice_of(b->payload, b->payload_size),
-            },
-    };
+    *ret = (struct part_view){.state = b->state, .record = described(b, stage_of(b->state))};
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asking what stands: for branches in doubt, and for work whose application may have died.
+// Asking what stands: for branches in doubt, for work whose application may have died, and whether
+// what is finished may be forgotten.
 #include "base/mutant.h"
 #include "core/participant_internal.h"
 
@@ -12,6 +13,20 @@ void part_working(struct participant *self, const struct gtid *gtid, unsigned br
         return;
     b->kind = BRANCH_ENLISTED;
     part_wait(self, b, self->config.inquire_max_ms, self->config.inquire_max_ms);
+}
+
+static enum inquire_state asked_as(const struct part *b)
+{
+    if (b->state == PART_FINISHED)
+        return INQUIRE_FINISHED;
+    return b->state == PART_PREPARED ? INQUIRE_PREPARED : INQUIRE_WORKING;
+}
+
+// Nobody waits for the end of a transaction, and it may be long in coming: a saga takes its time.
+// It is told when it comes; asking is for when that was lost.
+static void wait_for_end(struct participant *self, struct part *b)
+{
+    part_wait(self, b, self->config.inquire_max_ms, self->config.inquire_max_ms * PART_ENDED_PAUSE);
 }
 
 void part_inquire(struct participant *self, struct part *b)
@@ -29,8 +44,12 @@ void part_inquire(struct participant *self, struct part *b)
             .attempt = b->attempt,
             .coordinator = b->attempt ? b->coordinator : self->heard.id,
             .branch = b->branch,
-            .prepared = prepared,
+            .prepared = (uint8_t)asked_as(b),
         };
+    }
+    if (b->state == PART_FINISHED) {
+        wait_for_end(self, b);
+        return;
     }
     // Work that was not prepared holds nobody up, and while the coordinator is away the next
     // welcome is what brings the questions out.
@@ -44,11 +63,26 @@ void part_inquire_all(struct participant *self)
     size_t cursor = 0;
     for (void *value; map_next(&self->parts, &cursor, &value);) {
         struct part *b = value;
-        if (b->state != PART_PREPARED)
-            continue;
-        b->tries = 0;
-        heap_arm(&self->due, &b->timer, self->now.mono_ms);
+        if (b->state == PART_PREPARED) {
+            b->tries = 0;
+            heap_arm(&self->due, &b->timer, self->now.mono_ms);
+        } else if (b->state == PART_PREPARING) {
+            part_extend_again(self, b);
+        } else if (b->state == PART_FINISHED && timer_armed(&b->timer)) {
+            // May be very many, and there is no hurry: spread.
+            b->tries = 0;
+            uint64_t pause = rng_below(&self->rng, self->config.inquire_max_ms);
+            heap_arm(&self->due, &b->timer, self->now.mono_ms + pause);
+        }
     }
+}
+
+void part_await_end(struct participant *self, struct part *b)
+{
+    if (part_ours(self, b) && !b->ended)
+        wait_for_end(self, b);
+    else
+        heap_disarm(&self->due, &b->timer);
 }
 
 static void unknown_there(struct participant *self, struct part *b)
@@ -62,9 +96,34 @@ static void unknown_there(struct participant *self, struct part *b)
     part_wait(self, b, self->config.inquire_max_ms, self->config.inquire_max_ms);
 }
 
+// A finished branch of an admitted protocol. An older attempt is that of an earlier transaction of
+// the same gtid.
+static void end_standing(struct participant *self, struct part *b, const struct msg_standing *s)
+{
+    if (!part_ours(self, b) || s->attempt < b->attempt) {
+        self->stats.stale++;
+        return;
+    }
+    switch ((enum outcome)s->outcome) {
+    case OUTCOME_NONE:
+    case OUTCOME_UNKNOWN: return; // the next question is planned already, and it is a rare one
+    case OUTCOME_COMMITTED:
+    case OUTCOME_ABORTED: part_ended(self, b, s->attempt); return;
+    }
+}
+
 void part_standing(struct participant *self, const struct msg_standing *standing)
 {
     struct part *b = part_find(self, &standing->gtid, standing->branch);
+    bool ended = standing->outcome == OUTCOME_COMMITTED || standing->outcome == OUTCOME_ABORTED;
+    if (!b && ended && self->config.rm_forgets) {
+        part_forget_unknown(self, standing);
+        return;
+    }
+    if (b && b->state == PART_FINISHED && part_admitted(b)) {
+        end_standing(self, b, standing);
+        return;
+    }
     if (!b || b->attempt != standing->attempt ||
         (b->state != PART_PREPARED && b->state != PART_WORKING)) {
         self->stats.stale++;

@@ -2,35 +2,93 @@
 // What is finished is remembered until the fence has passed it: until then a PREPARE may still come
 // late, or the outcome of a one-phase branch be asked for. Then it leaves memory, and the horizon
 // moves on so that it may leave the journal.
+//
+// A branch of an admitted protocol may be asked about again in a newer attempt for as long as its
+// transaction has not ended, so it is remembered until that is told, too; then the resource manager
+// forgets it, and then its record goes.
 #include "base/mutant.h"
 #include "core/participant_internal.h"
 
-void part_forget(struct participant *self, struct part *b)
+static void let_go(struct participant *self, struct part *b)
 {
     if (b->pinned)
         part_write_aside(self, b, true);
     part_free(self, b);
 }
 
+void part_forget(struct participant *self, struct part *b)
+{
+    if (!part_admitted(b) || !self->config.rm_forgets) {
+        let_go(self, b);
+        return;
+    }
+    // A crash from here until the record has gone leaves a finished branch: we ask, are told that
+    // its transaction has ended, and forgetting is idempotent.
+    part_move(self, b, PART_FORGETTING);
+    part_call(self, b);
+}
+
+// The transaction of a branch that is not known here has ended. There may be rows of it in the
+// barrier all the same: those of a sender, or of an action that failed.
+void part_forget_unknown(struct participant *self, const struct msg_standing *standing)
+{
+    if (!part_room(self, 0))
+        return; // rows that stay cost room, nothing else
+    struct part *b = part_new(self, &standing->gtid, standing->branch, PART_FORGETTING);
+    if (!b)
+        return;
+    b->protocol = 0;
+    b->attempt = standing->attempt;
+    b->coordinator = self->heard.id;
+    part_call(self, b);
+}
+
+void part_forgot(struct participant *self, struct part *b, const struct event_called *called)
+{
+    if (called->result != RM_DONE && b->pinned) {
+        self->stats.retries++;
+        part_wait(self, b, self->config.retry_min_ms, self->config.retry_max_ms);
+        return;
+    }
+    let_go(self, b);
+}
+
+void part_ended(struct participant *self, struct part *b, uint64_t attempt)
+{
+    part_renew(self, b, attempt);
+    b->ended = true;
+    heap_disarm(&self->due, &b->timer);
+    if (b->attempt < self->heard.fence)
+        part_forget(self, b);
+}
+
 static void release(struct participant *self)
 {
     struct timer *first;
-    while ((first = heap_first(&self->finished)) && first->due_ms < self->heard.fence)
-        part_forget(self, container_of(first, struct part, timer));
+    while ((first = heap_first(&self->finished)) && first->due_ms < self->heard.fence) {
+        struct part *b = container_of(first, struct part, fenced);
+        if (part_admitted(b) && !b->ended)
+            heap_disarm(&self->finished, first);
+        else
+            part_forget(self, b);
+    }
 }
 
 // Decides for how long a branch that has just come to be FINISHED is remembered.
 static void remember(struct participant *self, struct part *b)
 {
-    if (b->heuristic && !MUTANT(WORD_FORGOTTEN))
+    bool admitted = part_admitted(b);
+    if (b->heuristic && !admitted && !MUTANT(WORD_FORGOTTEN))
         return; // for ever: the real decision may come at any time, and is told what was done
+    if (admitted)
+        part_await_end(self, b);
     if (part_ours(self, b) || MUTANT(FENCE_OF_ANOTHER)) {
-        heap_arm(&self->finished, &b->timer, b->attempt);
+        heap_arm(&self->finished, &b->fenced, b->attempt);
         return;
     }
     // The fence of another coordinator does not move while that is not heard, and must not hold
     // back the horizon of all the others: the record is kept by itself.
-    heap_disarm(&self->finished, &b->timer);
+    heap_disarm(&self->finished, &b->fenced);
     list_remove(&b->numbered);
     if (!b->pinned)
         part_write_aside(self, b, false);
@@ -58,6 +116,8 @@ void part_coordinator_changed(struct participant *self)
         struct part *b = value;
         if (b->state == PART_FINISHED)
             remember(self, b);
+        else if (!part_ours(self, b))
+            part_extend_no_more(self, b);
     }
 }
 

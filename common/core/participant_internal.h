@@ -4,9 +4,11 @@
 //   participant_session.c  greeting the coordinator, and which one it is
 //   participant_branch.c   branches in memory; what they write and call
 //   participant_vote.c     phase one
+//   participant_step.c     phase one of sagas and messages; asking again in admitted protocols
 //   participant_outcome.c  phase two
 //   participant_doubt.c    asking what stands
 //   participant_fence.c    remembering what is finished, and for how long
+//   participant_extend.c   branches nested in one of ours
 //   participant_recover.c  what the journal and the resource manager held at start
 #ifndef CORE_PARTICIPANT_INTERNAL_H
 #define CORE_PARTICIPANT_INTERNAL_H
@@ -20,18 +22,21 @@
 #include "core/slots.h"
 
 enum {
-    PART_STATES = PART_FINISHED + 1,
+    PART_STATES = PART_FORGETTING + 1,
     PART_KEY_BYTES = LIMIT_GTID_BYTES + 2,
     PART_HORIZON_STEP = 1000, // finished branches, or
     PART_HORIZON_MS = 1000,   // so long, between two EFFECT_HORIZON
+    PART_ENDED_PAUSE = 16,    // whether a transaction has ended is asked that much more rarely
 };
 
 // What a branch waits for. One thing at a time: calls for one branch never overlap.
 enum part_busy { PART_IDLE = 0, PART_CALLING, PART_WRITING };
 
 struct part {
-    struct timer timer;   // while unfinished: when to ask or call again; FINISHED: by attempt
-    struct list numbered; // closed records, oldest first: what holds the horizon back
+    struct timer timer;     // when to ask or call again
+    struct timer fenced;    // FINISHED: by attempt
+    struct list numbered;   // closed records, oldest first: what holds the horizon back
+    struct list extensions; // that its try waits for
     struct gtid gtid;
     uint16_t branch;
     uint8_t key_size;
@@ -54,8 +59,11 @@ struct part {
     bool forgotten; // finished and collected before, and only asked about again
     bool voted_no;  // in one phase
     bool pinned;    // finished, with a record that the horizon does not take: forgetting removes it
+    bool ended;     // the coordinator says that the whole transaction has ended
     uint8_t *payload; // owned: of the call while unfinished, then the reason of a no
-    size_t payload_size;
+    size_t payload_size, inputs_size; // the inputs of a STEP stand behind the payload
+    uint8_t *result;                  // owned: that a STEP has returned
+    size_t result_size;
 };
 
 // The coordinator as far as heard of.
@@ -83,6 +91,8 @@ struct participant {
     struct map parts; // (gtid, branch) -> part
     struct slots slots;
     struct heap due;
+    struct heap extending;
+    size_t extensions;
     struct heap finished; // those that the fence will release, by attempt
     struct list numbered;
     size_t states[PART_STATES];
@@ -113,13 +123,20 @@ struct part *part_new(struct participant *self, const struct gtid *gtid, unsigne
 void part_free(struct participant *self, struct part *b);
 // For one more unfinished branch, of that attempt (0: work that was never prepared).
 bool part_room(const struct participant *self, uint64_t attempt);
-bool part_keep(struct part *b, struct slice bytes); // copies the payload; false: out of memory
+// Copies the payload, and the inputs of a STEP. False: out of memory, and nothing has changed.
+bool part_keep(struct part *b, struct slice payload, struct slice inputs);
+bool part_keep_result(struct part *b, struct slice result); // likewise; cut at its limit
+struct slice part_result(struct participant *self, const struct part *b); // for a message
+bool part_admitted(const struct part *b);                                 // of a protocol that is
+bool part_steps(const struct part *b); // of a saga or message: what is done is done, no confirm
 void part_move(struct participant *self, struct part *b, enum part_state state);
 bool part_ours(const struct participant *self, const struct part *b);
 void part_call(struct participant *self, struct part *b);
 void part_write(struct participant *self, struct part *b, enum journal_stage stage);
 void part_write_aside(struct participant *self, const struct part *b, bool forget);
 void part_wait(struct participant *self, struct part *b, uint32_t min_ms, uint32_t max_ms);
+// When to try again: the pause doubles with each try, and is drawn from its upper half.
+uint64_t part_pause(struct participant *self, uint32_t *tries, uint32_t min_ms, uint32_t max_ms);
 void part_due(struct participant *self, struct part *b);
 void part_view_of(const struct part *b, struct part_view *ret);
 
@@ -128,6 +145,13 @@ void part_prepare(struct participant *self, const struct msg_prepare *prepare);
 void part_prepared(struct participant *self, struct part *b, const struct event_called *called);
 void part_voted(struct participant *self, struct part *b); // the yes is durable
 void part_vote(struct participant *self, const struct part *b, enum vote vote, struct slice text);
+void part_vote_yes(struct participant *self, const struct part *b);
+void part_refuse(struct participant *self, const struct msg_prepare *prepare, const char *text);
+
+// participant_step.c
+void part_acted(struct participant *self, struct part *b, const struct event_called *called);
+void part_renew(struct participant *self, struct part *b, uint64_t attempt);
+void part_asked_again(struct participant *self, struct part *b, const struct msg_prepare *prepare);
 
 // participant_outcome.c
 void part_commit(struct participant *self, const struct msg_decide *decide);
@@ -144,14 +168,27 @@ void part_working(struct participant *self, const struct gtid *gtid, unsigned br
 void part_standing(struct participant *self, const struct msg_standing *standing);
 void part_inquire(struct participant *self, struct part *b);
 void part_inquire_all(struct participant *self);
+// Asks from time to time whether the transaction of a finished branch has ended.
+void part_await_end(struct participant *self, struct part *b);
 
 // participant_fence.c
 void part_fence(struct participant *self, uint64_t fence);
 void part_remember(struct participant *self, struct part *b); // b may be gone after it
-void part_forget(struct participant *self, struct part *b);
+void part_forget(struct participant *self, struct part *b);   // b may be gone after it
+void part_forget_unknown(struct participant *self, const struct msg_standing *standing);
+void part_forgot(struct participant *self, struct part *b, const struct event_called *called);
+void part_ended(struct participant *self, struct part *b, uint64_t attempt); // its transaction
+size_t part_finished_count(const struct participant *self);
 void part_coordinator_changed(struct participant *self);
 void part_horizon(struct participant *self);
 uint64_t part_horizon_deadline(const struct participant *self);
+
+// participant_extend.c
+void part_extend(struct participant *self, const struct event_extend *extend);
+void part_extended(struct participant *self, const struct msg_extended *extended);
+void part_extend_no_more(struct participant *self, struct part *b); // they have failed
+void part_extend_due(struct participant *self);                     // a bounded number
+void part_extend_again(struct participant *self, struct part *b);
 
 // participant_recover.c
 void part_recovered(struct participant *self, const struct branch_record *record);

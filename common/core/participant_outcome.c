@@ -4,7 +4,7 @@
 #include "core/participant_internal.h"
 
 static void done(struct participant *self, const struct msg_decide *what, enum outcome outcome,
-                 unsigned flags)
+                 unsigned flags, struct slice result)
 {
     struct msg spare;
     part_send(self, MSG_DONE, &spare)->u.done = (struct msg_done){
@@ -13,6 +13,7 @@ static void done(struct participant *self, const struct msg_decide *what, enum o
         .branch = what->branch,
         .outcome = (uint8_t)outcome,
         .flags = (uint8_t)flags,
+        .result = result,
     };
 }
 
@@ -26,12 +27,18 @@ void part_done(struct participant *self, const struct part *b)
     if (!part_ours(self, b) && !b->heuristic)
         return; // another coordinator could take it for an attempt of its own
     struct msg_decide what = {.gtid = b->gtid, .attempt = b->attempt, .branch = b->branch};
-    unsigned flags = b->heuristic ? DONE_HEURISTIC : 0;
-    done(self, &what, b->outcome, b->forgotten ? flags | DONE_FORGOTTEN : flags);
+    bool result = b->kind == BRANCH_STEP && b->outcome == OUTCOME_COMMITTED;
+    unsigned flags = (b->heuristic ? DONE_HEURISTIC : 0) | (b->forgotten ? DONE_FORGOTTEN : 0) |
+                     (result ? DONE_RESULT : 0);
+    done(self, &what, b->outcome, flags, result ? part_result(self, b) : slice_of(NULL, 0));
 }
 
 void part_drive(struct participant *self, struct part *b)
 {
+    if (b->outcome == OUTCOME_COMMITTED && part_steps(b)) {
+        part_finish(self, b); // it was done in phase one
+        return;
+    }
     part_move(self, b, b->outcome == OUTCOME_COMMITTED ? PART_COMMITTING : PART_ROLLING_BACK);
     part_call(self, b);
 }
@@ -62,16 +69,28 @@ static void force(struct participant *self, struct part *b, enum outcome outcome
 enum relation { DECIDE_STALE, DECIDE_SAME, DECIDE_NEWER };
 
 // How the attempt in a decision relates to that of the branch. Only an operator's word counts for
-// a branch of another coordinator, and only for exactly that attempt.
-static enum relation relate(const struct participant *self, const struct part *b,
-                            const struct msg_decide *d)
+// a branch of another coordinator, and only for exactly that attempt. In admitted protocols a newer
+// attempt is about the same branch.
+static enum relation relate(struct participant *self, struct part *b, const struct msg_decide *d)
 {
     if (b->state == PART_WORKING)
         return DECIDE_NEWER;
+    if (b->state == PART_FORGETTING)
+        return DECIDE_STALE; // all has been said
+    if (part_admitted(b) && part_ours(self, b))
+        part_renew(self, b, d->attempt);
     if ((d->attempt == b->attempt || MUTANT(DECISION_OF_ANY_RUN)) &&
         (part_ours(self, b) || d->flags & DECIDE_HEURISTIC))
         return DECIDE_SAME;
     return d->attempt > b->attempt && part_ours(self, b) ? DECIDE_NEWER : DECIDE_STALE;
+}
+
+// What the journal has wins; but it may have nothing of what was enlisted.
+static void learn_payload(struct part *b, const struct msg_decide *d)
+{
+    if (d->flags & DECIDE_CONTENT && d->payload.size > 0 && b->payload_size == 0 &&
+        part_admitted(b) && b->state < PART_FINISHING)
+        part_keep(b, d->payload, slice_of(NULL, 0)); // without memory: as it is
 }
 
 // ---- commit ----
@@ -109,6 +128,7 @@ static void commit_same(struct participant *self, struct part *b, const struct m
         self->stats.duplicates++;
         part_done(self, b);
         return;
+    case PART_FORGETTING: return;
     }
 }
 
@@ -117,7 +137,7 @@ static void commit_same(struct participant *self, struct part *b, const struct m
 static void commit_forgotten(struct participant *self, const struct msg_decide *d)
 {
     self->stats.duplicates++;
-    done(self, d, OUTCOME_COMMITTED, DONE_FORGOTTEN);
+    done(self, d, OUTCOME_COMMITTED, DONE_FORGOTTEN, slice_of(NULL, 0));
 }
 
 void part_commit(struct participant *self, const struct msg_decide *d)
@@ -125,6 +145,7 @@ void part_commit(struct participant *self, const struct msg_decide *d)
     struct part *b = part_find(self, &d->gtid, d->branch);
     enum relation relation = b ? relate(self, b, d) : DECIDE_NEWER;
     if (relation == DECIDE_SAME) {
+        learn_payload(b, d);
         commit_same(self, b, d);
     } else if (relation == DECIDE_NEWER && (!b || b->state == PART_FINISHED)) {
         commit_forgotten(self, d);
@@ -145,6 +166,21 @@ static void asked_to_roll_back(struct part *b, const struct msg_decide *d)
     b->resolve |= (d->flags & DECIDE_RESOLVE) != 0;
 }
 
+// What the coordinator says of a branch of which nothing is known here. False: out of memory.
+static bool learn(struct part *b, const struct msg_decide *d)
+{
+    // An operator's word is for a branch that voted yes. One that we do not know any more did as
+    // was decided, whatever that was; only in admitted protocols it would still be known.
+    b->forgotten = d->flags & DECIDE_HEURISTIC && !(d->flags & DECIDE_CONTENT);
+    if (!(d->flags & DECIDE_CONTENT))
+        return true;
+    if (!part_keep(b, d->payload, slice_of(NULL, 0)) || !part_keep_result(b, d->result))
+        return false;
+    b->protocol = d->protocol;
+    b->kind = d->kind;
+    return true;
+}
+
 // Nothing is known of the branch, but the application may have worked here, or the resource manager
 // may be preparing it for a run of ours that has died: it is asked to roll back, which is
 // idempotent. That needs no room: how much can be asked for is bounded by what the coordinator
@@ -159,9 +195,10 @@ static void rollback_unknown(struct participant *self, const struct msg_decide *
     b->attempt = d->attempt;
     b->coordinator = self->heard.id;
     b->outcome = OUTCOME_ABORTED;
-    // An operator's word is for a branch that voted yes. One that we do not know any more did as
-    // was decided, whatever that was.
-    b->forgotten = d->flags & DECIDE_HEURISTIC;
+    if (!learn(b, d)) {
+        part_free(self, b);
+        return;
+    }
     asked_to_roll_back(b, d);
     part_call(self, b);
 }
@@ -173,9 +210,10 @@ static void rollback_same(struct participant *self, struct part *b, const struct
     case PART_PREPARING:
     case PART_VOTING:
         b->abort = true;
+        part_extend_no_more(self, b);
         asked_to_roll_back(b, d);
         if (MUTANT(ROLLBACK_NOT_AWAITED))
-            done(self, d, OUTCOME_ABORTED, 0);
+            done(self, d, OUTCOME_ABORTED, 0, slice_of(NULL, 0));
         if (b->busy == PART_IDLE)
             part_roll_back(self, b);
         return;
@@ -189,6 +227,7 @@ static void rollback_same(struct participant *self, struct part *b, const struct
         asked_to_roll_back(b, d);
         part_roll_back(self, b);
         return;
+    case PART_FORGETTING: return;
     case PART_ROLLING_BACK: asked_to_roll_back(b, d); return;
     case PART_DECIDING:
     case PART_COMMITTING: // in one phase the commit came first: the answer will say so
@@ -209,9 +248,10 @@ static void rollback_newer(struct participant *self, struct part *b, const struc
 {
     switch (b->state) {
     case PART_WORKING:
+        if (!learn(b, d))
+            return;
         b->attempt = d->attempt;
         b->coordinator = self->heard.id;
-        b->forgotten = d->flags & DECIDE_HEURISTIC; // as where nothing at all is known
         asked_to_roll_back(b, d);
         part_roll_back(self, b);
         return;
@@ -223,13 +263,14 @@ static void rollback_newer(struct participant *self, struct part *b, const struc
     case PART_ROLLING_BACK:
     case PART_FINISHING: return; // likewise
     case PART_FINISHED:
-        if (b->heuristic) {
-            done(self, d, OUTCOME_ABORTED, 0); // it was refused: nothing of that run is here
+        if (b->heuristic) { // it was refused: nothing of that run is here
+            done(self, d, OUTCOME_ABORTED, 0, slice_of(NULL, 0));
             return;
         }
         part_forget(self, b);
         rollback_unknown(self, d);
         return;
+    case PART_FORGETTING: return;
     }
 }
 
@@ -239,7 +280,7 @@ static void rollback_stale(struct participant *self, const struct part *b,
                            const struct msg_decide *d)
 {
     if (d->attempt == 0 && (b->heuristic || !part_ours(self, b)))
-        done(self, d, OUTCOME_ABORTED, 0);
+        done(self, d, OUTCOME_ABORTED, 0, slice_of(NULL, 0));
     else
         self->stats.stale++;
 }
@@ -259,7 +300,10 @@ void part_rollback(struct participant *self, const struct msg_decide *d)
         return;
     }
     switch (relate(self, b, d)) {
-    case DECIDE_SAME: rollback_same(self, b, d); return;
+    case DECIDE_SAME:
+        learn_payload(b, d);
+        rollback_same(self, b, d);
+        return;
     case DECIDE_NEWER: rollback_newer(self, b, d); return;
     case DECIDE_STALE: rollback_stale(self, b, d); return;
     }
@@ -283,15 +327,19 @@ void part_driven(struct participant *self, struct part *b, const struct event_ca
 // could make us ask again must be out of the journal first: a crash before that leaves the branch
 // prepared or decided in the journal, and the same is done again. An abort of which the journal
 // never knew needs no record: to a PREPARE that comes late we would vote again, in vain. In one
-// phase that vote would be a decision; so there the abort is recorded.
+// phase that vote would be a decision; so there the abort is recorded. So it is in admitted
+// protocols: what makes a compensation happen once only may not go before it is told to.
 void part_finish(struct participant *self, struct part *b)
 {
     if (b->outcome == OUTCOME_COMMITTED)
         self->stats.committed++;
     else
         self->stats.rolled_back++;
-    if (b->outcome == OUTCOME_COMMITTED || (b->journaled && !MUTANT(ROLLBACK_UNRECORDED)) ||
-        b->one_phase || (b->resolve && !MUTANT(RESOLVE_FORGOTTEN))) {
+    if (b->outcome != OUTCOME_COMMITTED)
+        part_keep_result(b, slice_of(NULL, 0)); // nobody asks for it any more
+    if (part_admitted(b) || b->outcome == OUTCOME_COMMITTED ||
+        (b->journaled && !MUTANT(ROLLBACK_UNRECORDED)) || b->one_phase ||
+        (b->resolve && !MUTANT(RESOLVE_FORGOTTEN))) {
         part_move(self, b, PART_FINISHING);
         if (MUTANT(DONE_EARLY) && b->answer)
             part_done(self, b);
@@ -309,8 +357,8 @@ void part_finished(struct participant *self, struct part *b)
     part_move(self, b, PART_FINISHED);
     if (b->answer)
         part_done(self, b);
-    if (!b->voted_no)
-        part_keep(b, slice_of(NULL, 0));
+    if (!b->voted_no && !MUTANT(PAYLOAD_KEPT))
+        part_keep(b, slice_of(NULL, 0), slice_of(NULL, 0));
     if (MUTANT(FINISHED_FORGOTTEN))
         part_forget(self, b);
     else

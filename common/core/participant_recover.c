@@ -38,7 +38,8 @@ static struct part *recreate(struct participant *self, const struct branch_recor
                              enum part_state state)
 {
     struct part *b = part_new(self, &record->gtid, record->branch, state);
-    if (b && !part_keep(b, record->payload)) {
+    if (b && !(part_keep(b, record->payload, slice_of(NULL, 0)) &&
+               part_keep_result(b, record->result))) {
         part_free(self, b);
         b = NULL;
     }
@@ -75,7 +76,9 @@ void part_recovered(struct participant *self, const struct branch_record *record
     b->heuristic = record->heuristic;
     b->journaled = true;
     b->answer = true;
-    if (state == PART_FINISHED && !b->heuristic && !MUTANT(FINISHED_LET_GO)) {
+    if (state == PART_FINISHED && part_admitted(b)) {
+        b->pinned = true;
+    } else if (state == PART_FINISHED && !b->heuristic && !MUTANT(FINISHED_LET_GO)) {
         b->pinned = true;                           // whether its record is open is not known here
         list_append(&self->numbered, &b->numbered); // of an earlier run: before all of ours
     }
@@ -92,12 +95,14 @@ static void redo(struct participant *self, struct part *b)
 void part_found(struct participant *self, const struct branch_record *record)
 {
     struct part *b = part_find(self, &record->gtid, record->branch);
-    if (b && b->attempt == record->attempt) {
+    // What it calls prepared is of 2pc; of admitted protocols the journal knows all there is.
+    if (b && b->attempt == record->attempt && !part_admitted(b)) {
         if (b->state == PART_FINISHED && !MUTANT(LOSS_IGNORED))
             redo(self, b);
         return;
     }
-    if (b && (b->state != PART_FINISHED || b->heuristic || record->attempt < b->attempt)) {
+    if (b && (b->state != PART_FINISHED || b->heuristic || part_admitted(b) ||
+              record->attempt < b->attempt)) {
         self->stats.stale++;
         return; // its key is held by a branch that matters more; operators see it in the database
     }
@@ -129,7 +134,8 @@ static void resume(struct participant *self, struct part *b)
     case PART_PREPARING:
     case PART_VOTING:
     case PART_DECIDING:
-    case PART_FINISHING: return;
+    case PART_FINISHING:
+    case PART_FORGETTING: return;
     }
 }
 

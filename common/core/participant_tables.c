@@ -24,13 +24,14 @@ static const struct sm_state states[] = {
     [PART_PREPARED] =
         {
             .name = "prepared",
-            .moves = SM_TO(PART_DECIDING) | SM_TO(PART_COMMITTING) | SM_TO(PART_ROLLING_BACK),
+            .moves = SM_TO(PART_DECIDING) | SM_TO(PART_COMMITTING) | SM_TO(PART_ROLLING_BACK) |
+                     SM_TO(PART_FINISHING),
             .about = "in doubt: voted yes, the decision is not known",
         },
     [PART_DECIDING] =
         {
             .name = "deciding",
-            .moves = SM_TO(PART_COMMITTING) | SM_TO(PART_ROLLING_BACK),
+            .moves = SM_TO(PART_COMMITTING) | SM_TO(PART_ROLLING_BACK) | SM_TO(PART_FINISHING),
             .about = "a one-phase commit, or an operator's word, is on its way to the journal",
         },
     [PART_COMMITTING] =
@@ -54,14 +55,20 @@ static const struct sm_state states[] = {
     [PART_FINISHED] =
         {
             .name = "finished",
-            .moves = SM_TO(PART_COMMITTING) | SM_TO(PART_ROLLING_BACK),
-            .about = "remembered, to answer duplicates, until the fence has passed it; at start, "
-                     "done again when the resource manager still holds it",
+            .moves = SM_TO(PART_COMMITTING) | SM_TO(PART_ROLLING_BACK) | SM_TO(PART_FORGETTING),
+            .about = "remembered, to answer duplicates, until the fence has passed it (admitted "
+                     "protocols: and its transaction has ended); at start, done again when the "
+                     "resource manager still holds it",
+        },
+    [PART_FORGETTING] =
+        {
+            .name = "forgetting",
+            .about = "the resource manager is asked to forget it, too",
         },
 };
 
 const struct sm_table part_table = {
     .name = "participant",
-    .count = PART_FINISHED + 1,
+    .count = PART_FORGETTING + 1,
     .states = states,
 };

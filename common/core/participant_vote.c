@@ -15,25 +15,45 @@ void part_vote(struct participant *self, const struct part *b, enum vote vote, s
         .branch = b->branch,
         .vote = (uint8_t)vote,
     };
+    if (text.size > LIMIT_REASON_BYTES)
+        text.size = LIMIT_REASON_BYTES;
     if (text.size > 0)
         msg->text = effects_printf(self->fx, "%.*s", (int)text.size, (const char *)text.data);
+}
+
+void part_vote_yes(struct participant *self, const struct part *b)
+{
+    struct msg spare;
+    if (!part_ours(self, b))
+        return;
+    part_send(self, MSG_VOTE, &spare)->u.vote = (struct msg_vote){
+        .gtid = b->gtid,
+        .attempt = b->attempt,
+        .branch = b->branch,
+        .vote = VOTE_YES,
+        .text = part_result(self, b),
+    };
 }
 
 // A no for a branch that was not taken up. It promises nothing, so nothing need be remembered: the
 // same PREPARE again may be taken up, and a no that comes late finds the coordinator decided.
 // In one phase a no is itself the decision, and binding; so nothing is said, and the coordinator
 // will ask again, or give up and have the abort recorded (RESOLVE).
-static void refuse(struct participant *self, const struct msg_prepare *p, const char *text)
+// Of a saga or a message a no would be the end of it, where all that is wrong is wrong for now. Of
+// a try it would say that nothing has to be cancelled, and an earlier one may have been made.
+void part_refuse(struct participant *self, const struct msg_prepare *p, const char *text)
 {
     struct msg spare;
-    if (p->flags & PREPARE_ONE_PHASE)
+    bool retry = protocol_admitted(p->protocol);
+    if (p->flags & PREPARE_ONE_PHASE && !retry)
         return;
-    self->stats.voted_no++;
+    self->stats.voted_no += !retry;
+    self->stats.retries += retry;
     part_send(self, MSG_VOTE, &spare)->u.vote = (struct msg_vote){
         .gtid = p->gtid,
         .attempt = p->attempt,
         .branch = p->branch,
-        .vote = VOTE_NO,
+        .vote = retry ? VOTE_RETRY : VOTE_NO,
         .text = slice_text(text),
     };
 }
@@ -44,25 +64,32 @@ static void take_up(struct participant *self, struct part *b, const struct msg_p
     b->coordinator = self->heard.id;
     b->protocol = p->protocol;
     b->kind = p->kind;
-    b->one_phase = p->flags & PREPARE_ONE_PHASE;
+    b->one_phase = p->flags & PREPARE_ONE_PHASE && p->protocol != PROTOCOL_TCC;
     b->answer = b->one_phase;
     part_call(self, b);
+}
+
+static bool takes(const struct msg_prepare *p)
+{
+    return p->protocol == PROTOCOL_2PC ||
+           (protocol_admitted(p->protocol) && p->kind != BRANCH_TOPIC &&
+            protocol_has_kind(p->protocol, p->kind));
 }
 
 static void admit(struct participant *self, const struct msg_prepare *p)
 {
     if (!part_room(self, p->attempt)) {
-        refuse(self, p, "busy: this participant has as many branches as it can hold");
+        part_refuse(self, p, "busy: this participant has as many branches as it can hold");
         return;
     }
-    if (p->protocol != PROTOCOL_2PC) {
-        refuse(self, p, "this participant does not know that protocol");
+    if (!takes(p)) {
+        part_refuse(self, p, "this participant does not know that protocol");
         return;
     }
     struct part *b = part_new(self, &p->gtid, p->branch, PART_PREPARING);
     if (!b)
         return; // the coordinator will send it again
-    if (!part_keep(b, p->payload)) {
+    if (!part_keep(b, p->payload, p->inputs)) {
         part_free(self, b);
         return;
     }
@@ -75,7 +102,11 @@ static void supersede(struct participant *self, struct part *b, const struct msg
 {
     switch (b->state) {
     case PART_WORKING:
-        if (!part_keep(b, p->payload))
+        if (!takes(p)) {
+            part_refuse(self, p, "this participant does not know that protocol");
+            return;
+        }
+        if (!part_keep(b, p->payload, p->inputs))
             return;
         part_move(self, b, PART_PREPARING);
         take_up(self, b, p);
@@ -88,7 +119,7 @@ static void supersede(struct participant *self, struct part *b, const struct msg
             return;
         }
         b->attempt = p->attempt;
-        part_vote(self, b, VOTE_YES, slice_of(NULL, 0));
+        part_vote_yes(self, b);
         return;
     case PART_DECIDING:
     case PART_COMMITTING:
@@ -96,12 +127,13 @@ static void supersede(struct participant *self, struct part *b, const struct msg
     case PART_FINISHING: return; // likewise
     case PART_FINISHED:
         if (b->heuristic) {
-            refuse(self, p, "an operator ended an earlier run of this branch");
+            part_refuse(self, p, "an operator ended an earlier run of this branch");
             return;
         }
         part_forget(self, b);
         admit(self, p);
         return;
+    case PART_FORGETTING: return;
     }
 }
 
@@ -111,7 +143,7 @@ static void repeat(struct participant *self, struct part *b, const struct msg_pr
     switch (b->state) {
     case PART_VOTING:
         if (MUTANT(VOTE_FROM_MEMORY))
-            part_vote(self, b, VOTE_YES, slice_of(NULL, 0));
+            part_vote_yes(self, b);
         return;
     case PART_WORKING: // has no attempt
     case PART_PREPARING:
@@ -121,7 +153,7 @@ static void repeat(struct participant *self, struct part *b, const struct msg_pr
     case PART_FINISHING: return; // the answer is on its way
     case PART_PREPARED:
         if (!(p->flags & PREPARE_ONE_PHASE)) {
-            part_vote(self, b, VOTE_YES, slice_of(NULL, 0));
+            part_vote_yes(self, b);
             return;
         }
         // Only a durable resource manager brings us here: it held the branch prepared after a
@@ -132,6 +164,7 @@ static void repeat(struct participant *self, struct part *b, const struct msg_pr
         part_write(self, b, JOURNAL_DECIDED);
         return;
     case PART_FINISHED: part_done(self, b); return;
+    case PART_FORGETTING: return; // of admitted protocols only
     }
 }
 
@@ -141,14 +174,17 @@ void part_prepare(struct participant *self, const struct msg_prepare *p)
     // Below the fence phase one is over: this is a late duplicate, and the branch may have been
     // finished and forgotten.
     if ((p->attempt < self->heard.fence && !MUTANT(FENCE_IGNORED)) ||
-        (b && p->attempt < b->attempt && part_ours(self, b))) {
+        (b && p->attempt < b->attempt && part_ours(self, b)) ||
+        (b && b->state == PART_FORGETTING)) {
         self->stats.stale++;
         return;
     }
     if (!b)
         admit(self, p);
     else if (b->state != PART_WORKING && !part_ours(self, b))
-        refuse(self, p, "this branch is held for another coordinator");
+        part_refuse(self, p, "this branch is held for another coordinator");
+    else if (part_admitted(b))
+        part_asked_again(self, b, p);
     else if (p->attempt == b->attempt)
         repeat(self, b, p);
     else
@@ -178,7 +214,7 @@ static void prepared_yes(struct participant *self, struct part *b, bool durable)
             part_drive(self, b);
         else
             part_write(self, b, JOURNAL_DECIDED);
-    } else if (durable && self->config.rm_durable) {
+    } else if (durable && self->config.rm_durable && !part_admitted(b)) {
         part_move(self, b, PART_PREPARED);
         part_voted(self, b);
     } else {
@@ -186,7 +222,7 @@ static void prepared_yes(struct participant *self, struct part *b, bool durable)
         // it back, and the coordinator, which heard no vote, aborts or asks again.
         part_move(self, b, PART_VOTING);
         if (MUTANT(VOTE_EARLY))
-            part_vote(self, b, VOTE_YES, slice_of(NULL, 0));
+            part_vote_yes(self, b);
         part_write(self, b, JOURNAL_PREPARED);
     }
 }
@@ -199,8 +235,8 @@ static void prepared_no(struct participant *self, struct part *b, struct slice t
         // is sent, or a late copy of the PREPARE could commit after a crash.
         if (text.size > LIMIT_REASON_BYTES)
             text.size = LIMIT_REASON_BYTES;
-        if (!part_keep(b, text))
-            part_keep(b, slice_of(NULL, 0)); // then without the reason
+        if (!part_keep(b, text, slice_of(NULL, 0)))
+            part_keep(b, slice_of(NULL, 0), slice_of(NULL, 0)); // then without the reason
         b->voted_no = true;
         b->outcome = OUTCOME_ABORTED;
         part_finish(self, b);
@@ -212,6 +248,11 @@ static void prepared_no(struct participant *self, struct part *b, struct slice t
 
 void part_prepared(struct participant *self, struct part *b, const struct event_called *called)
 {
+    part_extend_no_more(self, b); // who asked has returned
+    if (part_steps(b)) {
+        part_acted(self, b, called);
+        return;
+    }
     if (b->abort) {
         prepared_too_late(self, b, called->result);
         return;
@@ -245,6 +286,11 @@ void part_voted(struct participant *self, struct part *b)
         part_roll_back(self, b);
         return;
     }
-    part_vote(self, b, VOTE_YES, slice_of(NULL, 0));
+    if (b->one_phase && part_steps(b)) { // asked for again so meanwhile
+        b->outcome = OUTCOME_COMMITTED;
+        part_drive(self, b);
+        return;
+    }
+    part_vote_yes(self, b);
     part_wait(self, b, self->config.inquire_min_ms, self->config.inquire_max_ms);
 }

@@ -28,9 +28,15 @@ struct record_branch {
 enum tx_stage {
     STAGE_DELEGATED = 1, // one-phase: the single branch decides
     STAGE_DECIDED = 2,   // the outcome stands; branches are being driven to it
-    STAGE_ENDED = 3,     // every branch has acknowledged
+    STAGE_ENDED = 3,     // every branch has acknowledged, or an operator gave up waiting
     STAGE_ADMITTED = 4,  // admitted protocols: what is to be done; nothing is decided
 };
+
+// Whether a record of that stage is a decision, which stands from then on.
+static inline bool tx_stage_decides(unsigned stage)
+{
+    return stage == STAGE_DECIDED || stage == STAGE_ENDED;
+}
 
 struct record_heuristic {
     uint8_t forced;   // enum outcome the operator asked for; NONE: no heuristic

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "store/bytes.h"
 #include "store/dirlock.h"
+#include "store/puts.h"
 
 enum { INDEX_KEY_MAX = LIMIT_KEY_BYTES + 1 };
 
@@ -241,27 +242,6 @@ static int apply_one(struct applying *a, struct store_put *put, assent_error *er
                : error_set(error, ASSENT_NOMEM, "out of memory for a batch of the log");
 }
 
-static int check_put(const struct store_put *put, assent_error *error)
-{
-    if (put->key.size == 0 || put->key.size > LIMIT_KEY_BYTES ||
-        memchr(put->key.data, 0, put->key.size))
-        return error_set(error, ASSENT_INVALID,
-                         "a key of the log has 1 to %d bytes, none of them NUL", LIMIT_KEY_BYTES);
-    if (!put->forget && put->value.size > LIMIT_RECORD_BYTES)
-        return error_set(error, ASSENT_LIMIT, "a record of %zu bytes, the limit is %d",
-                         put->value.size, LIMIT_RECORD_BYTES);
-    return ASSENT_OK;
-}
-
-static void drop_answers(struct store_put *puts, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        free(puts[i].standing);
-        puts[i].standing = NULL;
-        puts[i].standing_size = 0;
-    }
-}
-
 static int apply_all(struct applying *a, struct store_put *puts, size_t count, bool sync,
                      assent_error *error)
 {
@@ -288,7 +268,7 @@ static int leveldb_apply(struct store *store, struct store_put *puts, size_t cou
         puts[i].standing_size = 0;
     }
     for (size_t i = 0; i < count; i++) {
-        int code = check_put(&puts[i], error);
+        int code = puts_check(&puts[i], error);
         if (code != ASSENT_OK)
             return code;
     }
@@ -300,7 +280,7 @@ static int leveldb_apply(struct store *store, struct store_put *puts, size_t cou
     int code = apply_all(&a, puts, count, sync, error);
     if (code != ASSENT_OK) {
         kv_abandon(self->kv);
-        drop_answers(puts, count);
+        puts_drop_answers(puts, count);
     }
     map_free(&a.by_key);
     free(a.pending);

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/mutant.h"
 #include "store/memory_internal.h"
+#include "store/puts.h"
 #include "store/tail_rule.h"
 
 enum { COLLECT_RECORDS = 128 };
@@ -96,27 +97,6 @@ static int apply_one(struct memory_disk *disk, struct store_put *put, assent_err
     return made && memory_stand(disk, made) ? ASSENT_OK : no_memory(error);
 }
 
-static int check_put(const struct store_put *put, assent_error *error)
-{
-    if (put->key.size == 0 || put->key.size > LIMIT_KEY_BYTES ||
-        memchr(put->key.data, 0, put->key.size))
-        return error_set(error, ASSENT_INVALID,
-                         "a key of the log has 1 to %d bytes, none of them NUL", LIMIT_KEY_BYTES);
-    if (!put->forget && put->value.size > LIMIT_RECORD_BYTES)
-        return error_set(error, ASSENT_LIMIT, "a record of %zu bytes, the limit is %d",
-                         put->value.size, LIMIT_RECORD_BYTES);
-    return ASSENT_OK;
-}
-
-static void drop_answers(struct store_put *puts, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        free(puts[i].standing);
-        puts[i].standing = NULL;
-        puts[i].standing_size = 0;
-    }
-}
-
 static int apply_all(struct memory_store *self, struct store_put *puts, size_t count, bool sync,
                      assent_error *error)
 {
@@ -129,7 +109,7 @@ static int apply_all(struct memory_store *self, struct store_put *puts, size_t c
     }
     if (code != ASSENT_OK) {
         self->failed = true;
-        drop_answers(puts, count);
+        puts_drop_answers(puts, count);
     }
     return code;
 }
@@ -145,7 +125,7 @@ static int memory_apply(struct store *store, struct store_put *puts, size_t coun
         puts[i].answer = STORE_FENCED;
     }
     for (size_t i = 0; code == ASSENT_OK && i < count; i++)
-        code = check_put(&puts[i], error);
+        code = puts_check(&puts[i], error);
     if (code != ASSENT_OK || self->disk->faults.fenced)
         return code;
     return apply_all(self, puts, count, sync, error);

@@ -42,7 +42,7 @@ struct cli {
     uint64_t older_ms, younger_ms;
     uint64_t limit, count; // 0: no limit
     uint64_t interval_ms;
-    bool in_doubt, finished, yes, all, wait, dot;
+    bool in_doubt, finished, yes, all, wait, dot, lost;
     // derived
     bool color; // standard output may have colours
 };

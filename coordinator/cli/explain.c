@@ -170,6 +170,33 @@ static void tell_decided(struct story *s)
     advise_forget(s);
 }
 
+static bool any_forgotten(const struct story *s)
+{
+    const json_t *b;
+    size_t i;
+    json_array_foreach(story_branches(s), i, b)
+    {
+        if (is(b, "state", "forgotten"))
+            return true;
+    }
+    return false;
+}
+
+static void advise_reconcile(struct story *s)
+{
+    if (any_forgotten(s))
+        advise(s, "reconcile",
+               "Its record stays for the branches that were given up: one that comes back is told "
+               "the decision when it asks. Once that can never happen, to let the record go when "
+               "the retention is over: assent forget %s --lost",
+               s->gtid);
+    else
+        advise(s, "reconcile",
+               "Put the data of the branches right by hand; then, to let the record go "
+               "when the retention is over: assent forget %s",
+               s->gtid);
+}
+
 static void tell_heuristic(struct story *s)
 {
     const json_t *h = json_object_get(s->t, "heuristic");
@@ -190,12 +217,8 @@ static void tell_heuristic(struct story *s)
          "It is mixed: branches ended differently, or may have. assent show %s says "
          "what each of them did.",
          s->gtid);
-    if (!is(s->t, "state", "ended"))
-        return;
-    advise(s, "reconcile",
-           "Put the data of the branches right by hand; then, to let the record go "
-           "when the retention is over: assent forget %s",
-           s->gtid);
+    if (is(s->t, "state", "ended"))
+        advise_reconcile(s);
 }
 
 static const char *outcome_means(const struct story *s)

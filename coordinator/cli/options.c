@@ -115,6 +115,7 @@ static bool take_option(struct cli *cli, enum option_id id, const char *value)
     case OPT_AFTER: cli->after = value; break;
     case OPT_REASON: cli->reason = value; break;
     case OPT_YES: cli->yes = true; break;
+    case OPT_LOST: cli->lost = true; break;
     case OPT_ALL: cli->all = true; break;
     case OPT_INTERVAL: return take_interval(value, &cli->interval_ms, name);
     case OPT_COUNT: return take_count(value, &cli->count, name);

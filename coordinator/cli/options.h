@@ -28,6 +28,8 @@
     X(AFTER, "after", 0, "CURSOR", "with --finished: go on where 'next' of the last page said")    \
     X(REASON, "reason", 'r', "TEXT", "why; recorded with the order")                               \
     X(YES, "yes", 'y', NULL, "do it without asking")                                               \
+    X(LOST, "lost", 0, NULL,                                                                       \
+      "its branches that have not acknowledged are lost for good: keep nothing for them")          \
     X(ALL, "all", 'a', NULL, "everything that waits for an answer")                                \
     X(INTERVAL, "interval", 'i', "AGE", "how often to look; default 2s")                           \
     X(COUNT, "count", 'c', "COUNT", "stop after so many looks; default: never")                    \

@@ -68,7 +68,7 @@ static void explain_force(const json_t *reply, const char *verb)
     }
 }
 
-static void explain_forget(const json_t *reply)
+static void explain_forget(const json_t *reply, bool lost)
 {
     const json_t *t = json_object_get(reply, "transaction");
     if (!json_is_object(t) || member_bool(t, "finished")) {
@@ -78,10 +78,13 @@ static void explain_forget(const json_t *reply)
     }
     say_branches(t);
     say("The coordinator will stop telling branches that have not acknowledged what was decided. "
-        "One\nthat comes back within the retention is still told the decision; after that it is "
-        "told to roll\nback, whatever was decided. So the transaction is recorded as MIXED: what "
-        "these branches will\nhave done is not known. Do this only when their data is gone for "
-        "good.");
+        "What they\nwill have done is not known, so the transaction is recorded as MIXED.");
+    if (lost)
+        say("Its record goes after the retention. A branch that comes back after that is told to "
+            "ROLL BACK,\nwhatever was decided. Do this only when their data is gone for good.");
+    else
+        say("Its record stays, so that a branch that comes back after all is told the decision "
+            "when it asks.");
 }
 
 // EXIT_OK: go on.
@@ -93,7 +96,7 @@ static enum exit_code confirm(const struct cli *cli, const json_t *reply)
         return EXIT_OK;
     fprintf(stderr, "assent %s %s\n", verb, clean(cli->words[0]));
     if (strcmp(verb, "forget") == 0)
-        explain_forget(reply);
+        explain_forget(reply, cli->lost);
     else
         explain_force(reply, verb);
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
@@ -116,6 +119,8 @@ static enum exit_code order_send(const struct cli *cli, struct session *session)
     json_t *arguments = json_pack("{s:s, s:s*}", "by", by, "why", cli->reason);
     if (arguments && cli->word_count > 0)
         json_object_set_new(arguments, "gtid", json_string(cli->words[0]));
+    if (arguments && cli->lost)
+        json_object_set_new(arguments, "lost", json_true());
     if (!arguments)
         return print_failed_as(cli, EXIT_USAGE, "INVALID", "the reason is not UTF-8 text");
     if (session_ask(session, cli->verb->name, arguments, &reply, &error) != ASSENT_OK)

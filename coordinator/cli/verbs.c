@@ -36,9 +36,11 @@ const struct verb cli_verbs[] = {
      "transaction mixed: no longer all or nothing. Says what it will do and asks first; without\n"
      "a terminal it needs --yes.",
      verb_abort},
-    {"forget", "GTID", 1, 1, OPT_FORCE, "Give up waiting for lost branches; let go of a heuristic",
+    {"forget", "GTID", 1, 1, OPT_FORCE | OPT_BIT(LOST),
+     "Give up waiting for lost branches; let go of a heuristic",
      "Of a transaction that is decided but not acknowledged: branches that have not answered are\n"
-     "no longer told. Of one that ended with a heuristic: its record goes after the retention.\n"
+     "no longer told, but the record stays for those that come back and ask, unless --lost says\n"
+     "that none will. Of one that ended with a heuristic: its record goes after the retention.\n"
      "Says what it will do and asks first; without a terminal it needs --yes.",
      verb_forget},
     {"retry", "[GTID]", 0, 1, OPT_COMMON | OPT_BIT(ALL),

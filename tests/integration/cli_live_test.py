@@ -364,12 +364,20 @@ class Orders(CliTest):
         daemon = self.start_quiet()
         Bank(self, daemon).stick("t")
         result = self.assent(daemon, "forget", "t", "--reason", "gone", code=NOT_CONFIRMED)
+        self.assertIn("comes back after all is told", result.err)
+        result = self.assent(daemon, "forget", "t", "--lost", code=NOT_CONFIRMED)
         self.assertIn("gone for good", result.err)
         self.assent(daemon, "forget", "t", "--reason", "gone", "--yes")
         self.assertIsNone(self.row(daemon, "t"))
         shown = self.json(daemon, "show", "t")["transaction"]
         self.assertEqual((shown["mixed"], shown["branches"][1]["state"]), (True, "forgotten"))
         self.assertEqual(shown["heuristic"]["why"], "gone")
+
+        # Its record stays, until it is said that nobody will ask for it.
+        self.assertIn("--lost", self.assent(daemon, "explain", "t").out)
+        result = self.assent(daemon, "forget", "t", "--yes", code=REFUSED)
+        self.assertIn("lost for good", result.err)
+        self.assent(daemon, "forget", "t", "--lost", "--yes")
 
     def test_on_a_terminal(self):
         daemon = self.start_quiet()

@@ -145,7 +145,8 @@ static void open_bank(int i)
     char resource[16], journal[96];
     snprintf(resource, sizeof resource, "bank-%d", i);
     snprintf(journal, sizeof journal, "%s/journal-%d", w.dir, i);
-    static const assent_handlers handlers = {prepare, commit, rollback, NULL};
+    static const assent_handlers handlers = {
+        .prepare = prepare, .commit = commit, .rollback = rollback};
     assent_participant_options options = {
         .resource = resource, .journal_dir = journal, .endpoint = w.endpoint};
     if (assent_participant_open(&options, &handlers, &w.banks[i], &w.banks[i].participant,

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Does what docs/tutorial.md says: saves its programs under the names it gives, types its commands
-in its order into one shell, and compares what they print. `...` in an expected line stands for
-anything."""
+"""Does what a page of the documentation says: saves its programs under the names it gives, types its
+commands in its order into one shell, and compares what they print. `...` in an expected line stands
+for anything.
+
+usage: tutorial_test.py [docs/tutorial.md]
+"""
 
 import os
 import re
@@ -40,12 +43,13 @@ def matches(expected, line):
     return re.fullmatch(".*".join(map(re.escape, expected.split("..."))), line) is not None
 
 
-def package_file(directory):
+def package_files(directory):
     """What pkg-config would find had this build been installed."""
-    (directory / "assent.pc").write_text(
-        "Name: assent\nDescription: the build under test\nVersion: 0\n"
-        f"Cflags: -I{SOURCE}/common/include\n"
-        f"Libs: -L{BUILD}/lib -lassent -Wl,-rpath,{BUILD}/lib\n")
+    for name, requires in (("assent", ""), ("assent-sqlite", "assent")):
+        (directory / f"{name}.pc").write_text(
+            f"Name: {name}\nDescription: the build under test\nVersion: 0\n"
+            f"Requires: {requires}\nCflags: -I{SOURCE}/common/include\n"
+            f"Libs: -L{BUILD}/lib -l{name} -Wl,-rpath,{BUILD}/lib\n")
 
 
 def script(steps):
@@ -92,11 +96,12 @@ def compare(steps, output):
 
 
 def main():
+    page = sys.argv[1] if len(sys.argv) > 1 else "docs/tutorial.md"
     steps = []
     programs = 0
     with tempfile.TemporaryDirectory(prefix="assent-tutorial-") as name:
         directory = Path(name)
-        for file, language, lines in blocks((SOURCE / "docs/tutorial.md").read_text()):
+        for file, language, lines in blocks((SOURCE / page).read_text()):
             if file:
                 (directory / file).write_text("\n".join(lines) + "\n")
                 programs += 1
@@ -105,7 +110,7 @@ def main():
                     return 1
             elif language == "console":
                 steps += commands(lines)
-        package_file(directory)
+        package_files(directory)
         failures = compare(steps, run(steps, directory))
         if failures:
             print((directory / "stderr.txt").read_text())

@@ -89,6 +89,21 @@ void check_opened(struct actor *a)
     }
 }
 
+// Who is still in doubt will ask, and silence says nothing of a commit, or of an operator's word;
+// unless an operator said that he is lost.
+static void check_asked_for(struct world *w, const struct sim_tx *tx)
+{
+    const struct attempt *attempt = truth_peek((struct sim_tx *)tx, tx->reg.attempt);
+    if (!attempt || tx->lost || (!tx->reg.forced && tx->reg.outcome != OUTCOME_COMMITTED))
+        return;
+    for (unsigned i = 0; i < SIM_BRANCHES_MAX; i++) {
+        const struct held *held = &attempt->branches[i];
+        REQUIRE(w, held->state != HELD_PREPARED || !held->voted_yes || held->lost,
+                "nothing that is needed is collected",
+                "the record of %.*s, of which branch %u is in doubt", TEXT(tx), i);
+    }
+}
+
 // Some records went. None of them may be needed any more.
 void check_collected(struct actor *a)
 {
@@ -108,6 +123,8 @@ void check_collected(struct actor *a)
         }
         REQUIRE(w, tx->reg.stage == STAGE_ENDED && (!tx->reg.forced || tx->forgotten),
                 "nothing that is needed is collected", "the record of %.*s", TEXT(tx));
+        check_asked_for(w, tx);
+        tx->gone = tx->reg;
         tx->reg = (struct register_view){0};
         tx->collected = true;
     }
@@ -153,6 +170,10 @@ void check_submitted(struct world *w, peer_t peer, const struct msg_submit *subm
 // Who asked for something else than what was done is not told that it was done.
 static void check_content(struct world *w, const struct sim_tx *tx, bool other)
 {
+    const struct deed *deed = &tx->deeds[tx->protocol == PROTOCOL_MESSAGE];
+    REQUIRE(w, tx->protocol == PROTOCOL_2PC || !deed->ran || deed->variant == other,
+            "honest answers", "%.*s is told committed to somebody who asked for something else",
+            TEXT(tx));
     for (unsigned i = 0; i < tx->attempt_count; i++) {
         const struct held *held = &tx->attempts[i].branches[0];
         if (tx->reg.stands && tx->attempts[i].number == tx->reg.attempt && held->result_plus)
@@ -177,6 +198,10 @@ void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t 
 {
     bool asked = step == APP_SUBMIT || step == APP_REPEAT || step == APP_OTHER;
     if (complete->code == ASSENT_OK) {
+        if (complete->result.outcome == OUTCOME_NONE &&
+            (step == APP_PREPARE || (asked && tx->accepts)))
+            REQUIRE(a->world, tx->reg.stands || tx->collected, "durable before visible",
+                    "%.*s is said to be accepted, and is not on disk", TEXT(tx));
         if (step != APP_ENLIST)
             told(a, tx, asked_us, &complete->result);
         if (asked && !tx->enlisted && complete->result.outcome == OUTCOME_COMMITTED)
@@ -270,6 +295,10 @@ static void check_branch(struct world *w, const struct sim_tx *tx, unsigned i, u
 
 static void check_tx(struct world *w, const struct sim_tx *tx)
 {
+    if (tx->protocol != PROTOCOL_2PC) {
+        check_deed_end(w, tx);
+        return;
+    }
     unsigned committed = 0, not = 0;
     for (unsigned i = 0; i < tx->branch_count; i++) {
         uint8_t state;
@@ -310,7 +339,8 @@ static void check_money(struct world *w)
     int64_t before = 0;
     bool heuristic = false;
     for (unsigned i = 0; i < w->tx_count; i++)
-        heuristic |= w->txs[i].heuristic;
+        heuristic |=
+            w->txs[i].heuristic || (w->txs[i].ordered && w->txs[i].protocol == PROTOCOL_MESSAGE);
     for (unsigned i = 0; i < w->actor_count; i++) {
         const struct actor *a = &w->actors[i];
         for (unsigned n = 0; a->kind == ACTOR_PARTICIPANT && n < SIM_ACCOUNTS; n++) {
@@ -349,6 +379,7 @@ void check_end(struct world *w)
     check_money(w);
     for (unsigned i = 0; i < w->actor_count; i++) {
         struct actor *a = &w->actors[i];
+        check_memory(a);
         if (a->kind != ACTOR_CLIENT)
             a->disk.store->ops->scan(a->disk.store, true, false, 0, left_open, a, &error);
     }

@@ -6,6 +6,11 @@
 
 static void sent_vote(struct actor *a, const struct msg_vote *m)
 {
+    struct sim_tx *tx = truth_find(a->world, &m->gtid);
+    if (tx && tx->protocol != PROTOCOL_2PC) {
+        check_deed_vote(a, tx, m);
+        return;
+    }
     struct held *held = truth_held(a->world, &m->gtid, m->attempt, m->branch);
     REQUIRE(a->world, held, "honest answers", "%s votes on %.*s/%u, which nobody began", a->name,
             TEXT(&m->gtid), m->branch);
@@ -29,12 +34,17 @@ static void sent_vote(struct actor *a, const struct msg_vote *m)
 static void sent_done(struct actor *a, const struct msg_done *m)
 {
     struct world *w = a->world;
+    struct sim_tx *other = truth_find(w, &m->gtid);
+    if (other && other->protocol != PROTOCOL_2PC) {
+        check_deed_done(a, other, m);
+        return;
+    }
     struct held *held = truth_held(w, &m->gtid, m->attempt, m->branch);
     REQUIRE(w, held, "honest answers", "%s ends %.*s/%u, which nobody began", a->name,
             TEXT(&m->gtid), m->branch);
     bool committed = m->outcome == OUTCOME_COMMITTED;
     const struct sim_tx *tx = truth_find(w, &m->gtid);
-    bool given_up = tx->forgotten && !tx->reg.stands;
+    bool given_up = tx->lost && !tx->reg.stands;
     if (held->forced || (m->flags & DONE_HEURISTIC) || given_up)
         return;
     if (committed)
@@ -61,6 +71,11 @@ void check_participant_send(struct actor *a, const struct msg *msg)
 
 void check_participant_durable(struct actor *a, const struct branch_record *record)
 {
+    struct sim_tx *tx = truth_find(a->world, &record->gtid);
+    if (tx && tx->protocol != PROTOCOL_2PC) {
+        tx->deeds[record->branch].journal_stage = record->stage;
+        return;
+    }
     struct held *held = truth_held(a->world, &record->gtid, record->attempt, record->branch);
     if (!held)
         return;
@@ -77,7 +92,7 @@ static void check_agree(struct actor *a, const struct effect_call *call, uint8_t
     struct world *w = a->world;
     struct sim_tx *tx = truth_find(w, &call->gtid);
     struct attempt *attempt = truth_attempt(w, tx, call->attempt);
-    if (tx->heuristic || tx->ordered)
+    if (tx->heuristic)
         return;
     for (unsigned i = 0; i < SIM_BRANCHES_MAX; i++) {
         const struct held *other = &attempt->branches[i];
@@ -90,13 +105,20 @@ static void check_agree(struct actor *a, const struct effect_call *call, uint8_t
     }
 }
 
+// What was decided, whether it is still on disk or not.
+static bool was_decided(const struct sim_tx *tx, const struct effect_call *call, uint8_t outcome)
+{
+    const struct register_view *r = tx->reg.stands ? &tx->reg : &tx->gone;
+    return r->stands && r->attempt == call->attempt && r->outcome == outcome;
+}
+
 // An operator's word may contradict the decision: then it is in the journal first.
 static void check_word(struct actor *a, const struct effect_call *call, const struct held *held,
                        uint8_t outcome)
 {
     struct sim_tx *tx = truth_find(a->world, &call->gtid);
     const struct register_view *r = &tx->reg;
-    bool decided = r->stands && r->attempt == call->attempt && r->outcome == outcome;
+    bool decided = was_decided(tx, call, outcome);
     bool presumed = !r->stands || r->attempt != call->attempt;
     if (held->state != HELD_PREPARED || decided || (presumed && outcome == OUTCOME_ABORTED))
         return;
@@ -120,12 +142,12 @@ static void called_commit(struct actor *a, const struct effect_call *call, struc
         check_word(a, call, held, OUTCOME_COMMITTED);
     if (held->state != HELD_PREPARED || held->forced || held->lost)
         return;
-    bool decided = r->stands && r->outcome == OUTCOME_COMMITTED && r->attempt == call->attempt;
+    bool decided = was_decided(tx, call, OUTCOME_COMMITTED);
     // One branch alone decides by its journal; its register may be gone when an operator gave up.
     bool delegated = r->stands ? r->attempt == call->attempt : tx->forgotten;
     bool alone = delegated && held->journal_stage == JOURNAL_DECIDED &&
                  held->journal_outcome == OUTCOME_COMMITTED;
-    bool given_up = !r->stands && tx->forgotten; // by an operator, and its record is gone
+    bool given_up = !r->stands && tx->lost; // by an operator, and its record is gone
     REQUIRE(w, decided || alone || given_up, "durable before visible",
             "%.*s/%u is to be committed, and nothing on disk says so", TEXT(&call->gtid),
             call->branch);
@@ -148,16 +170,16 @@ static void called_rollback(struct actor *a, const struct effect_call *call, str
         check_word(a, call, held, OUTCOME_ABORTED);
         return;
     }
-    if (tx->forgotten && !r->stands)
+    if (tx->lost && !r->stands)
         return; // an operator gave it up, and its record is gone: nobody knows better
     REQUIRE(w, held->state != HELD_COMMITTED, "AC2, irrevocable",
             "%.*s/%u is to be rolled back, and is committed", TEXT(&call->gtid), call->branch);
     if (held->state != HELD_PREPARED)
         return;
     if (held->voted_yes) {
-        REQUIRE(w, !r->stands || r->outcome != OUTCOME_COMMITTED || r->attempt != call->attempt,
-                "AC2, irrevocable", "%.*s/%u is to be rolled back, and is decided to commit",
-                TEXT(&call->gtid), call->branch);
+        REQUIRE(w, !was_decided(tx, call, OUTCOME_COMMITTED), "AC2, irrevocable",
+                "%.*s/%u is to be rolled back, and is decided to commit", TEXT(&call->gtid),
+                call->branch);
         check_agree(a, call, HELD_COMMITTED);
     }
 }

@@ -11,6 +11,7 @@ enum {
     PARTITION_MAX_US = 15000000,
     JUMP_MAX_MS = 3600000,
     DRAIN_US = 8000000,
+    FORGET_AGAIN_US = 10000000,
 };
 
 static struct actor *victim(struct world *w, enum fault fault)
@@ -101,26 +102,52 @@ static struct sim_tx *worst(struct world *w, const struct actor *a, struct sim_t
     return fallback;
 }
 
-void disaster_operator(struct world *w, struct sim_tx *tx)
+static void order(struct actor *a, struct sim_tx *tx, enum operator_verb verb, bool lost)
 {
     static const char *const verbs[] = {"?", "commit", "abort", "forget", "retry"};
-    struct actor *a = &w->actors[tx->coordinator];
-    enum operator_verb verb =
-        (enum operator_verb)(OPERATOR_COMMIT + faults_below(&w->faults, FAULT_OPERATOR, 4));
-    if (a->alive && faults_below(&w->faults, FAULT_OPERATOR, 2))
-        tx = worst(w, a, tx);
-    if (!a->alive || tx->gtid.size == 0)
-        return;
-    story_say(a, "an operator orders: %s %.*s", verbs[verb], tx->gtid.size, tx->gtid.text);
+    story_say(a, "an operator orders: %s%s %.*s", verbs[verb], lost ? " --lost" : "", tx->gtid.size,
+              tx->gtid.text);
     tx->ordered = true;
     tx->forgotten |= verb == OPERATOR_FORGET;
+    tx->lost |= lost;
     struct event event = {.type = EVENT_OPERATOR};
     event.u.op.token = tx->index + 1;
     event.u.op.verb = verb;
+    event.u.op.lost = lost;
     event.u.op.gtid = tx->gtid;
     event.u.op.who = slice_text("ann");
     event.u.op.why = slice_text("it had to end");
     shell_step(a, &event);
+}
+
+// What is forgotten is often forgotten once more, because its record is still there.
+static void forget_again(struct world *w, struct sim_tx *tx)
+{
+    uint64_t later_us = faults_below(&w->faults, FAULT_OPERATOR, FORGET_AGAIN_US);
+    if (w->repaired || later_us < FORGET_AGAIN_US / 2)
+        return;
+    struct item *item = queue_item(&w->queue, ITEM_OPERATOR);
+    item->tx = tx;
+    item->what = OPERATOR_FORGET;
+    queue_add(&w->queue, item, w->now_us + later_us);
+}
+
+void disaster_operator(struct world *w, const struct item *item)
+{
+    struct sim_tx *tx = item->tx;
+    struct actor *a = &w->actors[tx->coordinator];
+    enum operator_verb verb = (enum operator_verb)item->what;
+    if (!verb) {
+        verb = (enum operator_verb)(OPERATOR_COMMIT + faults_below(&w->faults, FAULT_OPERATOR, 4));
+        if (a->alive && faults_below(&w->faults, FAULT_OPERATOR, 2))
+            tx = worst(w, a, tx);
+    }
+    if (!a->alive || tx->gtid.size == 0 || tx->probe)
+        return;
+    bool lost = verb == OPERATOR_FORGET && faults_below(&w->faults, FAULT_OPERATOR, 4) == 0;
+    order(a, tx, verb, lost);
+    if (verb == OPERATOR_FORGET)
+        forget_again(w, tx);
 }
 
 void disaster_answer(struct actor *a, token_t token, int code, struct slice text)

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/crash_point.h"
+#include "memory.h"
 #include "model.h"
 
 enum {
@@ -28,6 +29,7 @@ static void limits_of(const struct sim_setup *setup, struct coordinator_config *
     config->lease_gtids = 8;
     config->phase_one_timeout_ms = 4000;
     config->timeout_default_ms = 15000;
+    config->check_back_ms = 3000;
     if (setup->tight) {
         config->transactions_max = 6;
         config->lease_gtids = 3;
@@ -76,7 +78,9 @@ static void start_coordinator(struct actor *a)
     config.seed = a->world->setup.seed + info.incarnation;
     config.log_seq = info.head_seq;
     limits_of(&a->world->setup, &config);
+    memory_charge(&a->blocks);
     a->coordinator = coordinator_new(&config);
+    memory_charge(NULL);
     CHECK(a->coordinator);
     a->alive = true;
     recover(a);
@@ -96,11 +100,14 @@ static void start_participant(struct actor *a)
     config.journal = info.id;
     config.seed = a->world->setup.seed * 31 + a->index + info.incarnation;
     config.rm_durable = a->rm_durable;
+    config.rm_forgets = true;
     if (a->world->setup.tight) {
         config.branches_max = 4;
         config.finished_max = 6;
     }
+    memory_charge(&a->blocks);
     a->participant = participant_new(&config);
+    memory_charge(NULL);
     CHECK(a->participant);
     a->alive = true;
     recover(a);
@@ -117,7 +124,9 @@ static void start_client(struct actor *a)
     client_config_defaults(&config);
     snprintf(config.name, sizeof config.name, "%s", a->name);
     config.seed = a->world->setup.seed * 17 + a->index + a->life;
+    memory_charge(&a->blocks);
     a->client = client_new(&config);
+    memory_charge(NULL);
     CHECK(a->client);
     a->alive = true;
 }
@@ -157,6 +166,7 @@ void life_start(struct actor *a)
         return;
     REQUIRE(w, a->disk.damage == DAMAGE_NONE || a->disk.damage == DAMAGE_OLDER, "honest log",
             "%s: a damaged log was believed (%d)", a->name, a->disk.damage);
+    check_memory(a);
     if (a->life > 0)
         model_start(a);
     a->life++;
@@ -181,9 +191,11 @@ void life_start(struct actor *a)
 void life_end(struct actor *a)
 {
     a->alive = false;
+    memory_charge(&a->blocks);
     coordinator_destroy(&a->coordinator);
     participant_destroy(&a->participant);
     client_destroy(&a->client);
+    memory_charge(NULL);
 }
 
 void life_crash(struct actor *a, const char *how)

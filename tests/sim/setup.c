@@ -99,6 +99,16 @@ static void draw_theme(struct sim_setup *setup, struct rng *rng)
         setup->rate[FAULT_CRASH_IDLE] = 300000;
         setup->rate[FAULT_SLOW_RM] = 100000;
         break;
+    case 7: // operators who forget, and branches that are heard of when the record has gone
+        setup->tight = false;
+        setup->retention_ms = 1000;
+        setup->span_ms = 20000;
+        setup->branches_max = 3;
+        setup->rate[FAULT_OPERATOR] = 900000;
+        setup->rate[FAULT_PARTITION] = 150000;
+        setup->rate[FAULT_CRASH_IDLE] = 150000;
+        setup->rate[FAULT_VANISH] = setup->rate[FAULT_CANCEL] = 0;
+        break;
     default: break;
     }
 }
@@ -126,6 +136,7 @@ void setup_draw(struct sim_setup *ret, uint64_t seed)
         .patience_ms = percent(&rng, 30) ? 500 + (uint32_t)rng_below(&rng, 10000) : 60000,
         .rm_durable = percent(&rng, 40),
         .tight = percent(&rng, 15),
+        .protocols = 1u << PROTOCOL_2PC,
     };
     draw_rates(ret, &rng);
     draw_theme(ret, &rng);

@@ -3,6 +3,7 @@
 // later, as the real shells do at the end of a turn.
 #include "base/check.h"
 #include "base/crash_point.h"
+#include "memory.h"
 #include "model.h"
 
 enum { TURN_US = 200, MILLION = 1000000, WALL_BEGAN_MS = 1000000, MONO_BEGAN_MS = 1000 };
@@ -158,17 +159,20 @@ static void apply(struct actor *a, const struct effect *effect)
         disaster_answer(a, effect->u.answer.token, effect->u.answer.code, effect->u.answer.text);
         return;
     case EFFECT_COMPLETE: app_complete(a, &effect->u.complete); return;
+    case EFFECT_EXTENDED: return;
     case EFFECT_STOP: disaster_stopped(a, effect->u.stop.code, effect->u.stop.text); return;
     }
 }
 
 static void run_core(struct actor *a, const struct event *event)
 {
+    memory_charge(&a->blocks);
     switch (a->kind) {
     case ACTOR_COORDINATOR: coordinator_step(a->coordinator, event, &a->fx); break;
     case ACTOR_PARTICIPANT: participant_step(a->participant, event, &a->fx); break;
     case ACTOR_CLIENT: client_step(a->client, event, &a->fx); break;
     }
+    memory_charge(NULL);
 }
 
 void shell_step(struct actor *a, struct event *event)

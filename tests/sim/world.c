@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "memory.h"
 #include "model.h"
 
 enum {
@@ -19,6 +20,7 @@ static _Thread_local struct world *running;
 
 _Noreturn void sim_fail(struct world *w, const char *invariant, const char *format, ...)
 {
+    memory_charge(NULL); // it may have been a core that broke
     va_list arguments;
     int size = snprintf(w->verdict, sizeof w->verdict, "%s: ", invariant);
     va_start(arguments, format);
@@ -212,7 +214,7 @@ static bool happen(struct world *w, struct item *item)
     case ITEM_ANSWER: bank_answer(a, item); break;
     case ITEM_START: life_start(a); break;
     case ITEM_APP: app_turn(w, item->tx, (enum app_step)item->what); break;
-    case ITEM_OPERATOR: disaster_operator(w, item->tx); break;
+    case ITEM_OPERATOR: disaster_operator(w, item); break;
     case ITEM_DISASTER: disaster_turn(w); break;
     case ITEM_REPAIR: return look(w, item) ? (queue_release(&w->queue, item), false) : true;
     }

@@ -145,8 +145,16 @@ static void apply_call(struct actor *a, const struct effect_call *call)
     struct item *item = item_new(a, ITEM_CALL);
     item->call = *call;
     item->token = call->token;
-    item->bytes = keep(call->payload);
-    item->call.payload = item->bytes;
+    struct buf bytes;
+    buf_init(&bytes, LIMIT_RECORD_BYTES);
+    buf_append(&bytes, call->payload.data, call->payload.size);
+    buf_append(&bytes, call->inputs.data, call->inputs.size);
+    buf_append(&bytes, call->result.data, call->result.size);
+    item->bytes = keep_buf(&bytes);
+    const uint8_t *at = item->bytes.data;
+    item->call.payload.data = at;
+    item->call.inputs.data = at + call->payload.size;
+    item->call.result.data = at + call->payload.size + call->inputs.size;
 }
 
 void cluster_collect(struct actor *a, uint64_t horizon)
@@ -182,6 +190,7 @@ static void apply(struct actor *a, const struct effect *effect)
         return;
     case EFFECT_ANSWER: see(a, (struct sight){.seen = SEEN_ANSWER, .effect = effect}); return;
     case EFFECT_COMPLETE: see(a, (struct sight){.seen = SEEN_COMPLETE, .effect = effect}); return;
+    case EFFECT_EXTENDED: see(a, (struct sight){.seen = SEEN_EXTENDED, .effect = effect}); return;
     case EFFECT_STOP:
         see(a, (struct sight){.seen = SEEN_STOP, .effect = effect});
         cluster_crash(a, 0, false);
@@ -379,7 +388,8 @@ static enum rm_result rm_obey(struct actor *a, const struct effect_call *call,
     if (options->rm)
         result = options->rm(options->arg, a, call, ret_text);
     struct holding *h = holding_of(a, &call->gtid, call->branch, call->attempt);
-    if (result != RM_DONE)
+    // Of admitted protocols it holds nothing that it could list.
+    if (result != RM_DONE || protocol_admitted(call->protocol) || call->op == RM_FORGET)
         return result;
     if (call->op == RM_PREPARE) {
         hold(a, call);

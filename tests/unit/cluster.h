@@ -67,7 +67,7 @@ struct item {
     struct actor *from;
     struct actor *to;   // frames
     peer_t peer;        // frames: the connection they travel on
-    struct slice bytes; // owned: the frame, the record, or the payload of a call
+    struct slice bytes; // owned: the frame, the record, or what comes with a call
     token_t token;
     struct stored record; // WRITE: but for its bytes; LOOKUP: the key
     bool lazy, decide, forget;
@@ -84,6 +84,7 @@ enum seen {
     SEEN_HORIZON,  // effect
     SEEN_COMPLETE, // effect: a client's request has its answer
     SEEN_ANSWER,   // effect: an operator has theirs
+    SEEN_EXTENDED, // effect: a try that asked for a nested branch has its answer
     SEEN_STOP,     // effect: it must stop, and is gone
 };
 

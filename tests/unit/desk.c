@@ -66,6 +66,14 @@ void desk_restart(struct desk *d, const struct tx_record *records, size_t count)
     desk_start(d, records, count);
 }
 
+void desk_keep(struct desk *d, struct desk_kept *ret)
+{
+    buf_init(&ret->bytes, LIMIT_RECORD_BYTES);
+    assert_int_equal(record_encode_tx(&ret->bytes, d->write.tx), ASSENT_OK);
+    assert_int_equal(record_decode_tx(buf_slice(&ret->bytes), &ret->storage, &ret->record, NULL),
+                     ASSENT_OK);
+}
+
 void desk_step(struct desk *d, struct event *event)
 {
     assert_true(d->at == d->fx.count); // look at everything before going on
@@ -168,6 +176,21 @@ void desk_submit(struct desk *d, peer_t peer, const struct gtid *gtid, const cha
     desk_receive(d, peer, desk_principal(peer), &msg);
 }
 
+void desk_submit_as(struct desk *d, peer_t peer, const struct gtid *gtid, struct msg_submit submit,
+                    const struct msg_branch *branches, size_t count)
+{
+    struct msg_branch numbered[LIMIT_BRANCHES];
+    for (size_t i = 0; i < count; i++) {
+        numbered[i] = branches[i];
+        numbered[i].branch = (uint16_t)i;
+    }
+    struct msg msg = {.type = MSG_SUBMIT, .u.submit = submit};
+    msg.u.submit.gtid = *gtid;
+    msg.u.submit.branch_count = (uint16_t)count;
+    msg.u.submit.branches = numbered;
+    desk_receive(d, peer, desk_principal(peer), &msg);
+}
+
 void desk_enlist(struct desk *d, const struct gtid *gtid, unsigned branch, const char *resource)
 {
     struct msg msg = {.type = MSG_ENLIST,
@@ -186,12 +209,30 @@ void desk_ask(struct desk *d, peer_t peer, enum msg_type type, const struct gtid
 
 void desk_vote(struct desk *d, peer_t peer, const struct msg_prepare *prepare, enum vote vote)
 {
+    desk_vote_text(d, peer, prepare, vote, vote == VOTE_NO ? "no money" : "");
+}
+
+void desk_did(struct desk *d, peer_t peer, const struct msg_prepare *prepare, const char *result)
+{
+    struct msg msg = {.type = MSG_DONE,
+                      .u.done = {.gtid = prepare->gtid,
+                                 .attempt = prepare->attempt,
+                                 .branch = prepare->branch,
+                                 .outcome = OUTCOME_COMMITTED,
+                                 .flags = prepare->kind == BRANCH_STEP ? DONE_RESULT : 0,
+                                 .result = slice_text(result)}};
+    desk_receive(d, peer, "alice", &msg);
+}
+
+void desk_vote_text(struct desk *d, peer_t peer, const struct msg_prepare *prepare, enum vote vote,
+                    const char *text)
+{
     struct msg msg = {.type = MSG_VOTE,
                       .u.vote = {.gtid = prepare->gtid,
                                  .attempt = prepare->attempt,
                                  .branch = prepare->branch,
                                  .vote = (uint8_t)vote,
-                                 .text = slice_text(vote == VOTE_NO ? "no money" : "")}};
+                                 .text = slice_text(text)}};
     desk_receive(d, peer, "alice", &msg);
 }
 

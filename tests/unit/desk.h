@@ -5,6 +5,7 @@
 
 #include "core/coordinator.h"
 #include "unit.h"
+#include "wire/record_codec.h"
 
 struct desk {
     struct coordinator *c;
@@ -32,6 +33,14 @@ void desk_close(struct desk *d);
 // A crash: nothing of memory is left. The next incarnation is started, with these open records.
 void desk_restart(struct desk *d, const struct tx_record *records, size_t count);
 
+// What was written last, as it comes back from the disk: good beyond the life of the coordinator.
+struct desk_kept {
+    struct buf bytes;
+    struct tx_record_storage storage;
+    struct tx_record record;
+};
+void desk_keep(struct desk *d, struct desk_kept *ret); // to be ended with buf_free(&ret->bytes)
+
 void desk_step(struct desk *d, struct event *event);
 void desk_receive(struct desk *d, peer_t peer, const char *principal, const struct msg *msg);
 void desk_hello(struct desk *d, peer_t peer, enum role role, const char *name);
@@ -44,9 +53,16 @@ struct gtid desk_gtid(struct desk *d);
 struct gtid desk_own(const char *text);
 // A call at each resource; NULL ends them.
 void desk_submit(struct desk *d, peer_t peer, const struct gtid *gtid, const char *payload, ...);
+// Any SUBMIT; `submit` lacks only gtid and branches, which are numbered here.
+void desk_submit_as(struct desk *d, peer_t peer, const struct gtid *gtid, struct msg_submit submit,
+                    const struct msg_branch *branches, size_t count);
 void desk_enlist(struct desk *d, const struct gtid *gtid, unsigned branch, const char *resource);
 void desk_ask(struct desk *d, peer_t peer, enum msg_type type, const struct gtid *gtid);
 void desk_vote(struct desk *d, peer_t peer, const struct msg_prepare *prepare, enum vote vote);
+void desk_vote_text(struct desk *d, peer_t peer, const struct msg_prepare *prepare, enum vote vote,
+                    const char *text);
+// DONE to a PREPARE in one phase.
+void desk_did(struct desk *d, peer_t peer, const struct msg_prepare *prepare, const char *result);
 void desk_finish(struct desk *d, peer_t peer, const struct msg_decide *decide, enum outcome outcome,
                  unsigned flags);
 void desk_inquire(struct desk *d, peer_t peer, const struct gtid *gtid, uint64_t coordinator,

@@ -67,6 +67,20 @@ json_t *fields_vectors(const char *path)
     return vectors;
 }
 
+void fields_each_vector(const char *path, void (*check)(const json_t *vector))
+{
+    json_t *vectors = fields_vectors(path);
+    size_t i;
+    json_t *vector;
+    json_array_foreach(vectors, i, vector)
+    {
+        print_message("%s: %s\n", path, json_string_value(json_object_get(vector, "name")));
+        fields_forget();
+        check(vector);
+    }
+    json_decref(vectors);
+}
+
 static uint64_t load_number(const json_t *value)
 {
     return json_is_string(value) ? strtoull(json_string_value(value), NULL, 16)

@@ -24,6 +24,8 @@ struct tx_fields {
 struct slice fields_bytes(const json_t *vector);
 // The array of vectors in a file below tests/data. The caller owns a reference.
 json_t *fields_vectors(const char *path);
+// Calls `check` for every vector of a file, saying which one it is.
+void fields_each_vector(const char *path, void (*check)(const json_t *vector));
 // Forgets the bytes that loaded and random structures point to.
 void fields_forget(void);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "net/cert.h"
 #include "wire/wire.h"
 
 enum { STEP_MS = 5 };
@@ -37,6 +38,22 @@ char *world_path(struct net_world *w, const char *name)
     assert_non_null(path);
     sprintf(path, "%s/%s", w->dir, name);
     return path;
+}
+
+char *world_cert_path(struct net_world *w, const char *name, const char *suffix)
+{
+    char file[128];
+    snprintf(file, sizeof file, "%s%s", name, suffix);
+    return world_path(w, file);
+}
+
+void world_keygen(struct net_world *w, const char *name, const char *role, const char *resources)
+{
+    char *public = world_cert_path(w, name, ".cert"), *secret = world_cert_path(w, name, ".secret");
+    assent_error error = {0};
+    assert_code(ASSENT_OK, net_keygen(public, secret, name, role, resources, &error), &error);
+    free(public);
+    free(secret);
 }
 
 void world_serve(struct net_world *w, struct net_server_options options)

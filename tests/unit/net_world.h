@@ -43,6 +43,10 @@ void world_init(struct net_world *w); // a temporary directory, and an ipc endpo
 void world_free(struct net_world *w);
 char *world_path(struct net_world *w, const char *name); // in the directory; malloc'ed
 
+// Certificates lie in the directory, too, beside the directory of those that are authorized.
+char *world_cert_path(struct net_world *w, const char *name, const char *suffix); // malloc'ed
+void world_keygen(struct net_world *w, const char *name, const char *role, const char *resources);
+
 // Opens the server with these options; the endpoint is the world's when options->endpoints is NULL.
 void world_serve(struct net_world *w, struct net_server_options options);
 // Opens a peer; options.endpoint NULL: where the server was bound.

@@ -2,6 +2,7 @@
 // How a story is told.
 #include <stdio.h>
 
+#include "describe.h"
 #include "play.h"
 
 #define TELL(...) buf_printf(&p->text, __VA_ARGS__)
@@ -24,158 +25,41 @@ void play_line(struct play *p, const char *who)
     TELL("%6llu ms  %-24s ", (unsigned long long)p->cluster.now.mono_ms, who);
 }
 
-static void tell_branch(struct play *p, const struct gtid *gtid, unsigned branch, uint64_t attempt)
+static const char *told_gtid(void *arg, const struct gtid *gtid)
 {
-    const uint64_t counter = attempt & ((UINT64_C(1) << ATTEMPT_COUNTER_BITS) - 1);
-    TELL("%s/%u", play_gtid_text(p, gtid), branch);
-    if (attempt)
-        TELL(" attempt %llu.%llu", (unsigned long long)(attempt >> ATTEMPT_COUNTER_BITS),
-             (unsigned long long)counter);
+    return play_gtid_text(arg, gtid);
+}
+
+static struct describe in_words(struct play *p)
+{
+    return (struct describe){.out = &p->text, .gtid = told_gtid, .arg = p};
 }
 
 static void tell_text(struct play *p, struct slice text)
 {
-    if (text.size)
-        TELL(": %.*s", (int)text.size, (const char *)text.data);
-}
-
-static void tell_submit(struct play *p, const struct msg_submit *submit)
-{
-    TELL(" %s:", play_gtid_text(p, &submit->gtid));
-    for (unsigned i = 0; i < submit->branch_count; i++) {
-        const struct msg_branch *b = &submit->branches[i];
-        TELL("%s %.*s%s", i ? "," : "", (int)b->resource.size, (const char *)b->resource.data,
-             b->kind == BRANCH_ENLISTED ? " (enlisted)" : "");
-    }
-}
-
-static void tell_result(struct play *p, const struct msg_result *result)
-{
-    TELL(" %s %s", play_gtid_text(p, &result->gtid), outcome_name(result->outcome));
-    if (result->reason)
-        TELL(" (%s)", reason_text(result->reason));
-    if (result->mixed)
-        TELL(", mixed");
-    if (result->finished)
-        TELL(", finished");
-    tell_text(p, result->text);
-}
-
-static void tell_prepare(struct play *p, const struct msg_prepare *prepare)
-{
-    TELL(" ");
-    tell_branch(p, &prepare->gtid, prepare->branch, prepare->attempt);
-    TELL("%s%s", prepare->kind == BRANCH_ENLISTED ? ", enlisted" : "",
-         prepare->flags & PREPARE_ONE_PHASE ? ", one phase" : "");
-}
-
-static void tell_decide(struct play *p, const struct msg_decide *decide)
-{
-    TELL(" ");
-    tell_branch(p, &decide->gtid, decide->branch, decide->attempt);
-    TELL("%s%s", decide->flags & DECIDE_HEURISTIC ? ", an operator's word" : "",
-         decide->flags & DECIDE_RESOLVE ? ", unless committed already" : "");
-}
-
-static void tell_done(struct play *p, const struct msg_done *done)
-{
-    TELL(" ");
-    tell_branch(p, &done->gtid, done->branch, done->attempt);
-    TELL(" %s%s%s", outcome_name(done->outcome),
-         done->flags & DONE_HEURISTIC ? ", by an operator's word" : "",
-         done->flags & DONE_FORGOTTEN ? ", forgotten" : "");
-}
-
-static void tell_inquire(struct play *p, const struct msg_inquire *inquire)
-{
-    TELL(" ");
-    tell_branch(p, &inquire->gtid, inquire->branch, inquire->attempt);
-    TELL("%s", inquire->prepared ? ", in doubt" : ", not prepared");
+    const struct describe d = in_words(p);
+    describe_text(&d, text);
 }
 
 void play_describe(struct play *p, const struct msg *msg)
 {
-    TELL("%s", msg_name(msg->type));
-    switch (msg->type) {
-    case MSG_HELLO:
-        TELL(" %.*s, run %llu", (int)msg->u.hello.name.size, (const char *)msg->u.hello.name.data,
-             (unsigned long long)msg->u.hello.peer_incarnation);
-        break;
-    case MSG_REFUSED:
-        TELL(" %s (%s)", msg_name(msg->u.refused.about), assent_code_name(msg->u.refused.code));
-        tell_text(p, msg->u.refused.text);
-        break;
-    case MSG_ENLIST:
-        TELL(" %s/%u at %.*s", play_gtid_text(p, &msg->u.enlist.gtid), msg->u.enlist.branch,
-             (int)msg->u.enlist.resource.size, (const char *)msg->u.enlist.resource.data);
-        break;
-    case MSG_ENLISTED:
-        TELL(" %s/%u", play_gtid_text(p, &msg->u.enlisted.gtid), msg->u.enlisted.branch);
-        break;
-    case MSG_SUBMIT: tell_submit(p, &msg->u.submit); break;
-    case MSG_CANCEL:
-    case MSG_STATUS: TELL(" %s", play_gtid_text(p, &msg->u.gtid.gtid)); break;
-    case MSG_RESULT: tell_result(p, &msg->u.result); break;
-    case MSG_PREPARE: tell_prepare(p, &msg->u.prepare); break;
-    case MSG_VOTE:
-        TELL(" %s ", vote_name(msg->u.vote.vote));
-        tell_branch(p, &msg->u.vote.gtid, msg->u.vote.branch, msg->u.vote.attempt);
-        tell_text(p, msg->u.vote.text);
-        break;
-    case MSG_COMMIT:
-    case MSG_ROLLBACK: tell_decide(p, &msg->u.decide); break;
-    case MSG_DONE: tell_done(p, &msg->u.done); break;
-    case MSG_INQUIRE: tell_inquire(p, &msg->u.inquire); break;
-    case MSG_STANDING:
-        TELL(" ");
-        tell_branch(p, &msg->u.standing.gtid, msg->u.standing.branch, msg->u.standing.attempt);
-        TELL(" %s", outcome_name(msg->u.standing.outcome));
-        break;
-    case MSG_WELCOME:
-    case MSG_PING:
-    case MSG_PONG:
-    case MSG_LEASE:
-    case MSG_EXTEND:
-    case MSG_EXTENDED:
-    case MSG_ADMIN:
-    case MSG_ADMIN_REPLY: break;
-    }
-}
-
-static void tell_tx_record(struct play *p, const struct item *item)
-{
-    static struct tx_record_storage storage;
-    struct tx_record record;
-    assert_int_equal(record_decode_tx(item->bytes, &storage, &record, NULL), ASSENT_OK);
-    TELL("%s ", play_gtid_text(p, &record.gtid));
-    if (record.stage == STAGE_DELEGATED)
-        TELL("delegated");
-    else
-        TELL("%s%s", record.stage == STAGE_ENDED ? "ended, " : "", outcome_name(record.outcome));
-    if (record.mixed)
-        TELL(", mixed");
-    if (record.heuristic.when_ms)
-        TELL(", by %.*s", (int)record.heuristic.who.size, (const char *)record.heuristic.who.data);
-}
-
-static void tell_branch_record(struct play *p, const struct item *item)
-{
-    static const char *stages[] = {"?", "prepared", "decided", "finished"};
-    struct branch_record record;
-    assert_int_equal(record_decode_branch(item->bytes, &record, NULL), ASSENT_OK);
-    TELL("%s/%u %s", play_gtid_text(p, &record.gtid), record.branch, stages[record.stage]);
-    if (record.outcome)
-        TELL(", %s", outcome_name(record.outcome));
-    if (record.heuristic)
-        TELL(", by an operator's word");
+    const struct describe d = in_words(p);
+    describe_message(&d, msg);
 }
 
 void play_describe_record(struct play *p, const struct item *item)
 {
-    if (item->from->kind == ACTOR_COORDINATOR)
-        tell_tx_record(p, item);
-    else
-        tell_branch_record(p, item);
+    static struct tx_record_storage storage;
+    const struct describe d = in_words(p);
+    struct tx_record tx;
+    struct branch_record branch;
+    if (item->from->kind == ACTOR_COORDINATOR) {
+        assert_int_equal(record_decode_tx(item->bytes, &storage, &tx, NULL), ASSENT_OK);
+        describe_tx_record(&d, &tx);
+    } else {
+        assert_int_equal(record_decode_branch(item->bytes, &branch, NULL), ASSENT_OK);
+        describe_branch_record(&d, &branch);
+    }
 }
 
 // ---- states ----
@@ -258,13 +142,28 @@ static void tell_states(struct play *p, const struct actor *actor)
 
 // ---- events ----
 
+static void tell_content(struct play *p, const struct effect_call *call)
+{
+    TELL(" (%s", describe_kind(call->kind));
+    tell_text(p, call->payload);
+    struct slice inputs = call->inputs;
+    for (struct step_input input; step_input_next(&inputs, &input);)
+        TELL("; from %u: %.*s", input.branch, (int)input.result.size,
+             (const char *)input.result.data);
+    if (call->result.size)
+        TELL("; returned: %.*s", (int)call->result.size, (const char *)call->result.data);
+    TELL(")");
+}
+
 static void tell_called(struct play *p, const struct sight *sight)
 {
-    static const char *ops[] = {"?", "prepare", "commit", "roll back"};
+    static const char *ops[] = {"?", "prepare", "commit", "roll back", "forget"};
     static const char *results[] = {"done", "no", "read-only", "try again"};
     const struct effect_call *call = &sight->item->call;
-    TELL("resource manager: %s %s/%u: %s", ops[call->op], play_gtid_text(p, &call->gtid),
-         call->branch, results[sight->result]);
+    TELL("resource manager: %s %s/%u", ops[call->op], play_gtid_text(p, &call->gtid), call->branch);
+    if (protocol_admitted(call->protocol) && call->op != RM_FORGET)
+        tell_content(p, call);
+    TELL(": %s", results[sight->result]);
 }
 
 static void tell_received(struct play *p, const struct sight *sight)
@@ -290,6 +189,14 @@ static void tell_complete(struct play *p, const struct effect_complete *complete
     } else {
         TELL("enlisted");
     }
+}
+
+static void tell_extended(struct play *p, const struct effect_extended *extended)
+{
+    TELL("tells the try: %s", assent_code_name(extended->code));
+    if (extended->code == ASSENT_OK)
+        TELL(", branch %u", extended->number);
+    tell_text(p, extended->text);
 }
 
 static void tell_stop(struct play *p, const struct effect *effect)
@@ -341,6 +248,7 @@ void play_see(void *arg, const struct sight *sight)
         TELL("answers the operator: %s", assent_code_name(sight->effect->u.answer.code));
         tell_text(p, sight->effect->u.answer.text);
         break;
+    case SEEN_EXTENDED: tell_extended(p, &sight->effect->u.extended); break;
     case SEEN_STOP: tell_stop(p, sight->effect); break;
     }
     TELL("\n");

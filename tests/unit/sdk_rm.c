@@ -29,6 +29,21 @@ static void wait_change(const char *what)
 
 // ---- handlers ----
 
+static void copy_text(char to[32], const void *from, size_t size)
+{
+    snprintf(to, 32, "%.*s", (int)size, (const char *)from);
+}
+
+static void note_content(struct rm_call *call, const assent_branch *branch)
+{
+    size_t size = 0;
+    const void *input = assent_branch_input(branch, 0, &size);
+    copy_text(call->input, input ? input : "", size);
+    copy_text(call->result, branch->result, branch->result_size);
+    snprintf(call->about, sizeof call->about, "%s %s %s", branch->protocol, branch->kind,
+             branch->operation);
+}
+
 static void call_begins(char op, const assent_branch *branch, const char *payload)
 {
     pthread_mutex_lock(&rm.lock);
@@ -41,6 +56,7 @@ static void call_begins(char op, const assent_branch *branch, const char *payloa
         call->branch = branch->branch;
         call->tries = branch->tries;
         call->enlisted = branch->enlisted;
+        note_content(call, branch);
     }
     rm.inside++;
     pthread_cond_broadcast(&rm.changed);
@@ -104,10 +120,111 @@ static int recover(void *context, assent_recovery *recovery)
     return 0;
 }
 
+// Handlers of business code: what the payload says.
+static bool does(char op, const assent_branch *branch, const char *what)
+{
+    char payload[32];
+    payload_text(branch, payload);
+    if (op)
+        call_begins(op, branch, payload);
+    return strcmp(payload, what) == 0;
+}
+
+static assent_vote try_(void *context, const assent_branch *branch, char *why)
+{
+    (void)context;
+    bool no = does('t', branch, "no"), call = does(0, branch, "nested");
+    if (call || does(0, branch, "nested-enlist")) {
+        uint16_t number = 99;
+        assent_error error;
+        int code = (call ? assent_nested_call : assent_nested_enlist)(branch, 7, "hotel", "room", 4,
+                                                                      &number, &error);
+        snprintf(why, ASSENT_NO_REASON_MAX, "%s", code ? error.message : "");
+        return code == ASSENT_OK && number == 3 ? ASSENT_VOTE_YES : ASSENT_VOTE_NO;
+    }
+    if (!no)
+        return ASSENT_VOTE_YES;
+    strcpy(why, "sold out");
+    return ASSENT_VOTE_NO;
+}
+
+static assent_done_code confirm(void *context, const assent_branch *branch)
+{
+    (void)context;
+    does('f', branch, "");
+    return ASSENT_DONE;
+}
+
+static assent_done_code cancel(void *context, const assent_branch *branch)
+{
+    (void)context;
+    does('x', branch, "");
+    return ASSENT_DONE;
+}
+
+static assent_action_code action(void *context, const assent_branch *branch, assent_answer *answer,
+                                 char *why)
+{
+    (void)context;
+    strcpy(why, "no more flights");
+    if (does('a', branch, "no"))
+        return ASSENT_ACTION_FAILED;
+    if (does(0, branch, "later"))
+        return ASSENT_ACTION_RETRY;
+    answer->size = (size_t)snprintf((char *)answer->data, sizeof answer->data, "did %.*s",
+                                    (int)branch->size, (const char *)branch->payload);
+    return ASSENT_ACTION_DONE;
+}
+
+static assent_done_code compensate(void *context, const assent_branch *branch)
+{
+    (void)context;
+    does('u', branch, "");
+    return branch->tries < 1 ? ASSENT_RETRY : ASSENT_DONE;
+}
+
+static assent_done_code deliver(void *context, const assent_branch *branch, char *why)
+{
+    (void)context;
+    if (!does('d', branch, "later"))
+        return ASSENT_DONE;
+    strcpy(why, "closed");
+    return ASSENT_RETRY;
+}
+
+static assent_check_code check_back(void *context, const assent_branch *branch, char *why)
+{
+    (void)context;
+    strcpy(why, "still at work");
+    if (does('k', branch, "later"))
+        return ASSENT_CHECK_RETRY;
+    return does(0, branch, "no") ? ASSENT_CHECK_DID_NOT_HAPPEN : ASSENT_CHECK_HAPPENED;
+}
+
+static assent_done_code ended(void *context, const assent_branch *branch)
+{
+    (void)context;
+    does('e', branch, "");
+    return ASSENT_DONE;
+}
+
+const assent_handlers rm_business = {
+    .try_ = try_,
+    .confirm = confirm,
+    .cancel = cancel,
+    .action = action,
+    .compensate = compensate,
+    .deliver = deliver,
+    .check_back = check_back,
+    .ended = ended,
+};
+
 const assent_handlers *rm_handlers(bool with_recover)
 {
-    static const assent_handlers plain = {prepare, commit, rollback, NULL};
-    static const assent_handlers recovering = {prepare, commit, rollback, recover};
+    static const assent_handlers plain = {
+        .prepare = prepare, .commit = commit, .rollback = rollback};
+    static const assent_handlers recovering = {
+        .prepare = prepare, .commit = commit, .rollback = rollback, .recover = recover};
     return with_recover ? &recovering : &plain;
 }
 
@@ -165,6 +282,8 @@ static const struct gtid *gtid_of(const struct msg *msg)
         return &msg->u.vote.gtid;
     if (msg->type == MSG_DONE)
         return &msg->u.done.gtid;
+    if (msg->type == MSG_EXTEND)
+        return &msg->u.extend.gtid;
     return msg->type == MSG_INQUIRE ? &msg->u.inquire.gtid : NULL;
 }
 
@@ -180,6 +299,9 @@ static void listen_to(struct fake *f, peer_t peer, const struct msg *msg)
         if (msg->type == MSG_VOTE)
             snprintf(said->text, sizeof said->text, "%.*s", (int)msg->u.vote.text.size,
                      (const char *)msg->u.vote.text.data);
+        if (msg->type == MSG_DONE)
+            snprintf(said->text, sizeof said->text, "%.*s", (int)msg->u.done.result.size,
+                     (const char *)msg->u.done.result.data);
         pthread_cond_broadcast(&rm.changed);
     }
     pthread_mutex_unlock(&rm.lock);
@@ -239,6 +361,11 @@ void rm_await_done(const char *gtid, enum outcome outcome)
 static void send_order(struct fake *f, void *arg)
 {
     fake_reply(f, f->participant, arg);
+}
+
+void rm_say(const struct msg *msg)
+{
+    fake_do(&rm.fake, send_order, (void *)msg);
 }
 
 static struct gtid gtid_named(const char *text)
@@ -343,16 +470,28 @@ void rm_options(assent_participant_options *ret)
     };
 }
 
+static void open_and_wait(const assent_participant_options *options,
+                          const assent_handlers *handlers)
+{
+    if (assent_participant_open(options, handlers, NULL, &rm.participant, &rm.error) != ASSENT_OK)
+        fail_msg("%s", rm.error.message);
+    if (assent_participant_wait(rm.participant, 60000, &rm.error) != ASSENT_OK)
+        fail_msg("%s", rm.error.message);
+}
+
 void rm_open(bool with_recover, bool durable)
 {
     assent_participant_options options;
     rm_options(&options);
     options.rm_durable = durable;
-    if (assent_participant_open(&options, rm_handlers(with_recover), NULL, &rm.participant,
-                                &rm.error) != ASSENT_OK)
-        fail_msg("%s", rm.error.message);
-    if (assent_participant_wait(rm.participant, 60000, &rm.error) != ASSENT_OK)
-        fail_msg("%s", rm.error.message);
+    open_and_wait(&options, rm_handlers(with_recover));
+}
+
+void rm_open_with(const assent_handlers *handlers)
+{
+    assent_participant_options options;
+    rm_options(&options);
+    open_and_wait(&options, handlers);
 }
 
 void rm_close(void)

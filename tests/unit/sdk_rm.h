@@ -4,6 +4,10 @@
 //
 // prepare:  "no" votes no, "read" votes read-only, "slow..." waits to be let go, others vote yes
 // commit:   "retry" fails three times first, "slow-commit" waits to be let go
+// try_:     as prepare, "nested" and "nested-enlist" ask for a branch first and vote no with the
+//           reason if they get none; action, deliver, check_back: "no" fails (where that can be),
+//           "later" is to come again, "slow" waits to be let go, others are done. An action returns
+//           "did " and its payload
 #ifndef UNIT_SDK_RM_H
 #define UNIT_SDK_RM_H
 
@@ -14,17 +18,21 @@
 enum { RM_CALLS_MAX = 512, RM_SAID_MAX = 1024, RM_PREPARED_MAX = 8 };
 
 struct rm_call {
-    char op; // 'p', 'c', 'r'
+    char op; // 'p', 'c', 'r'; try 't', confirm 'f', cancel 'x'; action 'a', compensate 'u';
+             // deliver 'd', check_back 'k'; ended 'e'
     char gtid[65];
     char id[129];
     char payload[32];
+    char about[64];  // protocol, kind, operation
+    char result[32]; // compensate
+    char input[32];  // action: from step 0
     unsigned branch, tries;
     int enlisted;
 };
 
 struct rm_said {
     struct msg msg; // slices cut off, but for:
-    char text[LIMIT_REASON_BYTES + 1];
+    char text[LIMIT_RESULT_BYTES + 1];
 };
 
 struct rm_world {
@@ -50,8 +58,10 @@ int rm_setup(void **state); // coordinator up, no participant
 int rm_teardown(void **state);
 
 const assent_handlers *rm_handlers(bool with_recover);
+extern const assent_handlers rm_business; // all but two-phase commit's
 void rm_options(assent_participant_options *ret);
-void rm_open(bool with_recover, bool durable); // and welcomed
+void rm_open(bool with_recover, bool durable);      // and welcomed
+void rm_open_with(const assent_handlers *handlers); // likewise
 void rm_close(void);
 
 // ---- the coordinator speaks ----
@@ -62,6 +72,7 @@ void rm_commit(const char *gtid, uint64_t attempt);
 void rm_rollback(const char *gtid, uint64_t attempt);
 void rm_standing(const char *gtid, uint64_t attempt, enum outcome outcome);
 void rm_fence(uint64_t fence); // rises with the next frame
+void rm_say(const struct msg *msg);
 
 // Waits for the n-th (from 1) message of the type about the gtid.
 struct rm_said rm_await(enum msg_type type, const char *gtid, unsigned n);

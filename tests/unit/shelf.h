@@ -39,6 +39,13 @@ int shelf_setup_leveldb(void **state);
 int shelf_setup_memory(void **state);
 int shelf_teardown(void **state);
 
+// A test of cmocka's that runs on both back ends.
+#define SHELF_ON_BOTH(test)                                                                        \
+    {#test " (leveldb)", test, shelf_setup_leveldb, shelf_teardown, NULL},                         \
+    {                                                                                              \
+#test " (memory)", test, shelf_setup_memory, shelf_teardown, NULL                          \
+    }
+
 struct shelf *shelf_new(bool leveldb, uint64_t id); // id 0: of its own choice
 void shelf_destroy(struct shelf *self);
 void shelf_open(struct shelf *self);

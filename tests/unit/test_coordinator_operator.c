@@ -21,6 +21,18 @@ static struct msg_decide stuck(struct desk *d, const struct gtid *gtid)
     return told;
 }
 
+// The record that was written last, as it will be found: valid until the next call.
+static struct tx_record found_later(struct desk *d)
+{
+    static struct record_branch branches[2];
+    struct tx_record record = d->record;
+    memcpy(branches, d->record.branches, sizeof branches);
+    record.branches = branches;
+    record.owner = slice_text("alice");
+    record.heuristic.who = slice_text("root@night");
+    return record;
+}
+
 static void test_abort_undecided(void **state)
 {
     struct desk *d = *state;
@@ -69,10 +81,7 @@ static void test_against_the_decision(void **state)
     assert_true(d->write.open); // kept until an operator forgets it
     assert_int_equal(d->record.branches[1].outcome, OUTCOME_ABORTED);
     assert_int_equal(d->record.branches[1].heuristic, 1);
-    struct tx_record ended = d->record;
-    struct record_branch branches[2] = {d->record.branches[0], d->record.branches[1]};
-    ended.branches = branches;
-    ended.owner = slice_text("alice");
+    struct tx_record ended = found_later(d);
     desk_written(d);
     desk_ask(d, CLIENT, MSG_STATUS, &gtid);
     desk_found(d, &ended, 0);
@@ -112,6 +121,16 @@ static void test_journal_was_replaced(void **state)
     assert_int_equal(d->record.mixed, 1);
 }
 
+static void order_lost(struct desk *d, const struct gtid *gtid)
+{
+    desk_step(d, &(struct event){.type = EVENT_OPERATOR,
+                                 .u.op = {.token = 99,
+                                          .verb = OPERATOR_FORGET,
+                                          .lost = true,
+                                          .gtid = *gtid,
+                                          .who = slice_text("root@night")}});
+}
+
 static void test_forget(void **state)
 {
     struct desk *d = *state;
@@ -119,6 +138,7 @@ static void test_forget(void **state)
     stuck(d, &gtid);
     desk_order(d, OPERATOR_FORGET, &gtid);
     desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    assert_true(d->write.open);           // bank-b may come back and ask
     assert_int_equal(d->record.mixed, 1); // nobody knows what bank-b will do
     assert_true(slice_equal(d->record.heuristic.who, slice_text("root@night")));
     desk_written(d);
@@ -129,6 +149,63 @@ static void test_forget(void **state)
     assert_int_equal(stats.committed, 1);
     desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
     desk_quiet(d);
+}
+
+// Who comes back after that is told the decision, however late: its record goes only when the
+// operator says that he is lost.
+static void test_forgotten_branch_comes_back(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_decide b = stuck(d, &gtid);
+    desk_order(d, OPERATOR_FORGET, &gtid);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    struct tx_record record = found_later(d);
+    desk_written(d);
+    desk_expect_answer(d, ASSENT_OK);
+    desk_order(d, OPERATOR_FORGET, &gtid);
+    desk_found(d, &record, 0);
+    desk_expect_answer(d, ASSENT_STATE);
+    desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    desk_inquire(d, PEER_B, &gtid, d->lease.coordinator, b.attempt, b.branch);
+    desk_found(d, &record, 0);
+    desk_expect(d, PEER_B, MSG_COMMIT);
+    order_lost(d, &gtid);
+    desk_found(d, &record, 0);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, true);
+    assert_false(d->write.open);
+    desk_expect_answer(d, ASSENT_OK);
+}
+
+static void test_forget_what_is_lost(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    stuck(d, &gtid);
+    order_lost(d, &gtid);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    assert_false(d->write.open);
+}
+
+// The stamp of a record decides which gtids are presumed aborted once it is gone: when the clock
+// was set back before a restart, that of the order would be older than the gtid.
+static void test_forget_under_a_clock_set_back(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_decide b = stuck(d, &gtid);
+    desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    desk_expect(d, PEER_B, MSG_COMMIT);
+    desk_finish(d, PEER_B, &b, OUTCOME_COMMITTED, 0);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, true);
+    struct tx_record record = found_later(d);
+    record.ended_ms += 3600000;
+    desk_written(d);
+    desk_order(d, OPERATOR_FORGET, &gtid);
+    desk_found(d, &record, 0);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, true);
+    assert_true(d->write.stamp >= record.ended_ms);
+    desk_expect_answer(d, ASSENT_OK);
 }
 
 // Forced, then let go of: who forced it, and why, stays on record.
@@ -334,12 +411,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_abort_undecided),      T(test_force_is_not_for_those_that_did_not_vote),
-        T(test_abort_delegated),      T(test_abort_delegated_unasked),
-        T(test_against_the_decision), T(test_conflict_reported_by_participant),
-        T(test_journal_was_replaced), T(test_forget),
-        T(test_forget_after_force),   T(test_retry),
-        T(test_foreign_in_doubt),     T(test_crash_after_force),
+        T(test_abort_undecided),
+        T(test_force_is_not_for_those_that_did_not_vote),
+        T(test_abort_delegated),
+        T(test_abort_delegated_unasked),
+        T(test_against_the_decision),
+        T(test_conflict_reported_by_participant),
+        T(test_journal_was_replaced),
+        T(test_forget),
+        T(test_forgotten_branch_comes_back),
+        T(test_forget_what_is_lost),
+        T(test_forget_under_a_clock_set_back),
+        T(test_forget_after_force),
+        T(test_retry),
+        T(test_foreign_in_doubt),
+        T(test_crash_after_force),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,22 +8,6 @@
 
 static struct net_world world, *w = &world;
 
-static char *path_of(const char *name, const char *suffix)
-{
-    char file[128];
-    snprintf(file, sizeof file, "%s%s", name, suffix);
-    return world_path(w, file);
-}
-
-static void keygen(const char *name, const char *role, const char *resources)
-{
-    char *public = path_of(name, ".cert"), *secret = path_of(name, ".secret");
-    assent_error error = {0};
-    assert_code(ASSENT_OK, net_keygen(public, secret, name, role, resources, &error), &error);
-    free(public);
-    free(secret);
-}
-
 static void text_write(const char *path, const char *text)
 {
     FILE *file = fopen(path, "w");
@@ -49,8 +33,9 @@ static int teardown(void **state)
 static void keygen_makes_two_files_and_overwrites_none(void **state)
 {
     (void)state;
-    keygen("bank", "client participant", "accounts cards");
-    char *public = path_of("bank", ".cert"), *secret = path_of("bank", ".secret");
+    world_keygen(w, "bank", "client participant", "accounts cards");
+    char *public = world_cert_path(w, "bank", ".cert"),
+         *secret = world_cert_path(w, "bank", ".secret");
     struct stat status;
     assert_int_equal(stat(secret, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
@@ -77,7 +62,7 @@ static void keygen_makes_two_files_and_overwrites_none(void **state)
     assert_string_equal(derived, ours.public_key);
 
     assert_code(ASSENT_IO, net_keygen(public, secret, "bank", NULL, NULL, &error), &error);
-    char *other = path_of("other", ".secret");
+    char *other = world_cert_path(w, "other", ".secret");
     assert_code(ASSENT_IO, net_keygen(public, other, "bank", NULL, NULL, &error), &error);
     assert_int_not_equal(access(other, F_OK), 0); // half a pair is not left behind
     struct cert_keys again;
@@ -107,7 +92,7 @@ static void keygen_refuses_what_the_server_would_refuse(void **state)
         {"a", "participant", "r\"", "r\""},
         {"a", "participant", "1 2 3 4 5 6 7 8 9", "more than 8"},
     };
-    char *public = path_of("x", ".cert"), *secret = path_of("x", ".secret");
+    char *public = world_cert_path(w, "x", ".cert"), *secret = world_cert_path(w, "x", ".secret");
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assent_error error = {0};
         assert_code(ASSENT_INVALID,
@@ -143,8 +128,8 @@ static void certificates_are_those_of_czmq(void **state)
     assert_string_equal(keys.secret_key, zcert_secret_txt(cert));
     zcert_destroy(&cert);
     // Ours, read by them.
-    keygen("ours", "participant", "*");
-    char *ours = path_of("ours", ".secret");
+    world_keygen(w, "ours", "participant", "*");
+    char *ours = world_cert_path(w, "ours", ".secret");
     cert = zcert_load(ours);
     assert_non_null(cert);
     assert_string_equal(zcert_meta(cert, "name"), "ours");
@@ -199,8 +184,9 @@ static void what_is_no_certificate_is_refused_by_name(void **state)
 static void a_secret_that_others_can_read_is_refused(void **state)
 {
     (void)state;
-    keygen("coordinator", NULL, NULL);
-    char *secret = path_of("coordinator", ".secret"), *public = path_of("coordinator", ".cert");
+    world_keygen(w, "coordinator", NULL, NULL);
+    char *secret = world_cert_path(w, "coordinator", ".secret"),
+         *public = world_cert_path(w, "coordinator", ".cert");
     assent_error error = {0};
     assert_code(ASSENT_OK, net_secret_check(secret, &error), &error);
     assert_int_equal(chmod(secret, 0640), 0);

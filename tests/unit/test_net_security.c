@@ -13,26 +13,9 @@
 
 static struct net_world world, *w = &world;
 
-// All certificates lie beside the directory of those that are authorized.
-static char *path_of(const char *name, const char *suffix)
-{
-    char file[128];
-    snprintf(file, sizeof file, "%s%s", name, suffix);
-    return world_path(w, file);
-}
-
-static void keygen(const char *name, const char *role, const char *resources)
-{
-    char *public = path_of(name, ".cert"), *secret = path_of(name, ".secret");
-    assent_error error = {0};
-    assert_code(ASSENT_OK, net_keygen(public, secret, name, role, resources, &error), &error);
-    free(public);
-    free(secret);
-}
-
 static void cert_authorize(const char *name)
 {
-    char *from = path_of(name, ".cert"), *link_dir = world_path(w, "authorized/");
+    char *from = world_cert_path(w, name, ".cert"), *link_dir = world_path(w, "authorized/");
     char *to = malloc(strlen(link_dir) + strlen(name) + 1);
     sprintf(to, "%s%s", link_dir, name);
     assert_int_equal(link(from, to), 0);
@@ -79,7 +62,7 @@ static int teardown(void **state)
 static int curve_open(const char *certificate, assent_error *error)
 {
     char *dir = world_path(w, "authorized");
-    char *path = path_of(certificate, ".secret");
+    char *path = world_cert_path(w, certificate, ".secret");
     const char *endpoints[] = {"tcp://127.0.0.1:*", w->endpoint, NULL};
     struct net_server_options options = {
         .endpoints = endpoints, .certificate = path, .authorized_dir = dir};
@@ -93,14 +76,14 @@ static int curve_open(const char *certificate, assent_error *error)
 static void curve_serve(void)
 {
     assent_error error = {0};
-    keygen("coordinator", NULL, NULL);
+    world_keygen(w, "coordinator", NULL, NULL);
     assert_code(ASSENT_OK, curve_open("coordinator", &error), &error);
     snprintf(w->endpoint, sizeof w->endpoint, "%s", net_server_endpoint(w->server, 0));
 }
 
 static struct world_peer *curve_join(const char *name, const char *server)
 {
-    char *own = path_of(name, ".secret"), *theirs = path_of(server, ".cert");
+    char *own = world_cert_path(w, name, ".secret"), *theirs = world_cert_path(w, server, ".cert");
     struct world_peer *peer =
         world_join(w, (struct net_peer_options){.certificate = own, .server_certificate = theirs});
     free(own);
@@ -127,8 +110,8 @@ static uint64_t handshakes_failed(void)
 static void a_certificate_says_who_and_for_what(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
-    keygen("bank", "participant", "accounts");
+    world_keygen(w, "shop", "client", NULL);
+    world_keygen(w, "bank", "participant", "accounts");
     cert_authorize("shop");
     cert_authorize("bank");
     curve_serve();
@@ -152,8 +135,8 @@ static void a_certificate_says_who_and_for_what(void **state)
 static void an_unknown_key_is_not_let_in(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
-    keygen("stranger", "client operator", NULL);
+    world_keygen(w, "shop", "client", NULL);
+    world_keygen(w, "stranger", "client operator", NULL);
     cert_authorize("shop");
     curve_serve();
     struct world_peer *stranger = curve_join("stranger", "coordinator");
@@ -174,8 +157,8 @@ static void an_unknown_key_is_not_let_in(void **state)
 static void the_wrong_server_key_or_no_certificate_leads_nowhere(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
-    keygen("impostor", NULL, NULL);
+    world_keygen(w, "shop", "client", NULL);
+    world_keygen(w, "impostor", NULL, NULL);
     cert_authorize("shop");
     curve_serve();
     struct world_peer *misled = curve_join("shop", "impostor");
@@ -193,8 +176,8 @@ static void the_wrong_server_key_or_no_certificate_leads_nowhere(void **state)
 static void certificates_come_in_pairs(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
-    char *own = path_of("shop", ".secret");
+    world_keygen(w, "shop", "client", NULL);
+    char *own = world_cert_path(w, "shop", ".secret");
     assent_error error = {0};
     struct net_peer *peer = NULL;
     struct net_peer_options options = {.endpoint = "tcp://127.0.0.1:1", .certificate = own};
@@ -214,8 +197,8 @@ static void certificates_come_in_pairs(void **state)
 static void a_revoked_certificate_counts_no_more_at_once(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
-    keygen("bank", "participant", "accounts");
+    world_keygen(w, "shop", "client", NULL);
+    world_keygen(w, "bank", "participant", "accounts");
     cert_authorize("shop");
     cert_authorize("bank");
     curve_serve();
@@ -252,8 +235,8 @@ static void a_revoked_certificate_counts_no_more_at_once(void **state)
 static void who_may_do_less_has_to_come_anew(void **state)
 {
     (void)state;
-    keygen("bank", "participant operator", "accounts");
-    keygen("shop", "client", NULL);
+    world_keygen(w, "bank", "participant operator", "accounts");
+    world_keygen(w, "shop", "client", NULL);
     cert_authorize("bank");
     cert_authorize("shop");
     curve_serve();
@@ -287,8 +270,8 @@ static void who_may_do_less_has_to_come_anew(void **state)
 static void a_bad_certificate_does_not_keep_a_revoked_one_alive(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
-    keygen("bank", "participant", "accounts");
+    world_keygen(w, "shop", "client", NULL);
+    world_keygen(w, "bank", "participant", "accounts");
     cert_authorize("shop");
     cert_authorize("bank");
     curve_serve();
@@ -315,7 +298,7 @@ static void a_bad_certificate_does_not_keep_a_revoked_one_alive(void **state)
 static void a_directory_that_cannot_be_read_changes_nothing(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
+    world_keygen(w, "shop", "client", NULL);
     cert_authorize("shop");
     curve_serve();
     struct world_peer *shop = curve_join("shop", "coordinator");
@@ -332,7 +315,7 @@ static void a_directory_that_cannot_be_read_changes_nothing(void **state)
 static void only_public_certificates_of_the_directory_count(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
+    world_keygen(w, "shop", "client", NULL);
     const char *ignored[] = {"authorized/.hidden", "authorized/backup~", "authorized/shop_secret"};
     for (unsigned i = 0; i < 3; i++) {
         char *path = world_path(w, ignored[i]);
@@ -347,10 +330,10 @@ static void only_public_certificates_of_the_directory_count(void **state)
 static void one_key_under_two_names_is_refused(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
-    keygen("coordinator", NULL, NULL);
+    world_keygen(w, "shop", "client", NULL);
+    world_keygen(w, "coordinator", NULL, NULL);
     cert_authorize("shop");
-    char *from = path_of("shop", ".cert"), *to = world_path(w, "authorized/again");
+    char *from = world_cert_path(w, "shop", ".cert"), *to = world_path(w, "authorized/again");
     char *text = unit_text_of(from), *name = strstr(text, "shop");
     name[2] = '0';
     text_write(to, text);
@@ -366,7 +349,8 @@ static void one_key_under_two_names_is_refused(void **state)
 
 static void *curve_dealer(void *context, const char *name, const char *identity)
 {
-    char *own = path_of(name, ".secret"), *theirs = path_of("coordinator", ".cert");
+    char *own = world_cert_path(w, name, ".secret"),
+         *theirs = world_cert_path(w, "coordinator", ".cert");
     struct cert_keys ours, servers;
     assent_error error = {0};
     assert_code(ASSENT_OK, cert_load_secret(own, &ours, &error), &error);
@@ -385,8 +369,8 @@ static void *curve_dealer(void *context, const char *name, const char *identity)
 static void a_routing_id_does_not_carry_a_principal(void **state)
 {
     (void)state;
-    keygen("shop", "client operator", NULL);
-    keygen("thief", "client", NULL);
+    world_keygen(w, "shop", "client operator", NULL);
+    world_keygen(w, "thief", "client", NULL);
     cert_authorize("shop");
     cert_authorize("thief");
     curve_serve();
@@ -424,9 +408,9 @@ static void a_routing_id_does_not_carry_a_principal(void **state)
 static void closing_in_the_middle_of_handshakes_ends(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
-    keygen("stranger", "client", NULL);
-    keygen("coordinator", NULL, NULL);
+    world_keygen(w, "shop", "client", NULL);
+    world_keygen(w, "stranger", "client", NULL);
+    world_keygen(w, "coordinator", NULL, NULL);
     cert_authorize("shop");
     for (unsigned round = 0; round < 20; round++) {
         assent_error error = {0};
@@ -446,7 +430,7 @@ static void closing_in_the_middle_of_handshakes_ends(void **state)
 static void signal_handlers_stay_the_programs(void **state)
 {
     (void)state;
-    keygen("shop", "client", NULL);
+    world_keygen(w, "shop", "client", NULL);
     cert_authorize("shop");
     curve_serve();
     world_check_alive(w, curve_join("shop", "coordinator"));

@@ -109,42 +109,28 @@ static void check_corruptions(const json_t *vector)
     free(copy);
 }
 
-static void each_vector(const char *path, void (*check)(const json_t *vector))
-{
-    json_t *vectors = fields_vectors(path);
-    size_t i;
-    json_t *vector;
-    json_array_foreach(vectors, i, vector)
-    {
-        print_message("%s: %s\n", path, json_string_value(json_object_get(vector, "name")));
-        fields_forget();
-        check(vector);
-    }
-    json_decref(vectors);
-}
-
 static void golden_records_hold(void **state)
 {
     (void)state;
-    each_vector("records/records.json", check_golden);
+    fields_each_vector("records/records.json", check_golden);
 }
 
 static void invalid_records_are_refused(void **state)
 {
     (void)state;
-    each_vector("records/invalid.json", check_refused);
+    fields_each_vector("records/invalid.json", check_refused);
 }
 
 static void every_truncation_is_refused(void **state)
 {
     (void)state;
-    each_vector("records/records.json", check_truncations);
+    fields_each_vector("records/records.json", check_truncations);
 }
 
 static void every_corrupt_byte_is_survived(void **state)
 {
     (void)state;
-    each_vector("records/records.json", check_corruptions);
+    fields_each_vector("records/records.json", check_corruptions);
 }
 
 static void random_records_come_back(void **state)

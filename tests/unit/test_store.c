@@ -367,32 +367,26 @@ static void agrees_with_a_model(void **state)
     assert_true(shelf_info(m.shelf).base_seq > STEPS / 2);
 }
 
-#define ON_BOTH(test)                                                                              \
-    {#test " (leveldb)", test, shelf_setup_leveldb, shelf_teardown, NULL},                         \
-    {                                                                                              \
-#test " (memory)", test, shelf_setup_memory, shelf_teardown, NULL                          \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(a_new_store_has_an_identity),
-        ON_BOTH(it_keeps_its_identity_and_counts_its_opens),
-        ON_BOTH(an_identity_can_be_given),
-        ON_BOTH(it_is_not_made_unasked),
-        ON_BOTH(the_newest_record_of_a_key_stands),
-        ON_BOTH(a_decision_is_written_once),
-        ON_BOTH(it_stays_decided_whatever_is_recorded_later),
-        ON_BOTH(what_is_not_decided_can_be),
-        ON_BOTH(what_is_forgotten_is_gone),
-        ON_BOTH(the_puts_of_a_batch_see_each_other),
-        ON_BOTH(scans_go_either_way_from_anywhere),
-        ON_BOTH(a_scan_ends_when_the_visitor_says_so),
-        ON_BOTH(what_is_not_synced_is_not_called_durable),
-        ON_BOTH(what_was_told_to_stand_is_durable),
-        ON_BOTH(bad_puts_are_refused_and_nothing_is_written),
-        ON_BOTH(the_largest_record_fits),
-        ON_BOTH(agrees_with_a_model),
+        SHELF_ON_BOTH(a_new_store_has_an_identity),
+        SHELF_ON_BOTH(it_keeps_its_identity_and_counts_its_opens),
+        SHELF_ON_BOTH(an_identity_can_be_given),
+        SHELF_ON_BOTH(it_is_not_made_unasked),
+        SHELF_ON_BOTH(the_newest_record_of_a_key_stands),
+        SHELF_ON_BOTH(a_decision_is_written_once),
+        SHELF_ON_BOTH(it_stays_decided_whatever_is_recorded_later),
+        SHELF_ON_BOTH(what_is_not_decided_can_be),
+        SHELF_ON_BOTH(what_is_forgotten_is_gone),
+        SHELF_ON_BOTH(the_puts_of_a_batch_see_each_other),
+        SHELF_ON_BOTH(scans_go_either_way_from_anywhere),
+        SHELF_ON_BOTH(a_scan_ends_when_the_visitor_says_so),
+        SHELF_ON_BOTH(what_is_not_synced_is_not_called_durable),
+        SHELF_ON_BOTH(what_was_told_to_stand_is_durable),
+        SHELF_ON_BOTH(bad_puts_are_refused_and_nothing_is_written),
+        SHELF_ON_BOTH(the_largest_record_fits),
+        SHELF_ON_BOTH(agrees_with_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,27 +212,21 @@ static void steady_load_keeps_log_and_disk_small(void **state)
     assert_true(shelf_info(shelf).keys >= RETAINED);
 }
 
-#define ON_BOTH(test)                                                                              \
-    {#test " (leveldb)", test, shelf_setup_leveldb, shelf_teardown, NULL},                         \
-    {                                                                                              \
-#test " (memory)", test, shelf_setup_memory, shelf_teardown, NULL                          \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(superseded_records_go),
-        ON_BOTH(closed_records_go_when_the_horizon_has_passed_them),
-        ON_BOTH(the_horizon_says_what_may_be_gone_and_no_more),
-        ON_BOTH(open_records_stay_whatever_the_horizon),
-        ON_BOTH(a_carried_decision_still_stands),
-        ON_BOTH(a_log_of_open_records_rests),
-        ON_BOTH(forgotten_records_leave_nothing),
-        ON_BOTH(a_cap_on_closed_records_raises_the_horizon),
-        ON_BOTH(a_stamp_from_the_future_holds_nothing_back),
-        ON_BOTH(what_is_not_durable_is_left_alone),
-        ON_BOTH(one_call_does_a_bounded_amount),
-        ON_BOTH(steady_load_keeps_log_and_disk_small),
+        SHELF_ON_BOTH(superseded_records_go),
+        SHELF_ON_BOTH(closed_records_go_when_the_horizon_has_passed_them),
+        SHELF_ON_BOTH(the_horizon_says_what_may_be_gone_and_no_more),
+        SHELF_ON_BOTH(open_records_stay_whatever_the_horizon),
+        SHELF_ON_BOTH(a_carried_decision_still_stands),
+        SHELF_ON_BOTH(a_log_of_open_records_rests),
+        SHELF_ON_BOTH(forgotten_records_leave_nothing),
+        SHELF_ON_BOTH(a_cap_on_closed_records_raises_the_horizon),
+        SHELF_ON_BOTH(a_stamp_from_the_future_holds_nothing_back),
+        SHELF_ON_BOTH(what_is_not_durable_is_left_alone),
+        SHELF_ON_BOTH(one_call_does_a_bounded_amount),
+        SHELF_ON_BOTH(steady_load_keeps_log_and_disk_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,31 +92,16 @@ static void check_decode(const json_t *vector)
     assert_int_equal(code, ASSENT_OK);
 }
 
-// Calls `check` for every vector of a file, saying which one it is when that fails.
-static void each_vector(const char *path, void (*check)(const json_t *vector))
-{
-    json_t *vectors = fields_vectors(path);
-    size_t i;
-    json_t *vector;
-    json_array_foreach(vectors, i, vector)
-    {
-        print_message("%s: %s\n", path, json_string_value(json_object_get(vector, "name")));
-        fields_forget();
-        check(vector);
-    }
-    json_decref(vectors);
-}
-
 static void golden_fields_give_golden_bytes(void **state)
 {
     (void)state;
-    each_vector("wire/frames.json", check_encode);
+    fields_each_vector("wire/frames.json", check_encode);
 }
 
 static void golden_bytes_give_golden_fields(void **state)
 {
     (void)state;
-    each_vector("wire/frames.json", check_decode);
+    fields_each_vector("wire/frames.json", check_decode);
 }
 
 static void every_message_has_a_vector(void **state)
@@ -154,7 +139,7 @@ static void check_refused(const json_t *vector)
 static void invalid_frames_are_refused(void **state)
 {
     (void)state;
-    each_vector("wire/invalid.json", check_refused);
+    fields_each_vector("wire/invalid.json", check_refused);
 }
 
 static void check_truncations(const json_t *vector)
@@ -169,7 +154,7 @@ static void check_truncations(const json_t *vector)
 static void every_truncation_is_refused(void **state)
 {
     (void)state;
-    each_vector("wire/frames.json", check_truncations);
+    fields_each_vector("wire/frames.json", check_truncations);
 }
 
 // What was read must be within limits: then it can be written again, to the same bytes.
@@ -215,7 +200,7 @@ static void check_corruptions(const json_t *vector)
 static void every_corrupt_byte_is_survived(void **state)
 {
     (void)state;
-    each_vector("wire/frames.json", check_corruptions);
+    fields_each_vector("wire/frames.json", check_corruptions);
 }
 
 static void random_messages_come_back(void **state)

@@ -5,8 +5,13 @@
 //
 // The library keeps the protocol: it receives prepare, commit and rollback, makes votes durable in
 // a journal before they are sent, answers duplicates, and after a restart asks what became of the
-// branches in doubt. The resource manager supplies three functions, called from a pool of worker
-// threads; calls for one branch never overlap.
+// branches in doubt. The resource manager supplies handlers, called from a pool of worker threads;
+// calls for one branch never overlap.
+//
+// Each protocol has handlers of its own, and a participant may have those of any: prepare, commit
+// and rollback are two-phase commit's; try_, confirm and cancel tcc's; action and compensate are
+// called for the steps of sagas; deliver and check_back for transactional messages. What a
+// participant has no handlers for it refuses, with a reason.
 #ifndef ASSENT_PARTICIPANT_H
 #define ASSENT_PARTICIPANT_H
 
@@ -33,17 +38,77 @@ typedef enum assent_done_code {
     ASSENT_RETRY = 1, // failed for now: call again later (with backoff, for ever)
 } assent_done_code;
 
-// A branch, as handlers see it. Pointers are valid during the call.
+typedef enum assent_action_code {
+    ASSENT_ACTION_DONE = 1,   // done, or had been done before
+    ASSENT_ACTION_FAILED = 2, // cannot be done, and will not be: nothing of it is left
+    ASSENT_ACTION_RETRY = 3,  // failed for now, or nobody knows: ask again, as the saga's plan says
+} assent_action_code;
+
+typedef enum assent_check_code {
+    ASSENT_CHECK_HAPPENED = 1,       // the message's local transaction was committed
+    ASSENT_CHECK_DID_NOT_HAPPEN = 2, // and cannot any more: the barrier sees to it
+    ASSENT_CHECK_RETRY = 3,          // it may still be running, or nobody knows: ask again later
+} assent_check_code;
+
+#define ASSENT_ANSWER_MAX 512
+
+// What an action returns: for the steps after it, and for its own compensation.
+typedef struct assent_answer {
+    size_t size; // in bytes, at most ASSENT_ANSWER_MAX
+    unsigned char data[ASSENT_ANSWER_MAX];
+} assent_answer;
+
+// A branch, as handlers see it. Pointers are valid during the call and never NULL; what is not
+// known has the size 0.
 typedef struct assent_branch {
+    assent_participant *participant; // that has it
     const char *gtid;
     uint16_t branch;
-    int enlisted;        // 1: the application did the work here itself; there is no payload
-    const void *payload; // of a call; never NULL
-    size_t size;         // in bytes
-    const char *id; // printable, at most 128 bytes, unique to this run of this branch: the name
-                    // under which a database should hold the prepared work
+    int enlisted; // 1: the application did the work here itself; in two-phase commit there is no
+                  // payload then
+    const void *payload;
+    size_t size;    // of the payload, in bytes
+    const char *id; // printable, at most 128 bytes. Two-phase commit: unique to this run of this
+                    // branch, the name under which a database should hold the prepared work; other
+                    // protocols: "gtid/branch", as a gtid runs only once in them
     unsigned tries; // how often this very call was made before and failed
+    // Texts that live for ever. For `ended` of a branch that is not known here: "".
+    const char *protocol;  // "2pc", "tcc", "saga", "message"
+    const char *kind;      // "call", "enlisted", "step", "sender", "consumer"; "" where not known
+    const char *operation; // "prepare", "commit", "rollback", "try", "confirm", "cancel",
+                           // "action", "compensate", "deliver", "check", "ended"
+    const void *result;    // compensate: what the action had returned
+    size_t result_size;    // in bytes
+    const void *inputs;    // action: see assent_branch_input
+    size_t inputs_size;
 } assent_branch;
+
+// What an earlier step of the saga has returned to this one, which comes after it: for `action`.
+// *ret_size (may be NULL): its size in bytes. Valid during the call. NULL, and *ret_size untouched,
+// where this step does not come after that one, directly or not at all. Thread-safe.
+ASSENT_API const void *assent_branch_input(const assent_branch *branch, uint16_t step,
+                                           size_t *ret_size);
+
+// For `try_` only: the transaction needs one more branch, at `resource`, which is tried, and
+// confirmed or cancelled with all the others; so it is even if this process dies now. Call it
+// before the work here rests on it. `index`, 0 to 63, is this branch's own name for it: when the
+// same try is called again, the same index is the same nested branch, with the same content. The
+// payload is copied; at most 64 KiB. *ret_branch (may be NULL): its number.
+//   call:   the participant `resource` is given the payload, and does the work
+//   enlist: for work that this handler does there itself, under the gtid and the number returned,
+//           after this has returned; the payload comes with confirm or cancel
+// Waits until the coordinator has answered, or until it has given this try up. Thread-safe. Errors:
+// ASSENT_INVALID; ASSENT_LIMIT; ASSENT_STATE (this is no try, or its transaction has gone on
+// without it: vote no); ASSENT_BUSY (this index is being asked for in another thread);
+// ASSENT_NOMEM; ASSENT_CLOSED (the participant is being closed), or what it stopped for; and what
+// the coordinator refuses it for. On failure there may be such a branch all the same, so vote no,
+// or ask again.
+ASSENT_API int assent_nested_call(const assent_branch *branch, uint16_t index, const char *resource,
+                                  const void *payload, size_t size, uint16_t *ret_branch,
+                                  assent_error *error);
+ASSENT_API int assent_nested_enlist(const assent_branch *branch, uint16_t index,
+                                    const char *resource, const void *payload, size_t size,
+                                    uint16_t *ret_branch, assent_error *error);
 
 #define ASSENT_NO_REASON_MAX 160
 
@@ -62,6 +127,39 @@ typedef struct assent_handlers {
     // back, the others are finished as their coordinator decided. Returns 0, or other than 0 to
     // make assent_participant_open fail.
     int (*recover)(void *context, assent_recovery *recovery);
+
+    // Handlers of the other protocols call business code. Every one of them may be called again
+    // for the same branch, and some in an order that surprises; the barrier (assent/barrier.h)
+    // deals with that inside the local transaction in which a handler does its work. A reason may
+    // be written to `why` (ASSENT_NO_REASON_MAX bytes and a NUL) whenever the answer is not the
+    // good one.
+
+    // tcc, all three or none. try_ reserves, and votes as `prepare` does; after a yes both confirm
+    // and cancel must be possible, whatever happens. cancel is also called where try_ was never
+    // called, or is still to come: that must then do nothing, and vote no.
+    assent_vote (*try_)(void *context, const assent_branch *branch, char *why);
+    assent_done_code (*confirm)(void *context, const assent_branch *branch);
+    assent_done_code (*cancel)(void *context, const assent_branch *branch);
+
+    // Steps of sagas. `answer` is empty when action is called; what it holds after
+    // ASSENT_ACTION_DONE is made durable with the vote. compensate undoes what action did, with
+    // branch->result at hand; it is also called where it is not known whether action did anything,
+    // or was called at all. compensate may be missing where every step that comes here is one that
+    // is kept: should a compensation be asked for all the same, it stays unanswered.
+    assent_action_code (*action)(void *context, const assent_branch *branch, assent_answer *answer,
+                                 char *why);
+    assent_done_code (*compensate)(void *context, const assent_branch *branch);
+
+    // Messages. deliver: the consumer takes it; ASSENT_RETRY: not now, it comes again, for ever or
+    // until an operator gives it up. check_back: did the local transaction happen that the message
+    // goes with? After ASSENT_CHECK_DID_NOT_HAPPEN it must not be able to happen any more.
+    assent_done_code (*deliver)(void *context, const assent_branch *branch, char *why);
+    assent_check_code (*check_back)(void *context, const assent_branch *branch, char *why);
+
+    // Optional, for all but two-phase commit: the whole transaction has ended and nobody will ask
+    // about this branch any more, so that its rows of the barrier may go. Also called for branches
+    // that this participant knows nothing of (any more), and then not again when it fails.
+    assent_done_code (*ended)(void *context, const assent_branch *branch);
 } assent_handlers;
 
 typedef struct assent_participant_options {
@@ -79,9 +177,10 @@ typedef struct assent_participant_options {
 // Opens the journal (checked in full), runs recovery, starts the threads and connects in the
 // background. Options and handlers are copied; `context` is handed to every handler. The caller
 // owns *ret. `recover` runs on the calling thread, the other handlers on others, perhaps before
-// this returns. Errors: ASSENT_INVALID, ASSENT_CONFIG (the endpoint or a certificate),
-// ASSENT_CORRUPT, ASSENT_BEHIND, ASSENT_LOCKED, ASSENT_IO, ASSENT_STATE (`recover` failed),
-// ASSENT_NOMEM.
+// this returns. Errors: ASSENT_INVALID (also: handlers of no protocol, or only some of those that
+// belong together), ASSENT_CONFIG (the endpoint or a certificate), ASSENT_CORRUPT, ASSENT_BEHIND,
+// ASSENT_LOCKED, ASSENT_IO, ASSENT_STATE (`recover` failed, or the journal has unfinished branches
+// of a protocol that there are no handlers for), ASSENT_NOMEM.
 ASSENT_API int assent_participant_open(const assent_participant_options *options,
                                        const assent_handlers *handlers, void *context,
                                        assent_participant **ret, assent_error *error);

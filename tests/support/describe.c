@@ -16,8 +16,13 @@ static const char *gtid_text(const struct describe *d, const struct gtid *gtid)
     return text;
 }
 
-static void tell_branch(const struct describe *d, const struct gtid *gtid, unsigned branch,
-                        uint64_t attempt)
+void describe_gtid(const struct describe *d, const struct gtid *gtid)
+{
+    TELL("%s", gtid_text(d, gtid));
+}
+
+void describe_branch(const struct describe *d, const struct gtid *gtid, unsigned branch,
+                     uint64_t attempt)
 {
     const uint64_t counter = attempt & ((UINT64_C(1) << ATTEMPT_COUNTER_BITS) - 1);
     TELL("%s/%u", gtid_text(d, gtid), branch);
@@ -26,10 +31,16 @@ static void tell_branch(const struct describe *d, const struct gtid *gtid, unsig
              (unsigned long long)counter);
 }
 
-static void tell_text(const struct describe *d, struct slice text)
+void describe_text(const struct describe *d, struct slice text)
 {
     if (text.size)
         TELL(": %.*s", (int)text.size, (const char *)text.data);
+}
+
+const char *describe_kind(unsigned kind)
+{
+    static const char *const texts[] = {"?", "call", "call", "step", "sender", "consumer", "topic"};
+    return kind < sizeof texts / sizeof texts[0] ? texts[kind] : "?";
 }
 
 static void tell_submit(const struct describe *d, const struct msg_submit *submit)
@@ -39,7 +50,11 @@ static void tell_submit(const struct describe *d, const struct msg_submit *submi
         const struct msg_branch *b = &submit->branches[i];
         TELL("%s %.*s%s", i ? "," : "", (int)b->resource.size, (const char *)b->resource.data,
              b->kind == BRANCH_ENLISTED ? " (enlisted)" : "");
+        if (b->kind != BRANCH_CALL && b->kind != BRANCH_ENLISTED)
+            TELL(" (%s)", describe_kind(b->kind));
     }
+    TELL("%s%s", submit->flags & SUBMIT_HOLD ? ", to be held" : "",
+         submit->flags & SUBMIT_ACCEPT ? ", to be accepted" : "");
 }
 
 static void tell_result(const struct describe *d, const struct msg_result *result)
@@ -51,13 +66,15 @@ static void tell_result(const struct describe *d, const struct msg_result *resul
         TELL(", mixed");
     if (result->finished)
         TELL(", finished");
-    tell_text(d, result->text);
+    describe_text(d, result->text);
 }
 
 static void tell_prepare(const struct describe *d, const struct msg_prepare *prepare)
 {
     TELL(" ");
-    tell_branch(d, &prepare->gtid, prepare->branch, prepare->attempt);
+    describe_branch(d, &prepare->gtid, prepare->branch, prepare->attempt);
+    if (protocol_admitted(prepare->protocol))
+        TELL(", %s", describe_kind(prepare->kind));
     TELL("%s%s", prepare->kind == BRANCH_ENLISTED ? ", enlisted" : "",
          prepare->flags & PREPARE_ONE_PHASE ? ", one phase" : "");
 }
@@ -65,7 +82,9 @@ static void tell_prepare(const struct describe *d, const struct msg_prepare *pre
 static void tell_decide(const struct describe *d, const struct msg_decide *decide)
 {
     TELL(" ");
-    tell_branch(d, &decide->gtid, decide->branch, decide->attempt);
+    describe_branch(d, &decide->gtid, decide->branch, decide->attempt);
+    if (decide->flags & DECIDE_CONTENT)
+        TELL(", with its content");
     TELL("%s%s", decide->flags & DECIDE_HEURISTIC ? ", an operator's word" : "",
          decide->flags & DECIDE_RESOLVE ? ", unless committed already" : "");
 }
@@ -73,17 +92,40 @@ static void tell_decide(const struct describe *d, const struct msg_decide *decid
 static void tell_done(const struct describe *d, const struct msg_done *done)
 {
     TELL(" ");
-    tell_branch(d, &done->gtid, done->branch, done->attempt);
+    describe_branch(d, &done->gtid, done->branch, done->attempt);
     TELL(" %s%s%s", outcome_name(done->outcome),
          done->flags & DONE_HEURISTIC ? ", by an operator's word" : "",
          done->flags & DONE_FORGOTTEN ? ", forgotten" : "");
+    describe_text(d, done->result);
 }
 
 static void tell_inquire(const struct describe *d, const struct msg_inquire *inquire)
 {
     TELL(" ");
-    tell_branch(d, &inquire->gtid, inquire->branch, inquire->attempt);
-    TELL("%s", inquire->prepared ? ", in doubt" : ", not prepared");
+    describe_branch(d, &inquire->gtid, inquire->branch, inquire->attempt);
+    static const char *const states[] = {", not prepared", ", in doubt", ", finished"};
+    TELL("%s", inquire->prepared < 3 ? states[inquire->prepared] : "?");
+}
+
+static void tell_extend(const struct describe *d, const struct msg_extend *extend)
+{
+    TELL(" ");
+    describe_branch(d, &extend->gtid, extend->branch, extend->attempt);
+    TELL(" by %u, at %.*s", extend->index, (int)extend->resource.size,
+         (const char *)extend->resource.data);
+    describe_text(d, extend->payload);
+}
+
+static void tell_extended(const struct describe *d, const struct msg_extended *extended)
+{
+    TELL(" ");
+    describe_branch(d, &extended->gtid, extended->branch, extended->attempt);
+    TELL(" by %u", extended->index);
+    if (extended->code == ASSENT_OK)
+        TELL(": branch %u", extended->number);
+    else
+        TELL(" not (%s)", assent_code_name(extended->code));
+    describe_text(d, extended->text);
 }
 
 void describe_message(const struct describe *d, const struct msg *msg)
@@ -96,7 +138,7 @@ void describe_message(const struct describe *d, const struct msg *msg)
         break;
     case MSG_REFUSED:
         TELL(" %s (%s)", msg_name(msg->u.refused.about), assent_code_name(msg->u.refused.code));
-        tell_text(d, msg->u.refused.text);
+        describe_text(d, msg->u.refused.text);
         break;
     case MSG_ENLIST:
         TELL(" %s/%u at %.*s", gtid_text(d, &msg->u.enlist.gtid), msg->u.enlist.branch,
@@ -112,8 +154,8 @@ void describe_message(const struct describe *d, const struct msg *msg)
     case MSG_PREPARE: tell_prepare(d, &msg->u.prepare); break;
     case MSG_VOTE:
         TELL(" %s ", vote_name(msg->u.vote.vote));
-        tell_branch(d, &msg->u.vote.gtid, msg->u.vote.branch, msg->u.vote.attempt);
-        tell_text(d, msg->u.vote.text);
+        describe_branch(d, &msg->u.vote.gtid, msg->u.vote.branch, msg->u.vote.attempt);
+        describe_text(d, msg->u.vote.text);
         break;
     case MSG_COMMIT:
     case MSG_ROLLBACK: tell_decide(d, &msg->u.decide); break;
@@ -121,15 +163,15 @@ void describe_message(const struct describe *d, const struct msg *msg)
     case MSG_INQUIRE: tell_inquire(d, &msg->u.inquire); break;
     case MSG_STANDING:
         TELL(" ");
-        tell_branch(d, &msg->u.standing.gtid, msg->u.standing.branch, msg->u.standing.attempt);
+        describe_branch(d, &msg->u.standing.gtid, msg->u.standing.branch, msg->u.standing.attempt);
         TELL(" %s", outcome_name(msg->u.standing.outcome));
         break;
+    case MSG_EXTEND: tell_extend(d, &msg->u.extend); break;
+    case MSG_EXTENDED: tell_extended(d, &msg->u.extended); break;
     case MSG_WELCOME:
     case MSG_PING:
     case MSG_PONG:
     case MSG_LEASE:
-    case MSG_EXTEND:
-    case MSG_EXTENDED:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY: break;
     }
@@ -140,6 +182,8 @@ void describe_tx_record(const struct describe *d, const struct tx_record *record
     TELL("%s ", gtid_text(d, &record->gtid));
     if (record->stage == STAGE_DELEGATED)
         TELL("delegated");
+    else if (record->stage == STAGE_ADMITTED)
+        TELL("admitted%s", record->submitted ? "" : ", to be gone on with");
     else
         TELL("%s%s", record->stage == STAGE_ENDED ? "ended, " : "", outcome_name(record->outcome));
     if (record->mixed)
@@ -157,4 +201,5 @@ void describe_branch_record(const struct describe *d, const struct branch_record
         TELL(", %s", outcome_name(record->outcome));
     if (record->heuristic)
         TELL(", by an operator's word");
+    describe_text(d, record->result);
 }
