@@ -8,6 +8,7 @@
 //   rows.c         lists that come in pages
 //   verb_*.c       one verb, or one family, each
 //   explain*.c     why a transaction is not finished, in sentences; story.h has what they share
+//   log_content.c  what records of a log say
 //   saga_*.c       a saga in a file; the graph of one
 #ifndef CLI_CLI_H
 #define CLI_CLI_H

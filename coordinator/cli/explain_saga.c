@@ -114,8 +114,8 @@ static void tell_given_up(struct story *s, const json_t *b)
     uint64_t attempts = member_count(b, "attempts");
     if (attempts > 0 && member_count(b, "failures") > 0 && is(s->t, "state", "preparing"))
         fact(s, "attempts",
-             "After %" PRIu64 " attempts of step %" PRIu64
-             " that failed the saga is given up, and compensated.",
+             "After %" PRIu64 " failed attempts of step %" PRIu64
+             " the saga is given up, and compensated.",
              attempts, member_count(b, "branch"));
 }
 

@@ -311,6 +311,39 @@ class Stuck(SagaTest):
         self.assertRegex(self.assent(daemon, "show", "pay-1").out, r"bank +tried ")
 
 
+class Dumping(SagaTest):
+    def test_what_was_admitted(self):
+        daemon = self.start_quiet()
+        trip = json.loads(json.dumps(TRIP))
+        self.submit(daemon, trip)
+        client = self.peer(daemon, CLIENT)
+        note = message_of("note-1", "shop", "mail", delay_ms=7)
+        note["branches"][1]["payload"] = "00ff"
+        client.send(note)
+        client.await_("RESULT", gtid="note-1")
+        daemon.kill()
+        rows = [json.loads(line) for line in
+                self.assent(None, "log", "dump", str(daemon.data), "--json").lines()]
+        records = {row["key"]: row["transaction"] for row in rows if "transaction" in row}
+        saga, message = records["trip-1"], records["note-1"]
+        self.assertEqual((saga["protocol"], saga["stage"], saga["submitted"]),
+                         ("saga", "admitted", True))
+        room = saga["branches"][1]
+        self.assertEqual((room["kind"], room["participant"], room["payload"], room["after"],
+                          room["attempts"], room["backoff_ms"], room["asked"]),
+                         ("step", "hotel", '{"nights":2,"rate":0.1}', [0], 3, 10, False))
+        self.assertEqual((saga["branches"][3]["pivot"], saga["branches"][4]["kept"]), (True, True))
+        self.assertEqual((message["protocol"], message["submitted"]), ("message", False))
+        mail = message["branches"][1]
+        self.assertEqual((mail["kind"], mail["payload_hex"], mail["delay_ms"]),
+                         ("consumer", "00ff", 7))
+        text = self.assent(None, "log", "dump", str(daemon.data)).out
+        for part in ("saga, admitted, in progress, 5 branches", "step 0 at airline: 2A\n",
+                     "step 3 at bank, after 1, 2, pivot\n",
+                     "step 4 at mailer, after 3, no compensation\n", "consumer 1 at mail: 0x00ff\n"):
+            self.assertIn(part, text)
+
+
 class Certificates(SagaTest):
     def test_an_operator_is_no_client(self):
         keys, authorized = self.directory / "keys", self.directory / "authorized"

@@ -15,15 +15,15 @@ ONE_PHASE = 1
 
 
 class Site:
-    """A participant that answers by itself. What it says to an attempt is given for each resource
-    as a list of (vote, text), the last of which is repeated; "silent" says nothing at all."""
+    """A participant that answers by itself. Each attempt gets the next of the answers, (vote, text)
+    or "silent", and those after the last one the last; a copy of an attempt gets the same again."""
 
     def __init__(self, test, daemon, name, *answers, compensate=True):
         self.peer = test.peer(daemon, PARTICIPANT, name, 100 + len(name))
         self.name = name
         self.answers = list(answers) or [(YES, "")]
         self.compensate = compensate
-        self.asked, self.inputs, self.told = 0, [], []
+        self.asked, self.inputs, self.told, self.attempts = 0, [], [], {}
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -44,9 +44,11 @@ class Site:
                 self.peer.send(done(message, outcome))
 
     def prepare(self, message):
-        answer = self.answers[min(self.asked, len(self.answers) - 1)]
-        self.asked += 1
-        self.inputs.append(message.get("inputs"))
+        if message["attempt"] not in self.attempts:
+            self.attempts[message["attempt"]] = self.answers[min(self.asked, len(self.answers) - 1)]
+            self.asked += 1
+            self.inputs.append(message.get("inputs"))
+        answer = self.attempts[message["attempt"]]
         if answer == "silent":
             return
         vote, text = answer

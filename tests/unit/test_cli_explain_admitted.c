@@ -33,7 +33,7 @@ static void test_a_step_fails(void **state)
     says(story, "facts", "step_pausing",
          "Step 1 at participant hotel failed 2 times, the last time because: no rooms. It is tried "
          "for the 3rd time in 4.0s. The participant is connected.");
-    says(story, "facts", "attempts", "After 5 attempts of step 1");
+    says(story, "facts", "attempts", "After 5 failed attempts of step 1");
     says(story, "facts", "step_waiting", "Step 2 at participant car waits for step 1.");
     says(story, "facts", "step_waiting", "Step 3 at participant card is the pivot");
     says(story, "advice", "abort", "assent abort order-1");
