@@ -148,7 +148,11 @@ static void tell_step(struct story *s, const json_t *b)
     } else if (is(b, "progress", "waiting")) {
         tell_waiting(s, b);
     } else if (is(b, "progress", "compensating")) {
-        tell_owing(s, b, "compensating", "has been asked to compensate");
+        tell_owing(s, b, "compensating",
+                   is(b, "vote", "no")
+                       ? "refused, and has been asked to undo what it may have done "
+                         "all the same"
+                       : "has been asked to compensate");
     } else if (is(b, "progress", "to_compensate")) {
         tell_to_compensate(s, b);
     } else if (is(b, "progress", "kept")) {

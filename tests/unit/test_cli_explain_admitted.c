@@ -88,23 +88,22 @@ static void test_forward_after_the_pivot(void **state)
 static void test_compensating(void **state)
 {
     (void)state;
-    json_t *story = story_of(reply_of(SAGA(
-        "aborting",
-        "\"outcome\":\"aborted\",\"decided_at_ms\":1699999908000,"
-        "\"reason\":{\"text\":\"a branch voted no\",\"detail\":\"card refused\"}",
-        STEP("0", "air", "to_compensate",
-             SUCCEEDED) "," STEP("1", "hotel", "compensating",
-                                 "\"state\":\"aborting\",\"waiting\":true,\"connected\":true,"
-                                 "\"after\":[0],"
-                                 "\"tries\":7,\"since_at_ms\":1699999908000,"
-                                 "\"next_retry_ms\":4000") "," STEP("2", "mail", "kept",
-                                                                    "\"state\":\"done\",\"after\":["
-                                                                    "0]") "," STEP("3", "card",
-                                                                                   "refused",
-                                                                                   "\"state\":"
-                                                                                   "\"done\","
-                                                                                   "\"after\":["
-                                                                                   "1]"))));
+    json_t *story = story_of(
+        reply_of(SAGA("aborting",
+                      "\"outcome\":\"aborted\",\"decided_at_ms\":1699999908000,"
+                      "\"reason\":{\"text\":\"a branch voted no\",\"detail\":\"card refused\"}",
+                      STEP("0", "air", "to_compensate", SUCCEEDED) "," STEP(
+                          "1", "hotel", "compensating",
+                          "\"state\":\"aborting\",\"waiting\":true,\"connected\":true,"
+                          "\"after\":[0],"
+                          "\"tries\":7,\"since_at_ms\":1699999908000,"
+                          "\"next_retry_ms\":4000") "," STEP("2", "mail", "kept",
+                                                             "\"state\":\"done\",\"after\":["
+                                                             "0]") "," STEP("3", "card", "refused",
+                                                                            "\"state\":"
+                                                                            "\"done\","
+                                                                            "\"after\":["
+                                                                            "1]"))));
     says(story, "facts", "decided", "compensate");
     says(story, "facts", "decided", "because a branch voted no: card refused");
     says(story, "facts", "compensating",
