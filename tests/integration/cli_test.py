@@ -107,6 +107,11 @@ class Completion(CliTest):
         self.assertEqual(self.complete(None, "list", "--state", "a"),
                          ["admitting", "active", "aborting", "aborted"])
         self.assertEqual(self.complete(None, "list", "--limit", ""), [])
+        self.assertEqual(self.complete(None, "saga", "s"), ["submit", "show"])
+        self.assertEqual(self.complete(None, "saga", "show", "--d"), ["--dot"])
+        self.assertEqual(self.complete(None, "saga", "submit", f"{SOURCE}/RE"),
+                         [f"{SOURCE}/README.md"])
+        self.assertEqual(self.complete(None, "list", "--protocol", "s"), ["saga"])
 
     def test_what_the_coordinator_knows(self):
         daemon = self.start_quiet()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What operators are told of tcc transactions, sagas and messages: in memory, and on record.
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "admin_desk.h"
 
@@ -200,6 +201,51 @@ static void test_tcc(void **state)
     says(t, "branches.1.vote", "no");
 }
 
+// ---- every allocation of the JSON library fails in turn ----
+
+static long allocations_left;
+
+static void *failing_malloc(size_t size)
+{
+    return allocations_left > 0 && allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+static int ask_with_failures(struct admin_desk *a, const char *verb, const char *json, long k)
+{
+    unsigned before = a->replies;
+    allocations_left = k;
+    json_set_alloc_funcs(failing_malloc, free);
+    const struct admin_caller caller = {
+        .peer = OPERATOR_PEER, .role = ROLE_OPERATOR, .grant = &a->grant};
+    const struct msg_admin request = {.id = 1, .verb = slice_text(verb), .json = slice_text(json)};
+    admin_receive(a->admin, &caller, &request);
+    json_set_alloc_funcs(malloc, free);
+    assert_int_equal(a->replies, before + 1);
+    return a->code;
+}
+
+static void test_memory_runs_out(void **state)
+{
+    struct admin_desk *a = *state;
+    struct msg_branch steps[] = {branch(0, BRANCH_STEP, "bank-a"),
+                                 branch(1, BRANCH_STEP, "bank-b")};
+    steps[1].plan.after = 1;
+    begin(a, "trip", PROTOCOL_SAGA, 0, steps, 2);
+    desk_written(&a->d);
+    struct msg_prepare prepare = asked(a, PEER_A);
+    answer(a, PEER_A, &prepare, VOTE_YES, slice_of("\x01", 1));
+    prepare = asked(a, PEER_B);
+    answer(a, PEER_B, &prepare, VOTE_RETRY, slice_text("no rooms"));
+    static const char *const cases[][2] = {{"show", "{\"gtid\": \"trip\"}"},
+                                           {"list", "{\"protocols\": [\"saga\"]}"}};
+    for (size_t i = 0; i < 2; i++) {
+        long k = 0;
+        for (int code; (code = ask_with_failures(a, cases[i][0], cases[i][1], k)); k++)
+            assert_true(code == ASSENT_NOMEM || code == ASSENT_INVALID);
+        assert_true(k > 50);
+    }
+}
+
 // ---- on record ----
 
 static const json_t *recorded(struct admin_desk *a, const struct tx_record *record)
@@ -272,8 +318,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_saga), T(test_results_that_are_no_text), T(test_message),
-        T(test_tcc),  T(test_saga_on_record),           T(test_message_on_record),
+        T(test_saga),
+        T(test_results_that_are_no_text),
+        T(test_message),
+        T(test_tcc),
+        T(test_saga_on_record),
+        T(test_message_on_record),
+        T(test_memory_runs_out),
     };
     return cmocka_run_group_tests_name("admin_admitted", tests, NULL, NULL);
 }
