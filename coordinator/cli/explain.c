@@ -104,6 +104,23 @@ static void tell_active(struct story *s)
            s->gtid);
 }
 
+// Who has done what was asked for, of a tcc transaction.
+static void tell_tries(struct story *s)
+{
+    static const struct {
+        const char *progress, *text;
+    } groups[] = {
+        {"tried", "Its try has succeeded at "},
+        {"confirmed", "It has been confirmed at "},
+        {"cancelled", "It has been cancelled at "},
+        {"refused", "Its try was refused at "},
+    };
+    char names[LIST_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (names_of(s, groups[i].progress, names, sizeof names) > 0)
+            fact(s, groups[i].progress, "%s%s.", groups[i].text, names);
+}
+
 static void tell_preparing(struct story *s)
 {
     struct count c = branches_count(s);
@@ -112,6 +129,7 @@ static void tell_preparing(struct story *s)
              c.all);
     else
         fact(s, "votes", "It waits for votes: %u of %u branches have not voted.", c.waiting, c.all);
+    tell_tries(s);
     waiting_branches(s, "vote_missing", words_of(s)->not_voted);
     deadline(s);
     advise_participants(s);
@@ -157,6 +175,7 @@ static void tell_decided(struct story *s)
          commit ? words->commit : words->abort,
          format_time(member_count(s->t, "decided_at_ms"), time), c.all, c.all == 1 ? "" : "es",
          c.all - c.done, c.all - c.done == 1 ? "s" : "ve");
+    tell_tries(s);
     waiting_branches(s, "acknowledgement_missing", NULL);
     if (!member_bool(s->t, "mixed"))
         fact(s, "by_itself",

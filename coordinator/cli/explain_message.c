@@ -55,25 +55,6 @@ static void tell_asked(struct story *s)
            s->gtid);
 }
 
-// "mail, stock"; at most as many as fit.
-static unsigned delivered_text(const struct story *s, char *ret, size_t size)
-{
-    unsigned count = 0;
-    size_t used = 0, i;
-    const json_t *b;
-    ret[0] = '\0';
-    json_array_foreach(story_branches(s), i, b)
-    {
-        if (!is(b, "progress", "delivered"))
-            continue;
-        const char *name = member_text(b, "participant");
-        if (used + strlen(name) + 3 < size)
-            used += (size_t)snprintf(ret + used, size - used, "%s%s", count ? ", " : "", name);
-        count++;
-    }
-    return count;
-}
-
 static void tell_consumer(struct story *s, const json_t *b)
 {
     char age[AGE_TEXT_BYTES];
@@ -95,7 +76,7 @@ static void tell_sent(struct story *s)
     char time[TIME_TEXT_BYTES], names[LIST_TEXT_BYTES];
     const json_t *b;
     size_t i;
-    unsigned all = branches_count(s).all, delivered = delivered_text(s, names, sizeof names);
+    unsigned all = branches_count(s).all, delivered = names_of(s, "delivered", names, sizeof names);
     fact(s, "decided",
          "It is sent, since %s. That stands: it is delivered to every consumer, for as long as it "
          "takes. Of %u consumer%s %u ha%s it%s%s.",

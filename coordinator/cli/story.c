@@ -95,6 +95,24 @@ const char *ordinal(uint64_t number, char *ret, size_t size)
     return ret;
 }
 
+unsigned names_of(const struct story *s, const char *progress, char *ret, size_t size)
+{
+    unsigned count = 0;
+    size_t used = 0, i;
+    const json_t *b;
+    ret[0] = '\0';
+    json_array_foreach(story_branches(s), i, b)
+    {
+        if (!is(b, "progress", progress))
+            continue;
+        const char *name = member_text(b, "participant");
+        if (used + strlen(name) + 3 < size)
+            used += (size_t)snprintf(ret + used, size - used, "%s%s", count ? ", " : "", name);
+        count++;
+    }
+    return count;
+}
+
 void about_branch(json_t *sentence, const json_t *branch)
 {
     static const char *const keys[] = {"branch",  "participant", "connected",     "in_doubt",

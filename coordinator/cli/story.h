@@ -39,6 +39,10 @@ const char *connected(const json_t *branch);                  // "connected", "n
 const char *ordinal(uint64_t number, char *ret, size_t size); // "3rd"
 const char *plural(uint64_t count);                           // "s", or "" for one
 
+// Participants whose branches are that far: "mail, stock"; at most as many as fit. Returns how many
+// there are.
+unsigned names_of(const struct story *s, const char *progress, char *ret, size_t size);
+
 // Hands members of the branch on to the sentence, for programs.
 void about_branch(json_t *sentence, const json_t *branch);
 

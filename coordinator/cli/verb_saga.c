@@ -174,7 +174,7 @@ static void print_head(const struct cli *cli, const json_t *t)
 static void print_picture(const struct cli *cli, const json_t *t)
 {
     static struct graph graph;
-    const json_t *branches[GRAPH_NODES_MAX];
+    const json_t *branches[GRAPH_NODES_MAX] = {NULL};
     struct picture p = {.cli = cli, .graph = &graph, .branches = branches};
     bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     char words[PROGRESS_BYTES];
@@ -227,7 +227,7 @@ static void print_dot_step(const json_t *b, unsigned number)
 static void print_dot(const json_t *t)
 {
     static struct graph graph;
-    const json_t *branches[GRAPH_NODES_MAX];
+    const json_t *branches[GRAPH_NODES_MAX] = {NULL};
     graph_of(t, false, &graph, branches);
     printf("digraph \"");
     print_quoted(member_text(t, "gtid"));
@@ -247,7 +247,7 @@ static void print_dot(const json_t *t)
 static enum exit_code print_layers(const struct cli *cli, json_t *reply)
 {
     static struct graph graph;
-    const json_t *branches[GRAPH_NODES_MAX];
+    const json_t *branches[GRAPH_NODES_MAX] = {NULL};
     graph_of(json_object_get(reply, "transaction"), false, &graph, branches);
     for (size_t i = 0; i < graph.count; i++)
         json_object_set_new((json_t *)branches[i], "layer", json_integer(graph.layers[i]));

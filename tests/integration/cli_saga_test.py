@@ -307,6 +307,7 @@ class Stuck(SagaTest):
         self.wait_row(daemon, "pay-1", state="preparing", in_doubt=True)
         text = self.assent(daemon, "explain", "pay-1").out
         self.assertIn("being tried: 1 of 2 have not answered", text)
+        self.assertIn("Its try has succeeded at bank.", text)
         self.assertIn("stock has not said whether its try succeeded", text)
         self.assertRegex(self.assent(daemon, "show", "pay-1").out, r"bank +tried ")
 

@@ -197,9 +197,10 @@ static void test_message_delivered(void **state)
 static void test_tcc(void **state)
 {
     (void)state;
-    static const char waiting[] = TRY("0", "pay", "done", "\"waiting\":false") "," TRY(
-        "1", "stock", "committing",
-        "\"waiting\":true,\"connected\":true,\"tries\":2,\"since_at_ms\":1699999908000");
+    static const char waiting[] =
+        TRY("0", "pay", "done", "\"progress\":\"confirmed\",\"waiting\":false") "," TRY(
+            "1", "stock", "committing",
+            "\"waiting\":true,\"connected\":true,\"tries\":2,\"since_at_ms\":1699999908000");
     char text[1000];
     snprintf(
         text, sizeof text,
@@ -209,6 +210,7 @@ static void test_tcc(void **state)
     says(story, "facts", "decided", "confirm");
     says(story, "facts", "acknowledgement_missing", "stock has not confirmed");
     says(story, "facts", "by_itself", "reserved");
+    says(story, "facts", "confirmed", "It has been confirmed at pay.");
     json_decref(story);
     story = story_of(reply_of("{\"protocol\":\"tcc\",\"state\":\"aborting\",\"branches\":[" TRY(
         "0", "pay", "aborting", "\"waiting\":true") "]}"));
