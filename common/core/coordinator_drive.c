@@ -182,6 +182,8 @@ void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *
     tx->owing = MUTANT(END_EARLY) ? 0 : tx->owing - 1;
     if (tx->protocol == PROTOCOL_SAGA && tx->state == TX_ABORTING)
         saga_compensated(c, tx);
+    else if (tx->protocol == PROTOCOL_SAGA) // an operator had it undone: those after it go on
+        saga_advance(c, tx);
     drive_check_end(c, tx);
 }
 
