@@ -70,6 +70,8 @@ static const char *ended_word(const struct record_branch *b, const char *done, c
         return "refused";
     if (b->outcome == OUTCOME_COMMITTED)
         return done;
+    if (b->outcome == OUTCOME_UNKNOWN)
+        return "unknown";
     return b->outcome == OUTCOME_ABORTED ? undone : "untouched";
 }
 
@@ -96,7 +98,8 @@ static const char *step_word(const struct record_branch *b, enum tx_branch_state
     case BRANCH_PREPARING: return back ? "to_compensate" : "trying";
     case BRANCH_PAUSED: return back ? "to_compensate" : "pausing";
     case BRANCH_PREPARED: return back ? kept ? "kept" : "to_compensate" : "succeeded";
-    case BRANCH_COMMITTING: return back && kept ? "kept" : "succeeded";
+    case BRANCH_COMMITTING: // back: one that never said that it was done may have been, or not
+        return !back ? "succeeded" : b->vote == VOTE_YES ? "kept" : "unknown";
     case BRANCH_ABORTING: return "compensating";
     case BRANCH_DONE: break;
     }
@@ -124,7 +127,7 @@ static const char *consumer_word(const struct record_branch *b, enum tx_branch_s
     if (decided == OUTCOME_ABORTED)
         return "dropped";
     if (state == BRANCH_DONE)
-        return b->outcome == OUTCOME_COMMITTED ? "delivered" : "untouched";
+        return ended_word(b, "delivered", "dropped");
     if (state == BRANCH_PAUSED)
         return failures ? "pausing" : "delayed";
     return state == BRANCH_PREPARING ? "delivering" : "waiting";

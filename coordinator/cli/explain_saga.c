@@ -128,6 +128,15 @@ static void tell_kept(struct story *s, const json_t *b)
                  b);
 }
 
+static void tell_unknown(struct story *s, const json_t *b)
+{
+    about_branch(fact(s, "step_unknown",
+                      "Whether step %" PRIu64
+                      " at participant %s was done is not known, and it will not be undone.",
+                      member_count(b, "branch"), member_text(b, "participant")),
+                 b);
+}
+
 void tell_saga_ended(struct story *s)
 {
     const json_t *b;
@@ -136,6 +145,8 @@ void tell_saga_ended(struct story *s)
     {
         if (is(b, "progress", "kept"))
             tell_kept(s, b);
+        else if (is(b, "progress", "unknown"))
+            tell_unknown(s, b);
     }
 }
 
@@ -157,6 +168,8 @@ static void tell_step(struct story *s, const json_t *b)
         tell_to_compensate(s, b);
     } else if (is(b, "progress", "kept")) {
         tell_kept(s, b);
+    } else if (is(b, "progress", "unknown")) {
+        tell_unknown(s, b);
     } else if (is(b, "state", "committing")) {
         tell_owing(s, b, "closing", "succeeded, and has not acknowledged that this stands");
     }

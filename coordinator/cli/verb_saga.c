@@ -28,7 +28,7 @@ static const char *symbol_of(const json_t *b, bool utf8)
     static const char *const done[] = {"succeeded", "kept", NULL};
     static const char *const now[] = {"trying", "pausing", NULL};
     static const char *const back[] = {"compensating", "compensated", "to_compensate", NULL};
-    static const char *const lost[] = {"refused", "forgotten", NULL};
+    static const char *const lost[] = {"refused", "forgotten", "unknown", NULL};
     if (is_one_of(b, done))
         return utf8 ? "●" : "*";
     if (is_one_of(b, now))

@@ -37,7 +37,8 @@ enum paint view_progress_paint(const json_t *b)
         {"pausing", PAINT_WARN},    {"trying", PAINT_WARN},        {"compensating", PAINT_WARN},
         {"confirming", PAINT_WARN}, {"cancelling", PAINT_WARN},    {"delivering", PAINT_WARN},
         {"asked", PAINT_WARN},      {"to_compensate", PAINT_WARN}, {"refused", PAINT_BAD},
-        {"forgotten", PAINT_BAD},   {"waiting", PAINT_DIM},        {"untouched", PAINT_DIM},
+        {"forgotten", PAINT_BAD},   {"unknown", PAINT_BAD},        {"waiting", PAINT_DIM},
+        {"untouched", PAINT_DIM},
     };
     for (size_t i = 0; i < sizeof paints / sizeof *paints; i++)
         if (is(b, "progress", paints[i].progress))

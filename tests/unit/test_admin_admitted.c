@@ -262,8 +262,8 @@ static void test_saga_on_record(void **state)
 {
     struct admin_desk *a = *state;
     struct tx_record record = admin_record("old", OUTCOME_ABORTED, a->d.now.wall_ms - 1000);
-    struct record_branch steps[5];
-    for (unsigned i = 0; i < 5; i++)
+    struct record_branch steps[6];
+    for (unsigned i = 0; i < 6; i++)
         steps[i] = (struct record_branch){.branch = (uint16_t)i,
                                           .kind = BRANCH_STEP,
                                           .resource = slice_text("bank-a"),
@@ -279,7 +279,10 @@ static void test_saga_on_record(void **state)
     record.protocol = PROTOCOL_SAGA;
     record.submitted = 1;
     record.branches = steps;
-    record.branch_count = 5;
+    // It cannot be undone, and never said whether it was done.
+    steps[5].outcome = OUTCOME_UNKNOWN;
+    steps[5].plan.flags = STEP_KEPT;
+    record.branch_count = 6;
     const json_t *t = recorded(a, &record);
     says(t, "state", "ended");
     says(t, "branches.0.progress", "compensated");
@@ -292,6 +295,7 @@ static void test_saga_on_record(void **state)
     says(t, "branches.3.progress", "forgotten"); // asked, and never said what it did
     says(t, "branches.3.state", "forgotten");
     says(t, "branches.4.progress", "untouched");
+    says(t, "branches.5.progress", "unknown");
 }
 
 static void test_message_on_record(void **state)

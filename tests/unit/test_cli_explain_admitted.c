@@ -122,9 +122,11 @@ static void test_ended(void **state)
 {
     (void)state;
     json_t *story = story_of(reply_of(SAGA("ended", "\"outcome\":\"aborted\",\"ended_at_ms\":5",
-                                           STEP("0", "mail", "kept", "\"state\":\"done\""))));
+                                           STEP("0", "mail", "kept", "\"state\":\"done\"") "," STEP(
+                                               "1", "sms", "unknown", "\"state\":\"done\""))));
     says(story, "facts", "ended", "aborted, that is, it was compensated");
     says(story, "facts", "kept", "Step 0 at participant mail");
+    says(story, "facts", "step_unknown", "Whether step 1 at participant sms was done");
     json_decref(story);
     story = story_of(reply_of("{\"protocol\":\"message\",\"state\":\"ended\","
                               "\"outcome\":\"committed\",\"branches\":[]}"));
