@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the files of the operator's verbs share:
 //   admin.c         requests: who may ask, which verb, replies
-//   admin_json.c    what is known of transactions, branches and participants, as JSON
+//   admin_json.c    what is known of transactions and participants, as JSON
+//   admin_branch.c  and of branches
 //   admin_list.c    lists in pages
 //   admin_show.c    one transaction; what is said of a gtid that is nowhere
 //   admin_order.c   orders to the core
@@ -29,21 +30,19 @@ void object_set(struct object *o, const char *key, json_t *value); // takes the 
 void object_text(struct object *o, const char *key, struct slice text);
 void object_count(struct object *o, const char *key, uint64_t value);
 void object_bool(struct object *o, const char *key, bool value);
-void object_ms(struct object *o, const char *key, uint64_t ms);  // 0: null
+void object_ms(struct object *o, const char *key, uint64_t ms); // 0: null
+// The rest of a time on the monotonic clock; 0: null.
+void object_until(struct object *o, const char *key, uint64_t due_ms, struct now now);
 void object_hex(struct object *o, const char *key, uint64_t id); // 0: null
 // The object, owned by the caller; NULL, and all of it released, when something had failed.
 json_t *object_take(struct object *o);
 // Text as a JSON string: bytes that are no UTF-8, and NUL, become '?'.
 json_t *json_of(struct slice text);
 
-// The rest of a time on the monotonic clock; 0 when it has passed.
-static inline uint64_t ms_until(uint64_t due_ms, struct now now)
-{
-    return due_ms > now.mono_ms ? due_ms - now.mono_ms : 0;
-}
-
 enum admin_state {
+    ADMIN_ADMITTING,
     ADMIN_ACTIVE,
+    ADMIN_HELD,
     ADMIN_PREPARING,
     ADMIN_DECIDING,
     ADMIN_COMMITTING,
@@ -58,7 +57,7 @@ const char *admin_state_name(enum admin_state state);
 bool admin_state_parse(const char *name, enum admin_state *ret);
 const char *admin_outcome_name(enum admin_outcome outcome);
 bool admin_outcome_parse(const char *name, enum admin_outcome *ret);
-enum admin_state admin_state_of(enum tx_state state);
+enum admin_state admin_state_of(const struct tx_view *view);
 enum admin_outcome admin_outcome_of(const struct tx_record *record); // of one that is decided
 bool admin_in_doubt(const struct tx_view *view);
 
@@ -68,9 +67,18 @@ json_t *admin_record_json(const struct tx_record *record, bool branches, struct 
 json_t *admin_foreign_json(const struct foreign_view *view, struct now now);
 json_t *admin_participant_json(const struct participant_view *view, struct now now);
 
+json_t *outcome_json(uint8_t outcome); // null for OUTCOME_NONE
+// admin_branch.c
+json_t *admin_view_branch_json(const struct tx_view *view, const struct tx_view_branch *b,
+                               struct now now);
+json_t *admin_record_branch_json(const struct tx_record *r, const struct record_branch *b);
+bool admin_branch_in_doubt(const struct tx_view *view, const struct tx_view_branch *b);
+bool admin_branch_waiting(const struct tx_view_branch *b);
+
 struct filter {
     unsigned states;          // bits of enum admin_state; 0: any
     unsigned outcomes;        // bits of enum admin_outcome; 0: any
+    unsigned protocols;       // bits of enum protocol; 0: any
     struct slice participant; // size 0: any
     char participant_text[LIMIT_NAME_BYTES + 1];
     uint64_t older_ms, younger_ms; // 0: any

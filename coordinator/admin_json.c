@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of transactions, branches and participants, as JSON (docs/admin-schema.md).
+// What is known of transactions and participants, as JSON (docs/admin-schema.md).
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +65,14 @@ void object_ms(struct object *o, const char *key, uint64_t ms)
         object_set(o, key, json_null());
 }
 
+void object_until(struct object *o, const char *key, uint64_t due_ms, struct now now)
+{
+    if (due_ms)
+        object_count(o, key, due_ms > now.mono_ms ? due_ms - now.mono_ms : 0);
+    else
+        object_set(o, key, json_null());
+}
+
 void object_hex(struct object *o, const char *key, uint64_t id)
 {
     char text[17];
@@ -83,9 +91,10 @@ json_t *object_take(struct object *o)
 }
 
 static const char *const state_names[ADMIN_STATES] = {
-    [ADMIN_ACTIVE] = "active",     [ADMIN_PREPARING] = "preparing",
-    [ADMIN_DECIDING] = "deciding", [ADMIN_COMMITTING] = "committing",
-    [ADMIN_ABORTING] = "aborting", [ADMIN_ENDED] = "ended",
+    [ADMIN_ADMITTING] = "admitting", [ADMIN_ACTIVE] = "active",
+    [ADMIN_HELD] = "held",           [ADMIN_PREPARING] = "preparing",
+    [ADMIN_DECIDING] = "deciding",   [ADMIN_COMMITTING] = "committing",
+    [ADMIN_ABORTING] = "aborting",   [ADMIN_ENDED] = "ended",
 };
 
 static const char *const outcome_names[ADMIN_OUTCOMES] = {
@@ -132,12 +141,12 @@ bool admin_outcome_parse(const char *name, enum admin_outcome *ret)
     return true;
 }
 
-enum admin_state admin_state_of(enum tx_state state)
+enum admin_state admin_state_of(const struct tx_view *view)
 {
-    switch (state) {
-    case TX_LOOKING:
-    case TX_ADMITTING:
-    case TX_ACTIVE: return ADMIN_ACTIVE;
+    switch (view->state) {
+    case TX_ADMITTING: return ADMIN_ADMITTING;
+    case TX_LOOKING: return ADMIN_ACTIVE;
+    case TX_ACTIVE: return view->record.protocol == PROTOCOL_MESSAGE ? ADMIN_HELD : ADMIN_ACTIVE;
     case TX_PREPARING: return ADMIN_PREPARING;
     case TX_DECIDING:
     case TX_DELEGATING:
@@ -157,25 +166,10 @@ enum admin_outcome admin_outcome_of(const struct tx_record *record)
     return record->outcome == OUTCOME_COMMITTED ? ADMIN_COMMITTED : ADMIN_ABORTED;
 }
 
-// The promise may have been made, and the outcome has not been acknowledged.
-static bool branch_in_doubt(const struct tx_view *view, const struct tx_view_branch *b)
-{
-    if (b->state == BRANCH_PREPARING)
-        return view->state == TX_DELEGATED;
-    return b->state == BRANCH_PREPARED || b->state == BRANCH_COMMITTING ||
-           b->state == BRANCH_ABORTING;
-}
-
-static bool branch_waiting(const struct tx_view_branch *b)
-{
-    return b->state == BRANCH_PREPARING || b->state == BRANCH_COMMITTING ||
-           b->state == BRANCH_ABORTING;
-}
-
 bool admin_in_doubt(const struct tx_view *view)
 {
     for (unsigned i = 0; i < view->record.branch_count; i++)
-        if (branch_in_doubt(view, &view->branches[i]))
+        if (admin_branch_in_doubt(view, &view->branches[i]))
             return true;
     return false;
 }
@@ -210,7 +204,7 @@ static json_t *reason_json(const struct tx_record *record)
     return object_take(&o);
 }
 
-static json_t *outcome_json(uint8_t outcome)
+json_t *outcome_json(uint8_t outcome)
 {
     if (outcome == OUTCOME_NONE)
         return json_null();
@@ -226,74 +220,6 @@ static json_t *heuristic_json(const struct record_heuristic *h)
     object_text(&o, "by", h->who);
     object_text(&o, "why", h->why);
     object_ms(&o, "at_ms", h->when_ms);
-    return object_take(&o);
-}
-
-static const char *vote_code(uint8_t vote)
-{
-    return vote == VOTE_READ_ONLY ? "read_only"
-           : vote == VOTE_NO      ? "no"
-           : vote == VOTE_YES     ? "yes"
-                                  : "none";
-}
-
-static const char *branch_state_name(enum tx_branch_state state)
-{
-    switch (state) {
-    case BRANCH_ACTIVE: return "active";
-    case BRANCH_PREPARING: return "preparing";
-    case BRANCH_PAUSED: return "paused";
-    case BRANCH_PREPARED: return "prepared";
-    case BRANCH_COMMITTING: return "committing";
-    case BRANCH_ABORTING: return "aborting";
-    case BRANCH_DONE: return "done";
-    }
-    return "done";
-}
-
-static struct object branch_object(const struct record_branch *b)
-{
-    struct object o = object_new();
-    object_count(&o, "branch", b->branch);
-    object_text(&o, "participant", b->resource);
-    object_text(&o, "kind", slice_text(b->kind == BRANCH_ENLISTED ? "enlisted" : "call"));
-    object_text(&o, "vote", slice_text(vote_code(b->vote)));
-    object_set(&o, "outcome", outcome_json(b->outcome));
-    object_bool(&o, "heuristic", b->heuristic);
-    object_hex(&o, "journal", b->journal);
-    return o;
-}
-
-static json_t *view_branch_json(const struct tx_view *view, const struct tx_view_branch *b,
-                                struct now now)
-{
-    struct object o = branch_object(&b->branch);
-    object_text(&o, "state", slice_text(branch_state_name(b->state)));
-    object_bool(&o, "in_doubt", branch_in_doubt(view, b));
-    object_bool(&o, "waiting", branch_waiting(b));
-    object_bool(&o, "connected", b->connected);
-    object_ms(&o, "since_at_ms", b->since_ms);
-    object_count(&o, "tries", b->tries);
-    if (b->retry_due_ms)
-        object_count(&o, "next_retry_ms", ms_until(b->retry_due_ms, now));
-    else
-        object_set(&o, "next_retry_ms", json_null());
-    return object_take(&o);
-}
-
-static json_t *record_branch_json(const struct tx_record *r, const struct record_branch *b)
-{
-    struct object o = branch_object(b);
-    // An operator let it go: it had promised, or was to decide for itself, and never said more.
-    bool forgotten =
-        b->outcome == OUTCOME_NONE && (b->vote == VOTE_YES || r->outcome == OUTCOME_UNKNOWN);
-    object_text(&o, "state", slice_text(forgotten ? "forgotten" : "done"));
-    object_bool(&o, "in_doubt", false);
-    object_bool(&o, "waiting", false);
-    object_set(&o, "connected", json_null());
-    object_set(&o, "since_at_ms", json_null());
-    object_count(&o, "tries", 0);
-    object_set(&o, "next_retry_ms", json_null());
     return object_take(&o);
 }
 
@@ -321,6 +247,10 @@ static struct object record_object(const struct tx_record *r, struct now now)
     object_set(&o, "reason", reason_json(r));
     object_set(&o, "heuristic", heuristic_json(&r->heuristic));
     object_count(&o, "branch_count", r->branch_count);
+    if (protocol_admitted(r->protocol)) {
+        object_bool(&o, "submitted", r->submitted);
+        object_ms(&o, "timeout_ms", r->timeout_ms);
+    }
     return o;
 }
 
@@ -332,24 +262,43 @@ static void object_waiting(struct object *o, const struct tx_view *view, struct 
     unsigned waiting = 0;
     for (unsigned i = 0; i < view->record.branch_count; i++) {
         const struct tx_view_branch *b = &view->branches[i];
-        if (!branch_waiting(b))
+        if (!admin_branch_waiting(b))
             continue;
         waiting++;
-        if (b->retry_due_ms && b->retry_due_ms < due_ms)
-            due_ms = b->retry_due_ms;
+        uint64_t again_ms = b->state == BRANCH_PAUSED ? b->attempt_due_ms : b->retry_due_ms;
+        if (again_ms && again_ms < due_ms)
+            due_ms = again_ms;
         bool known = json_array_size(names) >= ADMIN_WAITING_NAMES;
         for (unsigned j = 0; j < i && !known; j++)
-            known = branch_waiting(&view->branches[j]) &&
+            known = admin_branch_waiting(&view->branches[j]) &&
                     slice_equal(view->branches[j].branch.resource, b->branch.resource);
         if (!known && json_array_append_new(names, json_of(b->branch.resource)) != 0)
             o->failed = true;
     }
     object_set(o, "waiting_for", names);
     object_count(o, "waiting_count", waiting);
-    if (due_ms == UINT64_MAX)
-        object_set(o, "next_retry_ms", json_null());
-    else
-        object_count(o, "next_retry_ms", ms_until(due_ms, now));
+    object_until(o, "next_retry_ms", due_ms == UINT64_MAX ? 0 : due_ms, now);
+}
+
+// The branch that failed most often, of those that are still to be done.
+static void object_trouble(struct object *o, const struct tx_view *view)
+{
+    const struct tx_view_branch *worst = NULL;
+    for (unsigned i = 0; i < view->record.branch_count; i++) {
+        const struct tx_view_branch *b = &view->branches[i];
+        if (b->failures && admin_branch_waiting(b) && (!worst || b->failures > worst->failures))
+            worst = b;
+    }
+    if (!worst) {
+        object_set(o, "trouble", json_null());
+        return;
+    }
+    struct object trouble = object_new();
+    object_count(&trouble, "branch", worst->branch.branch);
+    object_text(&trouble, "participant", worst->branch.resource);
+    object_count(&trouble, "failures", worst->failures);
+    object_text(&trouble, "text", worst->trouble);
+    object_set(o, "trouble", object_take(&trouble));
 }
 
 static void object_add_branch(struct object *o, json_t *branches, json_t *branch)
@@ -362,20 +311,22 @@ json_t *admin_view_json(const struct tx_view *view, bool branches, struct now no
 {
     const struct tx_record *r = &view->record;
     struct object o = record_object(r, now);
-    enum admin_state state = admin_state_of(view->state);
+    enum admin_state state = admin_state_of(view);
     object_text(&o, "state", slice_text(admin_state_name(state)));
     object_bool(&o, "in_doubt", admin_in_doubt(view));
     object_bool(&o, "one_phase", view->state == TX_DELEGATING || view->state == TX_DELEGATED);
     object_bool(&o, "finished", false);
-    if (view->deadline_ms && r->outcome == OUTCOME_NONE)
-        object_count(&o, "deadline_ms", ms_until(view->deadline_ms, now));
-    else
-        object_set(&o, "deadline_ms", json_null());
+    bool due = view->deadline_ms && r->outcome == OUTCOME_NONE;
+    object_until(&o, "deadline_ms", due && state != ADMIN_HELD ? view->deadline_ms : 0, now);
+    if (r->protocol == PROTOCOL_MESSAGE)
+        object_until(&o, "check_back_ms", due && state == ADMIN_HELD ? view->deadline_ms : 0, now);
     object_waiting(&o, view, now);
+    if (protocol_admitted(r->protocol))
+        object_trouble(&o, view);
     if (branches) {
         json_t *array = json_array();
         for (unsigned i = 0; i < r->branch_count; i++)
-            object_add_branch(&o, array, view_branch_json(view, &view->branches[i], now));
+            object_add_branch(&o, array, admin_view_branch_json(view, &view->branches[i], now));
         object_set(&o, "branches", array);
     }
     return object_take(&o);
@@ -395,7 +346,7 @@ json_t *admin_record_json(const struct tx_record *r, bool branches, struct now n
     if (branches) {
         json_t *array = json_array();
         for (unsigned i = 0; i < r->branch_count; i++)
-            object_add_branch(&o, array, record_branch_json(r, &r->branches[i]));
+            object_add_branch(&o, array, admin_record_branch_json(r, &r->branches[i]));
         object_set(&o, "branches", array);
     }
     return object_take(&o);
@@ -427,9 +378,6 @@ json_t *admin_participant_json(const struct participant_view *view, struct now n
     object_hex(&o, "journal", view->journal);
     object_count(&o, "outstanding", view->outstanding);
     object_count(&o, "retries", view->retries);
-    if (view->retry_due_ms)
-        object_count(&o, "next_retry_ms", ms_until(view->retry_due_ms, now));
-    else
-        object_set(&o, "next_retry_ms", json_null());
+    object_until(&o, "next_retry_ms", view->retry_due_ms, now);
     return object_take(&o);
 }

@@ -99,6 +99,17 @@ static bool outcome_bit(const char *name, unsigned *bits)
     return true;
 }
 
+static bool protocol_bit(const char *name, unsigned *bits)
+{
+    for (unsigned protocol = PROTOCOL_2PC; protocol <= PROTOCOL_MESSAGE; protocol++) {
+        if (strcmp(protocol_name((enum protocol)protocol), name) != 0)
+            continue;
+        *bits |= 1u << protocol;
+        return true;
+    }
+    return false;
+}
+
 static bool call_words(const struct call *call, const char *key,
                        bool (*bit)(const char *name, unsigned *bits), unsigned *ret)
 {
@@ -125,6 +136,7 @@ static bool call_filter(const struct call *call, struct filter *f)
     *f = (struct filter){0};
     if (!call_words(call, "states", state_bit, &f->states) ||
         !call_words(call, "outcomes", outcome_bit, &f->outcomes) ||
+        !call_words(call, "protocols", protocol_bit, &f->protocols) ||
         !call_text(call, "participant", LIMIT_NAME_BYTES, &participant) ||
         !call_ms(call, "older_ms", &f->older_ms) || !call_ms(call, "younger_ms", &f->younger_ms) ||
         !call_bool(call, "in_doubt", &f->in_doubt) || !call_bool(call, "mixed", &f->mixed))
@@ -152,19 +164,25 @@ static bool filter_participant(const struct filter *f, const struct tx_record *r
     return false;
 }
 
+static bool filter_protocol(const struct filter *f, const struct tx_record *record)
+{
+    return f->protocols == 0 || f->protocols & 1u << record->protocol;
+}
+
 static bool filter_view(const struct filter *f, const struct tx_view *view, struct now now)
 {
-    return (f->states == 0 || f->states & 1u << admin_state_of(view->state)) &&
+    return (f->states == 0 || f->states & 1u << admin_state_of(view)) &&
            filter_age(f, view->record.started_ms, now.wall_ms) &&
            (!f->in_doubt || admin_in_doubt(view)) && (!f->mixed || view->record.mixed) &&
-           filter_participant(f, &view->record);
+           filter_protocol(f, &view->record) && filter_participant(f, &view->record);
 }
 
 static bool filter_record(const struct filter *f, const struct tx_record *record, struct now now)
 {
     return record->stage == STAGE_ENDED &&
            (f->outcomes == 0 || f->outcomes & 1u << admin_outcome_of(record)) &&
-           filter_age(f, record->ended_ms, now.wall_ms) && filter_participant(f, record);
+           filter_age(f, record->ended_ms, now.wall_ms) && filter_protocol(f, record) &&
+           filter_participant(f, record);
 }
 
 // ---- in memory ----

@@ -7,16 +7,18 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "topics.h"
 
 #define TEXT(name, field, fallback_text, reload, about_text)                                       \
     {                                                                                              \
         .path = name, .type = CONFIG_TEXT, .offset = offsetof(struct config, field),               \
         .fallback = fallback_text, .unit = "", .reloadable = reload, .about = about_text           \
     }
-#define LIST(name, field, reload, about_text)                                                      \
+#define LIST(name, field, most, check_item, reload, about_text)                                    \
     {                                                                                              \
         .path = name, .type = CONFIG_LIST, .offset = offsetof(struct config, field),               \
-        .fallback = "", .unit = "", .reloadable = reload, .about = about_text                      \
+        .fallback = "", .max = most, .unit = "", .reloadable = reload, .check = check_item,        \
+        .about = about_text                                                                        \
     }
 #define NUMBER(name, field, fallback_text, least, most, unit_text, reload, about_text)             \
     {                                                                                              \
@@ -42,7 +44,7 @@ static const struct config_key keys[] = {
     TEXT("data-dir", data_dir, "", false,
          "The one directory that holds the log, its lock and the default socket. Empty: "
          "/var/lib/assent for root, else $XDG_STATE_HOME/assent, else ~/.local/state/assent."),
-    LIST("listen/endpoint", endpoints, false,
+    LIST("listen/endpoint", endpoints, CONFIG_ENDPOINTS_MAX, NULL, false,
          "Where to listen: ipc://PATH or tcp://ADDRESS:PORT. May be given several times. None: "
          "ipc://DATA-DIR/assentd.sock."),
     CHOICE("logging/level", log_level, "info", "debug|info|warn|error", true,
@@ -74,6 +76,12 @@ static const struct config_key keys[] = {
            "something every 4 seconds at least."),
     NUMBER("timeouts/drain-ms", drain_ms, "30000", 0, DAY_MS, "ms", true,
            "How long a shutdown waits for transactions that are being voted on."),
+    NUMBER("timeouts/check-back-ms", check_back_ms, "10000", 10, DAY_MS, "ms", true,
+           "A message that was prepared and neither sent nor dropped: its sender is asked after so "
+           "long, unless its client named another time."),
+    LIST("topics/subscription", topics, LIMIT_TOPICS, topics_check, true,
+         "TOPIC PARTICIPANT ...: who is delivered what is published under a topic. May be given "
+         "several times, once for each topic."),
     NUMBER("limits/transactions", transactions, "1048576", 1, LIMIT_TRANSACTIONS, "", true,
            "Transactions in flight; past it new ones are refused."),
     NUMBER("limits/branches", branches, "64", 1, LIMIT_BRANCHES, "", true,
@@ -187,13 +195,17 @@ static int set_text(char **field, const char *text, assent_error *error)
     return ASSENT_OK;
 }
 
-static int add_item(struct config_list *list, const char *path, const char *text,
+static int add_item(struct config_list *list, const struct config_key *key, const char *text,
                     assent_error *error)
 {
     if (!*text)
-        return error_set(error, ASSENT_CONFIG, "%s: the value is empty", path);
-    if (list->count >= CONFIG_LIST_MAX)
-        return error_set(error, ASSENT_CONFIG, "%s: more than %d values", path, CONFIG_LIST_MAX);
+        return error_set(error, ASSENT_CONFIG, "%s: the value is empty", key->path);
+    if (list->count >= key->max)
+        return error_set(error, ASSENT_CONFIG, "%s: more than %" PRIu64 " values", key->path,
+                         key->max);
+    int code = key->check ? key->check(list, key->path, text, error) : ASSENT_OK;
+    if (code)
+        return code;
     char **items = realloc(list->items, (list->count + 2) * sizeof *items);
     if (!items)
         return error_set(error, ASSENT_NOMEM, "out of memory");
@@ -322,7 +334,7 @@ int config_set(struct config *c, const char *path, const char *text, assent_erro
     void *field = field_of(c, key);
     switch (key->type) {
     case CONFIG_TEXT: return set_text(field, text, error);
-    case CONFIG_LIST: return add_item(field, path, text, error);
+    case CONFIG_LIST: return add_item(field, key, text, error);
     case CONFIG_NUMBER: return set_number(field, key, text, error);
     case CONFIG_BOOL: return set_bool(field, key, text, error);
     case CONFIG_CHOICE: return set_choice(field, key, text, error);

@@ -18,7 +18,7 @@ struct config_list {
     size_t count;
 };
 
-enum { CONFIG_KEYS_MAX = 32, CONFIG_LIST_MAX = 15 };
+enum { CONFIG_KEYS_MAX = 32, CONFIG_ENDPOINTS_MAX = 15 };
 
 struct config {
     char *from[CONFIG_KEYS_MAX]; // where each key's value is from, owned; NULL: the default
@@ -34,6 +34,8 @@ struct config {
     uint64_t retry_min_ms, retry_max_ms;
     uint64_t peer_silent_ms;
     uint64_t drain_ms;
+    uint64_t check_back_ms;
+    struct config_list topics; // "TOPIC RESOURCE ...", see topics.h
     uint64_t transactions, branches, payload_bytes;
     uint64_t peers, peer_queue_bytes, frame_bytes;
     uint64_t retention_seconds, records_max;
@@ -47,10 +49,13 @@ struct config_key {
     enum config_type type;
     size_t offset;        // in struct config
     const char *fallback; // the default, as it would be written in the file
-    uint64_t min, max;    // NUMBER
+    uint64_t min, max;    // NUMBER; LIST: at most `max` items
     const char *unit;     // NUMBER; "" for a plain count
     const char *choices;  // CHOICE: "a|b|c"
     bool reloadable;
+    // LIST: may the item be added? NULL: any text may.
+    int (*check)(const struct config_list *list, const char *path, const char *text,
+                 assent_error *error);
     const char *about;
 };
 

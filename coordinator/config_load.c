@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "net/defaults.h"
+#include "topics.h"
 
 enum { FILE_BYTES_MAX = 1 << 20, LINE_BYTES_MAX = 1000, PATH_BYTES = 256, INDENT = 4 };
 
@@ -258,6 +259,20 @@ static int check_order(const char *low, uint64_t low_value, const char *high, ui
                      (unsigned long long)low_value, high, (unsigned long long)high_value);
 }
 
+// A topic that no message could be published under any more.
+static int check_topics(const struct config *c, assent_error *error)
+{
+    struct slice name = slice_of(NULL, 0);
+    size_t most = topics_most(&c->topics, &name);
+    if (most < c->branches || most == 0)
+        return ASSENT_OK;
+    return error_set(error, ASSENT_CONFIG,
+                     "topics/subscription: %zu participants subscribe to topic %.*s; with a sender "
+                     "that is more than limits/branches (%llu)",
+                     most, (int)name.size, (const char *)name.data,
+                     (unsigned long long)c->branches);
+}
+
 int config_check(const struct config *c, assent_error *error)
 {
     int code = check_order("timeouts/retry-min-ms", c->retry_min_ms, "timeouts/retry-max-ms",
@@ -268,6 +283,8 @@ int config_check(const struct config *c, assent_error *error)
     if (!code)
         code = check_order("limits/frame-bytes", c->frame_bytes, "limits/peer-queue-bytes",
                            c->peer_queue_bytes, error);
+    if (!code)
+        code = check_topics(c, error);
     if (code)
         return code;
     if (*c->certificate && !*c->authorized_dir)

@@ -129,9 +129,14 @@ void engine_retain(struct engine *e)
 int engine_reload(struct engine *e, assent_error *error)
 {
     struct coordinator_config config;
+    struct topics old = e->topics;
+    int code = topics_make(&e->config->topics, &e->topics, error);
     engine_core_config(e, &config);
     coordinator_configure(e->core, &config);
     engine_retain(e);
+    if (code)
+        return code;
+    topics_free(&old);
     return *e->config->authorized_dir ? net_server_reload(e->net, error) : ASSENT_OK;
 }
 

@@ -39,7 +39,8 @@ void engine_wait(struct engine *self, struct pollfd *extra, int timeout_ms);
 void engine_drain(struct engine *self);
 bool engine_drained(const struct engine *self);
 // Takes over what `config` now says, and the certificates of authorized-dir. ASSENT_CONFIG,
-// ASSENT_IO: a certificate could not be read; everything else applies.
+// ASSENT_IO: a certificate could not be read; everything else applies. ASSENT_NOMEM: topics stay as
+// they were, and certificates.
 int engine_reload(struct engine *self, assent_error *error);
 
 // What was recovered, and where it listens, for the log.

@@ -16,6 +16,7 @@
 #include "base/logger.h"
 #include "base/map.h"
 #include "engine.h"
+#include "topics.h"
 #include "wire/record_codec.h"
 #include "wire/wire.h"
 
@@ -48,6 +49,7 @@ struct engine {
     struct log_queue *log;
     struct net_server *net;
     struct coordinator *core;
+    struct topics topics; // the core borrows them
     struct admin *admin;
     struct now now;
     struct effects fx;

@@ -34,6 +34,9 @@ void engine_core_config(const struct engine *e, struct coordinator_config *ret)
     ret->branches_max = (uint32_t)c->branches;
     ret->payload_bytes_max = (uint32_t)c->payload_bytes;
     ret->peers_max = (uint32_t)c->peers;
+    ret->check_back_ms = (uint32_t)c->check_back_ms;
+    ret->topics = e->topics.items;
+    ret->topic_count = e->topics.count;
 }
 
 static int random_bytes(void *to, size_t size, assent_error *error)
@@ -145,8 +148,11 @@ static int recover(struct engine *e, struct store *store, assent_error *error)
 static int open_core(struct engine *e, assent_error *error)
 {
     struct coordinator_config config;
+    int code = topics_make(&e->config->topics, &e->topics, error);
+    if (code)
+        return code;
     engine_core_config(e, &config);
-    int code = random_bytes(&config.seed, sizeof config.seed, error);
+    code = random_bytes(&config.seed, sizeof config.seed, error);
     if (code)
         return code;
     map_init(&e->peers, config.seed ^ e->info.secret[0]);
@@ -270,6 +276,7 @@ void engine_close(struct engine **self_p)
         net_server_close(&e->net);
     admin_destroy(&e->admin);
     coordinator_destroy(&e->core);
+    topics_free(&e->topics);
     engine_peers_free(e);
     effects_free(&e->fx);
     buf_free(&e->record);

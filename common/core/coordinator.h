@@ -112,6 +112,9 @@ struct tx_view {
         uint32_t tries;
         uint32_t failures;    // attempts of a step or delivery that failed
         struct slice trouble; // why the last one did
+        // Of a step, sender or consumer, monotonic. PAUSED: when it is asked for; PREPARING: when
+        // this attempt has failed. 0: neither.
+        uint64_t attempt_due_ms;
         bool connected;       // its participant is
     } branches[LIMIT_BRANCHES];
     struct record_branch record_branches[LIMIT_BRANCHES];

@@ -26,6 +26,8 @@ static void view_branch(const struct coordinator *c, const struct branch *b,
     if (b->planned) {
         ret->failures = b->planned->failures;
         ret->trouble = slice_of(b->planned->trouble, b->planned->trouble_size);
+        if (timer_armed(&b->planned->timer.timer))
+            ret->attempt_due_ms = b->planned->timer.timer.due_ms;
     }
     ret->connected = b->resource->session != NULL;
 }

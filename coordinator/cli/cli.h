@@ -7,7 +7,9 @@
 //   table.c        aligned tables
 //   rows.c         lists that come in pages
 //   verb_*.c       one verb, or one family, each
-//   explain.c      why a transaction is not finished, in sentences
+//   explain*.c     why a transaction is not finished, in sentences; story.h has what they share
+//   log_content.c  what records of a log say
+//   saga_*.c       a saga in a file; the graph of one
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
@@ -32,14 +34,16 @@ struct cli {
     bool patient; // --timeout was said: wait so long even where nobody listens
     // verbs
     const char *states;                  // --state
+    const char *protocols;               // --protocol
     const char *participant;             // --participant
     const char *reason;                  // --reason
     const char *after;                   // --after
     const char *name, *role, *resources; // keygen
+    const char *gtid;                    // --gtid
     uint64_t older_ms, younger_ms;
     uint64_t limit, count; // 0: no limit
     uint64_t interval_ms;
-    bool in_doubt, finished, yes, all, lost;
+    bool in_doubt, finished, yes, all, wait, dot, lost;
     // derived
     bool color; // standard output may have colours
 };

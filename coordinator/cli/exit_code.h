@@ -12,6 +12,7 @@ enum exit_code {
     EXIT_DAMAGED = 5,       // the log is damaged
     EXIT_NOT_CONFIRMED = 6, // an order was not confirmed; nothing was done
     EXIT_FAILED = 7,        // a file, memory, or an answer that makes no sense
+    EXIT_ABORTED = 8,       // what was waited for has ended, and was aborted
 };
 
 // The exit status for an enum assent_code that came from the coordinator or a library.

@@ -1,98 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sentences are built from what the coordinator says and from nothing else: what it does not know
-// is called unknown.
+// Transactions of two-phase commit, and of tcc, which differ in the words for the same; and what is
+// said of all.
 #include "explain.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
-enum { SENTENCE_BYTES = 1000 };
+#include "story.h"
 
-struct story {
-    const char *gtid;
-    const json_t *t; // the transaction, NULL when there is none
-    uint64_t now_ms;
-    json_t *facts, *advice;
-    bool failed;
+// What phase one asks for, and what the decision is called.
+struct words {
+    const char *not_voted;
+    const char *commit, *abort;
+    const char *not_committed, *not_aborted;
+    const char *until_then;
 };
 
-__attribute__((format(printf, 4, 0))) static json_t *sentence_add(struct story *s, json_t *where,
-                                                                  const char *code,
-                                                                  const char *format,
-                                                                  va_list arguments)
-{
-    char text[SENTENCE_BYTES], safe[SENTENCE_BYTES];
-    vsnprintf(text, sizeof text, format, arguments);
-    json_t *sentence =
-        json_pack("{s:s, s:s}", "code", code, "text", format_clean(text, safe, sizeof safe));
-    if (json_array_append_new(where, sentence) == 0)
-        return sentence;
-    s->failed = true;
-    return NULL;
-}
+static const struct words two_phase_words = {
+    .not_voted = "has not voted",
+    .commit = "commit",
+    .abort = "abort",
+    .not_committed = "has not acknowledged the commit",
+    .not_aborted = "has not acknowledged the rollback",
+    .until_then = "they may hold locks",
+};
 
-// Both return the sentence, borrowed, for members to be added; NULL is fine for jansson.
-static json_t *fact(struct story *s, const char *code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static json_t *fact(struct story *s, const char *code, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    json_t *sentence = sentence_add(s, s->facts, code, format, arguments);
-    va_end(arguments);
-    return sentence;
-}
+static const struct words tcc_words = {
+    .not_voted = "has not said whether its try succeeded",
+    .commit = "confirm",
+    .abort = "cancel",
+    .not_committed = "has not confirmed",
+    .not_aborted = "has not cancelled",
+    .until_then = "what they reserved stays reserved",
+};
 
-static void advise(struct story *s, const char *code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void advise(struct story *s, const char *code, const char *format, ...)
+static const struct words *words_of(const struct story *s)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    sentence_add(s, s->advice, code, format, arguments);
-    va_end(arguments);
-}
-
-static bool is(const json_t *object, const char *key, const char *value)
-{
-    return strcmp(member_text(object, key), value) == 0;
-}
-
-// "since 12:00:01 (3m 12s)"
-static const char *since(const struct story *s, uint64_t at_ms, char *ret, size_t size)
-{
-    char time[TIME_TEXT_BYTES], age[AGE_TEXT_BYTES];
-    uint64_t ms = s->now_ms > at_ms ? s->now_ms - at_ms : 0;
-    if (at_ms == 0)
-        snprintf(ret, size, "for an unknown time");
-    else
-        snprintf(ret, size, "for %s (since %s)", format_age(ms, age), format_time(at_ms, time));
-    return ret;
-}
-
-static const char *retry(const json_t *branch, char *ret, size_t size)
-{
-    char age[AGE_TEXT_BYTES];
-    if (member_present(branch, "next_retry_ms"))
-        snprintf(ret, size, "It is asked again in %s.",
-                 format_age(member_count(branch, "next_retry_ms"), age));
-    else if (!member_bool(branch, "connected"))
-        snprintf(ret, size, "It is asked again as soon as it connects.");
-    else
-        snprintf(ret, size, "No retry is planned yet.");
-    return ret;
-}
-
-static void about_branch(json_t *sentence, const json_t *branch)
-{
-    static const char *const keys[] = {"branch", "participant", "connected",     "in_doubt",
-                                       "tries",  "since_at_ms", "next_retry_ms", NULL};
-    for (size_t i = 0; keys[i]; i++) {
-        json_t *value = json_object_get(branch, keys[i]);
-        if (value)
-            json_object_set(sentence, keys[i], value);
-    }
+    return is(s->t, "protocol", "tcc") ? &tcc_words : &two_phase_words;
 }
 
 // One branch that owes an answer, and what it owes.
@@ -100,42 +44,20 @@ static void branch_owes(struct story *s, const json_t *b, const char *code, cons
 {
     char how_long[80], again[80];
     uint64_t tries = member_count(b, "tries");
-    json_t *sentence =
-        fact(s, code,
-             "Branch %" PRIu64 " at participant %s %s %s; it was asked %" PRIu64
-             " time%s. The participant is %s. %s",
-             member_count(b, "branch"), member_text(b, "participant"), owes,
-             since(s, member_count(b, "since_at_ms"), how_long, sizeof how_long), tries,
-             tries == 1 ? "" : "s", member_bool(b, "connected") ? "connected" : "not connected",
-             retry(b, again, sizeof again));
+    json_t *sentence = fact(s, code,
+                            "Branch %" PRIu64 " at participant %s %s %s; it was asked %" PRIu64
+                            " time%s. The participant is %s. %s",
+                            member_count(b, "branch"), member_text(b, "participant"), owes,
+                            since(s, member_count(b, "since_at_ms"), how_long, sizeof how_long),
+                            tries, plural(tries), connected(b), retry(b, again, sizeof again));
     about_branch(sentence, b);
 }
 
-struct count {
-    unsigned all, waiting, connected, yes, done;
-};
-
-static struct count branches_count(const struct story *s)
-{
-    struct count c = {0};
-    const json_t *b;
-    size_t i;
-    json_array_foreach(json_object_get(s->t, "branches"), i, b)
-    {
-        c.all++;
-        c.waiting += member_bool(b, "waiting");
-        c.connected += member_bool(b, "waiting") && member_bool(b, "connected");
-        c.yes += is(b, "vote", "yes");
-        c.done += is(b, "state", "done");
-    }
-    return c;
-}
-
 // What a branch owes that was told the outcome, its own: an operator may have forced another.
-static const char *acknowledgement(const json_t *b)
+static const char *acknowledgement(const struct story *s, const json_t *b)
 {
-    return is(b, "state", "committing") ? "has not acknowledged the commit"
-                                        : "has not acknowledged the rollback";
+    const struct words *words = words_of(s);
+    return is(b, "state", "committing") ? words->not_committed : words->not_aborted;
 }
 
 // `owes` NULL: an acknowledgement.
@@ -143,27 +65,11 @@ static void waiting_branches(struct story *s, const char *code, const char *owes
 {
     const json_t *b;
     size_t i;
-    json_array_foreach(json_object_get(s->t, "branches"), i, b)
+    json_array_foreach(story_branches(s), i, b)
     {
         if (member_bool(b, "waiting"))
-            branch_owes(s, b, code, owes ? owes : acknowledgement(b));
+            branch_owes(s, b, code, owes ? owes : acknowledgement(s, b));
     }
-}
-
-// What helps a participant along, whatever it owes.
-static void advise_participants(struct story *s)
-{
-    struct count c = branches_count(s);
-    if (c.waiting > c.connected)
-        advise(s, "start_participant",
-               "Start the participants that are not connected, or see why they cannot reach this "
-               "coordinator: what they owe is asked for at once when they connect.");
-    if (c.connected > 0)
-        advise(s, "look_at_participant",
-               "A participant that is connected and does not answer is slow, or its resource "
-               "manager fails and is tried again: its own log says why.");
-    if (c.waiting > 0)
-        advise(s, "retry", "To ask now instead of later: assent retry %s", s->gtid);
 }
 
 static void deadline(struct story *s)
@@ -174,6 +80,11 @@ static void deadline(struct story *s)
                              "If that does not change, the coordinator aborts it in %s.",
                              format_age(member_count(s->t, "deadline_ms"), age)),
                         "deadline_ms", json_object_get(s->t, "deadline_ms"));
+}
+
+static void tell_admitting(struct story *s)
+{
+    tell_disk(s, "What is to be done");
 }
 
 static void tell_active(struct story *s)
@@ -193,11 +104,33 @@ static void tell_active(struct story *s)
            s->gtid);
 }
 
+// Who has done what was asked for, of a tcc transaction.
+static void tell_tries(struct story *s)
+{
+    static const struct {
+        const char *progress, *text;
+    } groups[] = {
+        {"tried", "Its try has succeeded at "},
+        {"confirmed", "It has been confirmed at "},
+        {"cancelled", "It has been cancelled at "},
+        {"refused", "Its try was refused at "},
+    };
+    char names[LIST_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (names_of(s, groups[i].progress, names, sizeof names) > 0)
+            fact(s, groups[i].progress, "%s%s.", groups[i].text, names);
+}
+
 static void tell_preparing(struct story *s)
 {
     struct count c = branches_count(s);
-    fact(s, "votes", "It waits for votes: %u of %u branches have not voted.", c.waiting, c.all);
-    waiting_branches(s, "vote_missing", "has not voted");
+    if (is(s->t, "protocol", "tcc"))
+        fact(s, "votes", "Its branches are being tried: %u of %u have not answered.", c.waiting,
+             c.all);
+    else
+        fact(s, "votes", "It waits for votes: %u of %u branches have not voted.", c.waiting, c.all);
+    tell_tries(s);
+    waiting_branches(s, "vote_missing", words_of(s)->not_voted);
     deadline(s);
     advise_participants(s);
     advise(s, "abort",
@@ -208,10 +141,7 @@ static void tell_preparing(struct story *s)
 static void tell_deciding(struct story *s)
 {
     if (!member_bool(s->t, "one_phase") || branches_count(s).waiting == 0) {
-        fact(s, "disk",
-             "Its decision is being written to the coordinator's disk. That takes milliseconds; "
-             "should it take longer, the disk is slow or full.");
-        advise(s, "look_at_disk", "See the coordinator's own log, and assent status (log).");
+        tell_disk(s, "Its decision");
         return;
     }
     fact(s, "one_phase",
@@ -236,33 +166,34 @@ static void advise_force(struct story *s, bool commit)
 static void tell_decided(struct story *s)
 {
     struct count c = branches_count(s);
+    const struct words *words = words_of(s);
     bool commit = is(s->t, "state", "committing");
     char time[TIME_TEXT_BYTES];
     fact(s, "decided",
          "It is decided: %s, since %s. That stands. It is not finished: of its %u branch%s %u "
          "ha%s not acknowledged.",
-         commit ? "commit" : "abort", format_time(member_count(s->t, "decided_at_ms"), time), c.all,
-         c.all == 1 ? "" : "es", c.all - c.done, c.all - c.done == 1 ? "s" : "ve");
+         commit ? words->commit : words->abort,
+         format_time(member_count(s->t, "decided_at_ms"), time), c.all, c.all == 1 ? "" : "es",
+         c.all - c.done, c.all - c.done == 1 ? "s" : "ve");
+    tell_tries(s);
     waiting_branches(s, "acknowledgement_missing", NULL);
     if (!member_bool(s->t, "mixed"))
         fact(s, "by_itself",
              "Nothing needs to be done for consistency: once they are back the branches end by "
-             "themselves. Until then they may hold locks.");
+             "themselves. Until then %s.",
+             words->until_then);
     advise_participants(s);
     bool forced = member_present(json_object_get(s->t, "heuristic"), "forced");
     if (c.yes > 0 && !forced)
         advise_force(s, commit);
-    advise(s, "forget",
-           "Only if a participant and its data are gone for good: assent forget %s gives up "
-           "waiting for it, and records the transaction as mixed.",
-           s->gtid);
+    advise_forget(s);
 }
 
 static bool any_forgotten(const struct story *s)
 {
     const json_t *b;
     size_t i;
-    json_array_foreach(json_object_get(s->t, "branches"), i, b)
+    json_array_foreach(story_branches(s), i, b)
     {
         if (is(b, "state", "forgotten"))
             return true;
@@ -309,15 +240,37 @@ static void tell_heuristic(struct story *s)
         advise_reconcile(s);
 }
 
+static const char *outcome_means(const struct story *s)
+{
+    static const struct {
+        const char *protocol, *committed, *aborted;
+    } meanings[] = {
+        {"tcc", ", that is, confirmed", ", that is, cancelled"},
+        {"saga", ", that is, all steps were done", ", that is, it was compensated"},
+        {"message", ", that is, delivered to all", ", that is, dropped"},
+    };
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings && !member_bool(s->t, "mixed"); i++) {
+        if (!is(s->t, "protocol", meanings[i].protocol))
+            continue;
+        if (is(s->t, "outcome", "committed"))
+            return meanings[i].committed;
+        if (is(s->t, "outcome", "aborted"))
+            return meanings[i].aborted;
+    }
+    return "";
+}
+
 static void tell_ended(struct story *s)
 {
     const json_t *reason = json_object_get(s->t, "reason");
     const char *detail = member_text(reason, "detail");
     char time[TIME_TEXT_BYTES];
     uint64_t at_ms = member_count(s->t, "ended_at_ms");
-    fact(s, "ended", "It has ended: %s%s%s. It waits for nothing.",
-         is(s->t, "outcome", "") ? "unknown" : member_text(s->t, "outcome"), at_ms ? " at " : "",
-         at_ms ? format_time(at_ms, time) : "");
+    fact(s, "ended", "It has ended: %s%s%s%s. It waits for nothing.",
+         is(s->t, "outcome", "") ? "unknown" : member_text(s->t, "outcome"), outcome_means(s),
+         at_ms ? " at " : "", at_ms ? format_time(at_ms, time) : "");
+    if (is(s->t, "protocol", "saga"))
+        tell_saga_ended(s);
     if (json_is_object(reason))
         fact(s, "reason", "It aborted because %s%s%s.", member_text(reason, "text"),
              *detail ? ": " : "", detail);
@@ -329,12 +282,21 @@ static void tell_transaction(struct story *s)
         const char *state;
         void (*tell)(struct story *s);
     } tellers[] = {
-        {"active", tell_active},      {"preparing", tell_preparing}, {"deciding", tell_deciding},
-        {"committing", tell_decided}, {"aborting", tell_decided},    {"ended", tell_ended},
+        {"admitting", tell_admitting}, {"active", tell_active},    {"preparing", tell_preparing},
+        {"committing", tell_decided},  {"aborting", tell_decided},
     };
-    for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++)
-        if (is(s->t, "state", tellers[i].state))
-            tellers[i].tell(s);
+    if (is(s->t, "state", "deciding"))
+        tell_deciding(s);
+    else if (is(s->t, "state", "ended"))
+        tell_ended(s);
+    else if (is(s->t, "protocol", "saga"))
+        tell_saga(s);
+    else if (is(s->t, "protocol", "message"))
+        tell_message(s);
+    else
+        for (size_t i = 0; i < sizeof tellers / sizeof *tellers; i++)
+            if (is(s->t, "state", tellers[i].state))
+                tellers[i].tell(s);
     tell_heuristic(s);
 }
 

@@ -105,6 +105,7 @@ static bool take_option(struct cli *cli, enum option_id id, const char *value)
     case OPT_HELP: cli->help = true; break;
     case OPT_VERSION: break;
     case OPT_STATE: cli->states = value; break;
+    case OPT_PROTOCOL: cli->protocols = value; break;
     case OPT_IN_DOUBT: cli->in_doubt = true; break;
     case OPT_FINISHED: cli->finished = true; break;
     case OPT_PARTICIPANT: cli->participant = value; break;
@@ -121,6 +122,9 @@ static bool take_option(struct cli *cli, enum option_id id, const char *value)
     case OPT_NAME: cli->name = value; break;
     case OPT_ROLE: cli->role = value; break;
     case OPT_RESOURCES: cli->resources = value; break;
+    case OPT_WAIT: cli->wait = true; break;
+    case OPT_GTID: cli->gtid = value; break;
+    case OPT_DOT: cli->dot = true; break;
     case OPT_COUNT_ALL: return false;
     }
     return true;
@@ -208,7 +212,8 @@ static void print_help(const struct verb *verb)
     print_options(OPT_COMMON);
     printf(
         "\n'assent VERB --help' says more of each. Exit status: 0 done, 1 usage, 2 no coordinator "
-        "or no\nanswer, 3 not found, 4 refused, 5 log damaged, 6 not confirmed, 7 failed.\n");
+        "or no\nanswer, 3 not found, 4 refused, 5 log damaged, 6 not confirmed, 7 failed, 8 "
+        "aborted.\n");
 }
 
 static enum exit_code say_no_verb(const char *const *words, int count)
@@ -217,6 +222,8 @@ static enum exit_code say_no_verb(const char *const *words, int count)
         say_usage("say what to do", "", NULL);
     else if (strcmp(words[0], "log") == 0)
         say_usage("say what to do with the log: verify or dump", "", NULL);
+    else if (strcmp(words[0], "saga") == 0)
+        say_usage("say what to do with the saga: submit or show", "", NULL);
     else
         say_usage("there is no verb ", words[0], NULL);
     return EXIT_USAGE;

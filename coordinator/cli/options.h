@@ -16,8 +16,9 @@
     X(HELP, "help", 'h', NULL, "say what can be done, and stop")                                   \
     X(VERSION, "version", 'V', NULL, "print the version, and stop")                                \
     X(STATE, "state", 's', "STATE[,STATE]",                                                        \
-      "only in these states: active, preparing, deciding, committing, aborting, ended; or, "       \
-      "finished ones: committed, aborted, mixed")                                                  \
+      "only in these states: admitting, active, held, preparing, deciding, committing, "           \
+      "aborting, ended; or, finished ones: committed, aborted, mixed")                             \
+    X(PROTOCOL, "protocol", 0, "NAME[,NAME]", "only of these: 2pc, tcc, saga, message")            \
     X(IN_DOUBT, "in-doubt", 'd', NULL, "only what is in doubt")                                    \
     X(FINISHED, "finished", 'f', NULL, "finished ones, from the log, newest first")                \
     X(PARTICIPANT, "participant", 'p', "NAME", "only those with a branch at this participant")     \
@@ -34,7 +35,10 @@
     X(COUNT, "count", 'c', "COUNT", "stop after so many looks; default: never")                    \
     X(NAME, "name", 0, "NAME", "the principal: who this is for")                                   \
     X(ROLE, "role", 0, "ROLES", "what it may be: client, participant, operator; several by ','")   \
-    X(RESOURCES, "resources", 0, "NAMES", "participants it may speak for, by ','; * for any")
+    X(RESOURCES, "resources", 0, "NAMES", "participants it may speak for, by ','; * for any")      \
+    X(WAIT, "wait", 'w', NULL, "wait until it has ended, at most as long as --timeout says")       \
+    X(GTID, "gtid", 'g', "GTID", "your own gtid: the same file under it is the same saga")         \
+    X(DOT, "dot", 0, NULL, "print the graph for Graphviz (dot)")
 
 enum option_id {
 #define X(id, name, letter, argument, about) OPT_##id,

@@ -21,14 +21,15 @@ struct session {
     char endpoint[512];
     uint64_t timeout_ms;
     bool patient;
-    uint64_t id; // of the last request
+    uint8_t role; // that it greets as
+    uint64_t id;  // of the last request
     enum phase phase;
 };
 
 // A request while it waits.
 struct exchange {
     struct session *session;
-    const char *verb;
+    const char *verb; // NULL: being welcomed is all that is wanted
     const char *text; // arguments
     bool order;       // changes something: not to be sent twice
     bool sent;
@@ -57,6 +58,7 @@ int session_open(const struct cli *cli, struct session **ret, assent_error *erro
         return error_set(error, ASSENT_NOMEM, "out of memory");
     self->timeout_ms = cli->timeout_ms;
     self->patient = cli->patient;
+    self->role = ROLE_OPERATOR;
     int code = ASSENT_OK;
     if (cli->endpoint && strlen(cli->endpoint) >= sizeof self->endpoint)
         code = error_set(error, ASSENT_CONFIG, "the endpoint is too long");
@@ -105,7 +107,7 @@ static void session_send(struct session *self, const struct msg *msg)
 static void session_greet(struct session *self)
 {
     struct msg hello = {.type = MSG_HELLO};
-    hello.u.hello.role = ROLE_OPERATOR;
+    hello.u.hello.role = self->role;
     hello.u.hello.version_min = hello.u.hello.version_max = WIRE_VERSION;
     hello.u.hello.name = slice_text("assent");
     session_send(self, &hello);
@@ -149,7 +151,9 @@ static int exchange_message(struct exchange *x, const struct msg *msg, assent_er
                          (int)msg->u.refused.text.size, (const char *)msg->u.refused.text.data);
     if (msg->type == MSG_WELCOME && self->phase == PHASE_GREETING) {
         self->phase = PHASE_ASKING;
-        exchange_ask(x);
+        if (x->verb)
+            exchange_ask(x);
+        x->done = !x->verb;
         return ASSENT_OK;
     }
     if (msg->type == MSG_ADMIN_REPLY)
@@ -275,6 +279,13 @@ int session_ask(struct session *self, const char *verb, json_t *arguments, json_
     }
     *ret_reply = x.reply;
     return ASSENT_OK;
+}
+
+int session_greet_as_client(struct session *self, assent_error *error)
+{
+    struct exchange x = {.session = self};
+    self->role = ROLE_CLIENT;
+    return exchange_run(&x, error);
 }
 
 void session_by(char *ret, size_t size)

@@ -18,6 +18,10 @@ const char *session_endpoint(const struct session *self);
 int session_ask(struct session *self, const char *verb, json_t *arguments, json_t **ret_reply,
                 assent_error *error);
 
+// Greets as a client instead, and asks nothing: may the holder of this certificate be one?
+// ASSENT_OK; ASSENT_DENIED; ASSENT_UNAVAILABLE as above. The session is of no further use.
+int session_greet_as_client(struct session *self, assent_error *error);
+
 // Who runs this command: "ada@db1", or "ada as root@db1" under sudo.
 void session_by(char *ret, size_t size);
 

@@ -6,8 +6,9 @@
 #include "core/gtid.h"
 #include "views.h"
 
-static const char *const live_words[] = {"active",   "preparing", "deciding", "committing",
-                                         "aborting", "ended",     NULL};
+static const char *const live_words[] = {"admitting",  "active",   "held",  "preparing", "deciding",
+                                         "committing", "aborting", "ended", NULL};
+static const char *const protocol_words[] = {"2pc", "tcc", "saga", "message", NULL};
 static const char *const finished_words[] = {"committed", "aborted", "mixed", NULL};
 
 static bool one_of(const char *const *words, const char *word, size_t length)
@@ -26,13 +27,28 @@ static bool split_states(const struct cli *cli, json_t *states, json_t *outcomes
         bool live = one_of(live_words, at, length);
         if (!live && !one_of(finished_words, at, length)) {
             fprintf(stderr,
-                    "assent: --state: '%.*s' is none of active, preparing, deciding, committing, "
-                    "aborting, ended, committed, aborted, mixed\n",
+                    "assent: --state: '%.*s' is none of admitting, active, held, preparing, "
+                    "deciding, committing, aborting, ended, committed, aborted, mixed\n",
                     (int)length, at);
             return false;
         }
         *ret_mixed = *ret_mixed || (length == 5 && memcmp(at, "mixed", length) == 0);
         json_array_append_new(live ? states : outcomes, json_stringn(at, length));
+        at += length + (at[length] == ',');
+    }
+    return true;
+}
+
+static bool split_protocols(const struct cli *cli, json_t *protocols)
+{
+    for (const char *at = cli->protocols; at && *at;) {
+        size_t length = strcspn(at, ",");
+        if (!one_of(protocol_words, at, length)) {
+            fprintf(stderr, "assent: --protocol: '%.*s' is none of 2pc, tcc, saga, message\n",
+                    (int)length, at);
+            return false;
+        }
+        json_array_append_new(protocols, json_stringn(at, length));
         at += length + (at[length] == ',');
     }
     return true;
@@ -52,9 +68,9 @@ struct listing {
 static bool listing_arguments(struct listing *l)
 {
     const struct cli *cli = l->cli;
-    json_t *states = json_array(), *outcomes = json_array();
+    json_t *states = json_array(), *outcomes = json_array(), *protocols = json_array();
     l->arguments = json_object();
-    bool ok = split_states(cli, states, outcomes, &l->mixed);
+    bool ok = split_states(cli, states, outcomes, &l->mixed) && split_protocols(cli, protocols);
     l->finished = cli->finished || json_array_size(outcomes) > 0;
     if (ok && l->finished && (json_array_size(states) > 0 || cli->in_doubt)) {
         fprintf(stderr, "assent: what has finished and what has not are two lists: ask for one\n");
@@ -72,8 +88,11 @@ static bool listing_arguments(struct listing *l)
         json_object_set(l->arguments, "states", states);
     if (json_array_size(outcomes) > 0)
         json_object_set(l->arguments, "outcomes", outcomes);
+    if (json_array_size(protocols) > 0)
+        json_object_set(l->arguments, "protocols", protocols);
     json_decref(states);
     json_decref(outcomes);
+    json_decref(protocols);
     if (cli->participant)
         json_object_set_new(l->arguments, "participant", json_string(cli->participant));
     if (cli->older_ms)
@@ -90,7 +109,8 @@ static bool listing_arguments(struct listing *l)
 // Foreign branches belong into the list when it is not narrowed down to what they are not.
 static bool listing_foreign(const struct listing *l)
 {
-    return !l->finished && !l->cli->states && !l->cli->older_ms && !l->cli->younger_ms;
+    return !l->finished && !l->cli->states && !l->cli->protocols && !l->cli->older_ms &&
+           !l->cli->younger_ms;
 }
 
 static void drop_other_participants(struct rows *rows, const char *participant)

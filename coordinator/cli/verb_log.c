@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "log_content.h"
 #include "store/inspect.h"
 #include "views.h"
-#include "wire/record_codec.h"
 
 enum { ID_BYTES = 20 };
 
@@ -136,83 +136,6 @@ struct dump {
     bool failed;
 };
 
-static const char *stage_name(const struct tx_record *r)
-{
-    switch ((enum tx_stage)r->stage) {
-    case STAGE_DELEGATED: return "delegated";
-    case STAGE_DECIDED: return "decided";
-    case STAGE_ENDED: return "ended";
-    case STAGE_ADMITTED: return "admitted";
-    }
-    return "?";
-}
-
-static const char *journal_stage_name(uint8_t stage)
-{
-    switch ((enum journal_stage)stage) {
-    case JOURNAL_PREPARED: return "prepared";
-    case JOURNAL_DECIDED: return "decided";
-    case JOURNAL_FINISHED: return "finished";
-    }
-    return "?";
-}
-
-static json_t *text_json(struct slice text)
-{
-    char raw[LIMIT_WHY_BYTES + 1], safe[2 * LIMIT_WHY_BYTES];
-    snprintf(raw, sizeof raw, "%.*s", (int)text.size, (const char *)text.data);
-    return json_string(format_clean(raw, safe, sizeof safe));
-}
-
-static json_t *tx_branches_json(const struct tx_record *r)
-{
-    json_t *array = json_array();
-    for (unsigned i = 0; i < r->branch_count; i++) {
-        const struct record_branch *b = &r->branches[i];
-        char journal[24];
-        snprintf(journal, sizeof journal, "%016" PRIx64, b->journal);
-        json_array_append_new(array,
-                              json_pack("{s:i, s:o, s:s, s:s, s:b, s:s}", "branch", (int)b->branch,
-                                        "participant", text_json(b->resource), "vote",
-                                        vote_name((enum vote)b->vote), "outcome",
-                                        outcome_name((enum outcome)b->outcome), "heuristic",
-                                        (int)b->heuristic, "journal", journal));
-    }
-    return array;
-}
-
-static json_t *tx_json(const struct tx_record *r)
-{
-    char attempt[24];
-    snprintf(attempt, sizeof attempt, "%" PRIu64, r->attempt);
-    return json_pack(
-        "{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:o, s:s, s:o, s:o*, s:o}", "attempt", attempt,
-        "stage", stage_name(r), "outcome", outcome_name((enum outcome)r->outcome), "mixed",
-        (int)r->mixed, "started_at_ms", (json_int_t)r->started_ms, "decided_at_ms",
-        (json_int_t)r->decided_ms, "ended_at_ms", (json_int_t)r->ended_ms, "owner",
-        text_json(r->owner), "reason", reason_text((enum abort_reason)r->reason), "reason_text",
-        text_json(r->reason_text), "heuristic",
-        r->heuristic.who.size == 0
-            ? NULL
-            : json_pack("{s:s, s:o, s:o, s:I}", "forced",
-                        outcome_name((enum outcome)r->heuristic.forced), "by",
-                        text_json(r->heuristic.who), "why", text_json(r->heuristic.why), "at_ms",
-                        (json_int_t)r->heuristic.when_ms),
-        "branches", tx_branches_json(r));
-}
-
-static json_t *journal_json(const struct branch_record *b)
-{
-    char attempt[24], coordinator[COORDINATOR_TEXT_BYTES];
-    snprintf(attempt, sizeof attempt, "%" PRIu64, b->attempt);
-    coordinator_text(b->coordinator, coordinator);
-    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:b, s:I, s:I}", "attempt", attempt, "coordinator",
-                     coordinator, "branch", (int)b->branch, "stage", journal_stage_name(b->stage),
-                     "outcome", outcome_name((enum outcome)b->outcome), "heuristic",
-                     (int)b->heuristic, "prepared_at_ms", (json_int_t)b->prepared_ms,
-                     "payload_bytes", (json_int_t)b->payload.size);
-}
-
 // A participant's journal has keys "<gtid>/<branch>", a coordinator's register "<gtid>".
 static bool of_journal(const struct inspect_record *r)
 {
@@ -229,14 +152,16 @@ static void record_content(const struct inspect_record *r, json_t *into, char *w
     if (r->forget) {
         snprintf(words, size, "forgotten");
     } else if (of_journal(r) && record_decode_branch(r->value, &branch, &error) == ASSENT_OK) {
-        json_object_set_new(into, "branch", journal_json(&branch));
-        snprintf(words, size, "%s, %s", journal_stage_name(branch.stage),
+        json_object_set_new(into, "branch", content_journal(&branch));
+        snprintf(words, size, "%s, %s", content_journal_stage(branch.stage),
                  outcome_name((enum outcome)branch.outcome));
     } else if (!of_journal(r) && record_decode_tx(r->value, &storage, &tx, &error) == ASSENT_OK) {
-        json_object_set_new(into, "transaction", tx_json(&tx));
-        snprintf(words, size, "%s, %s%s, %u branch%s", stage_name(&tx),
-                 outcome_name((enum outcome)tx.outcome), tx.mixed ? ", mixed" : "",
-                 (unsigned)tx.branch_count, tx.branch_count == 1 ? "" : "es");
+        json_object_set_new(into, "transaction", content_tx(&tx));
+        bool admitted = protocol_admitted(tx.protocol);
+        snprintf(
+            words, size, "%s%s%s, %s%s, %u branch%s", admitted ? content_protocol(tx.protocol) : "",
+            admitted ? ", " : "", content_stage(&tx), outcome_name((enum outcome)tx.outcome),
+            tx.mixed ? ", mixed" : "", (unsigned)tx.branch_count, tx.branch_count == 1 ? "" : "es");
     } else {
         json_object_set_new(into, "unreadable", json_string(error.message));
         snprintf(words, size, "UNREADABLE: %s", error.message);
@@ -258,6 +183,17 @@ static void dump_print(const struct inspect_record *r, const char *words)
                r->stands ? "" : ", superseded");
 }
 
+// What was admitted: all there is to be gone on with after a crash.
+static void dump_content(const struct inspect_record *r)
+{
+    struct tx_record_storage storage;
+    struct tx_record tx;
+    assent_error error;
+    if (!r->forget && r->key.size > 0 && !of_journal(r) &&
+        record_decode_tx(r->value, &storage, &tx, &error) == ASSENT_OK)
+        content_print(&tx);
+}
+
 static int dump_visit(void *arg, const struct inspect_record *r)
 {
     struct dump *d = arg;
@@ -275,7 +211,7 @@ static int dump_visit(void *arg, const struct inspect_record *r)
                   clean(r->file), "offset", (json_int_t)r->offset, "stands", r->stands, "open",
                   r->open, "carried", r->carried, "stamp", (json_int_t)r->stamp);
     if (r->key.size > 0) {
-        json_object_set_new(row, "key", text_json(r->key));
+        json_object_set_new(row, "key", content_text(r->key));
         record_content(r, row, words, sizeof words);
     } else if (r->opened) {
         json_object_set_new(row, "incarnation", json_integer((json_int_t)r->incarnation));
@@ -283,6 +219,7 @@ static int dump_visit(void *arg, const struct inspect_record *r)
     }
     if (!d->cli->json) {
         dump_print(r, words);
+        dump_content(r);
         json_decref(row);
     } else if (print_json(d->cli, row) != EXIT_OK) {
         d->failed = true;

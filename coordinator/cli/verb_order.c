@@ -21,10 +21,19 @@ static void say_branches(const json_t *t)
     const json_t *b;
     size_t i;
     json_array_foreach(json_object_get(t, "branches"), i, b)
-        fprintf(stderr, "  branch %" PRIu64 " at %s: vote %s, %s%s%s\n", member_count(b, "branch"),
-                clean(member_text(b, "participant")), clean(member_text(b, "vote")),
-                clean(member_text(b, "state")), member_present(b, "outcome") ? ", did: " : "",
-                clean(member_text(b, "outcome")));
+    {
+        char words[PROGRESS_BYTES];
+        if (member_present(b, "progress"))
+            fprintf(stderr, "  %s %" PRIu64 " at %s: %s\n", clean(member_text(b, "kind")),
+                    member_count(b, "branch"), clean(member_text(b, "participant")),
+                    clean(view_progress_words(b, words)));
+        else
+            fprintf(stderr, "  branch %" PRIu64 " at %s: vote %s, %s%s%s\n",
+                    member_count(b, "branch"), clean(member_text(b, "participant")),
+                    clean(member_text(b, "vote")), clean(member_text(b, "state")),
+                    member_present(b, "outcome") ? ", did: " : "",
+                    clean(member_text(b, "outcome")));
+    }
 }
 
 static void say_mixed(const json_t *t, const char *forced)
@@ -36,6 +45,23 @@ static void say_mixed(const json_t *t, const char *forced)
         "MIXED: no longer all or nothing. Somebody will have to put the data right by hand.\n"
         "This is recorded for ever, with your name and reason, and cannot be taken back.\n",
         clean(member_text(t, "outcome")), forced);
+}
+
+// An abort of what is not decided is what the application could have had, too.
+static void say_undecided(const json_t *t)
+{
+    const char *protocol = member_text(t, "protocol");
+    if (strcmp(protocol, "saga") == 0)
+        say("It is not decided yet: it is given up as if the application had cancelled it, and "
+            "what "
+            "its\nsteps did is compensated. Steps that have no compensation are kept. Nothing "
+            "becomes mixed.");
+    else if (strcmp(protocol, "message") == 0)
+        say("It is not sent yet, and will not be. What it was to tell of may have happened all the "
+            "same at\nits sender: nobody will hear of it.");
+    else
+        say("It is not decided yet: it aborts as if the application had rolled it back. All of "
+            "its\nbranches roll back, nothing becomes mixed.");
 }
 
 static void explain_force(const json_t *reply, const char *verb)
@@ -63,8 +89,7 @@ static void explain_force(const json_t *reply, const char *verb)
     } else if (member_bool(t, "one_phase")) {
         say("Its one branch decides for itself: it is asked to roll back unless it has committed.");
     } else {
-        say("It is not decided yet: it aborts as if the application had rolled it back. All of "
-            "its\nbranches roll back, nothing becomes mixed.");
+        say_undecided(t);
     }
 }
 

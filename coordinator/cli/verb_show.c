@@ -51,6 +51,11 @@ static void head(const struct cli *cli, const json_t *reply, const json_t *t)
         snprintf(text, sizeof text, "in %s", format_age(member_count(t, "deadline_ms"), age));
         line(cli, "aborts", PAINT_NONE, text);
     }
+    if (member_present(t, "check_back_ms")) {
+        snprintf(text, sizeof text, "its sender, in %s",
+                 format_age(member_count(t, "check_back_ms"), age));
+        line(cli, "asks", PAINT_NONE, text);
+    }
 }
 
 static bool branches(const struct cli *cli, const json_t *t, uint64_t now_ms)
@@ -133,8 +138,11 @@ static void moments_of_branch(struct timeline *line, const json_t *b)
         {"done", "done"},
     };
     const char *what = member_text(b, "state");
+    char words[PROGRESS_BYTES];
+    if (member_present(b, "progress"))
+        what = view_progress_words(b, words);
     for (size_t i = 0; i < sizeof whats / sizeof *whats; i++)
-        if (strcmp(whats[i].state, what) == 0) {
+        if (!member_present(b, "progress") && strcmp(whats[i].state, what) == 0) {
             what = whats[i].what;
             break;
         }
@@ -214,7 +222,8 @@ static enum exit_code show_print(const struct cli *cli, const json_t *reply)
     if (json_is_object(t)) {
         head(cli, reply, t);
         putchar('\n');
-        ok = branches(cli, t, member_count(reply, "now_ms"));
+        uint64_t now_ms = member_count(reply, "now_ms");
+        ok = view_has_progress(t) ? view_progress(cli, t, now_ms) : branches(cli, t, now_ms);
         timeline(cli, t);
     } else {
         printf("%s%s%s: %s. %s\n", paint(cli, PAINT_BOLD), clean(cli->words[0]), unpaint(cli),

@@ -8,8 +8,8 @@
 const struct verb cli_verbs[] = {
     {"status", "", 0, 0, OPT_COMMON, "How the coordinator is doing", NULL, verb_status},
     {"list", "", 0, 0,
-     OPT_COMMON | OPT_BIT(STATE) | OPT_BIT(IN_DOUBT) | OPT_BIT(FINISHED) | OPT_BIT(PARTICIPANT) |
-         OPT_BIT(OLDER) | OPT_BIT(YOUNGER) | OPT_BIT(LIMIT) | OPT_BIT(AFTER),
+     OPT_COMMON | OPT_BIT(STATE) | OPT_BIT(PROTOCOL) | OPT_BIT(IN_DOUBT) | OPT_BIT(FINISHED) |
+         OPT_BIT(PARTICIPANT) | OPT_BIT(OLDER) | OPT_BIT(YOUNGER) | OPT_BIT(LIMIT) | OPT_BIT(AFTER),
      "Transactions in flight, oldest first; or finished ones",
      "A transaction is in doubt while a participant may have promised to commit and has not\n"
      "acknowledged the outcome. In-doubt branches of other coordinators are listed apart.",
@@ -45,6 +45,22 @@ const struct verb cli_verbs[] = {
      verb_forget},
     {"retry", "[GTID]", 0, 1, OPT_COMMON | OPT_BIT(ALL),
      "Ask now those that have not answered; always safe", NULL, verb_retry},
+    {"saga submit", "FILE", 1, 1, OPT_COMMON | OPT_BIT(WAIT) | OPT_BIT(GTID),
+     "Begin a saga whose steps stand in a file; - is standard input",
+     "FILE is JSON (docs/protocols/saga.md, \"Submitting from a file\"):\n"
+     "  {\"steps\": [{\"name\": \"seat\", \"resource\": \"airline\", \"payload\": \"2A\"},\n"
+     "             {\"name\": \"pay\", \"resource\": \"bank\", \"payload_json\": {\"cents\": "
+     "900}}]}\n"
+     "Further fields of a step: after (a list of names; else it follows the one before), pivot,\n"
+     "compensate, attempts, timeout_ms, backoff_ms, backoff_max_ms; of the file: gtid, "
+     "timeout_ms.\n"
+     "Prints the gtid once the saga is durable at the coordinator. With --wait it waits for the "
+     "end,\n"
+     "for ever or as long as --timeout says, and the exit status is 8 when it was compensated.\n"
+     "Needs a certificate of a client, where there are any.",
+     verb_saga_submit},
+    {"saga show", "GTID", 1, 1, OPT_COMMON | OPT_BIT(DOT),
+     "Draw a saga's graph with how far each step is", NULL, verb_saga_show},
     {"log verify", "DIR", 1, 1, OPT_LOCAL, "Check a log that nobody has open, record by record",
      "DIR is a coordinator's data directory or a participant's journal. Nothing in it is changed;\n"
      "meanwhile nobody can open it. Exit status 5 when it is damaged.",

@@ -29,10 +29,34 @@ static void names_text(const json_t *row, char *ret, size_t size)
     }
 }
 
+static bool any_trouble(const struct rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++)
+        if (member_present(rows->items[i], "trouble"))
+            return true;
+    return false;
+}
+
+// "failed 3 times: no seats"
+static void cell_trouble(struct table *table, const json_t *row)
+{
+    const json_t *trouble = json_object_get(row, "trouble");
+    uint64_t failures = member_count(trouble, "failures");
+    const char *text = member_text(trouble, "text");
+    char cell[CLEAN_BYTES] = "";
+    if (json_is_object(trouble))
+        snprintf(cell, sizeof cell, "failed %" PRIu64 " time%s%s%s", failures,
+                 failures == 1 ? "" : "s", *text ? ": " : "", text);
+    table_cell_painted(table, PAINT_WARN, cell);
+}
+
 bool view_live(const struct cli *cli, const struct rows *rows)
 {
-    static const char *const headings[] = {"GTID",      "STATE",       "IN DOUBT",  ">AGE",
-                                           ">BRANCHES", "WAITING FOR", ">RETRY IN", NULL};
+    bool troubled = any_trouble(rows);
+    const char *const headings[] = {"GTID",        "PROTOCOL",  "STATE",
+                                    "IN DOUBT",    ">AGE",      ">BRANCHES",
+                                    "WAITING FOR", ">RETRY IN", troubled ? "TROUBLE" : NULL,
+                                    NULL};
     struct table *table = table_new(cli, headings);
     char names[CLEAN_BYTES], state[64];
     for (size_t i = 0; i < rows->count; i++) {
@@ -43,12 +67,15 @@ bool view_live(const struct cli *cli, const struct rows *rows)
                  member_bool(row, "mixed") ? " (mixed)" : "");
         table_row(table);
         table_cell(table, member_text(row, "gtid"));
+        table_cell(table, member_text(row, "protocol"));
         table_cell_painted(table, state_paint(row), state);
         table_cell_painted(table, in_doubt ? PAINT_WARN : PAINT_DIM, in_doubt ? "yes" : "no");
         table_cell_age(table, row, "age_ms");
         table_cell_count(table, member_count(row, "branch_count"));
         table_cell(table, names);
         table_cell_age(table, row, "next_retry_ms");
+        if (troubled)
+            cell_trouble(table, row);
     }
     return table_print(&table);
 }
@@ -96,8 +123,8 @@ static void cell_took(struct table *table, const json_t *row)
 
 bool view_finished(const struct cli *cli, const struct rows *rows)
 {
-    static const char *const headings[] = {"GTID",      "OUTCOME", "ENDED", ">TOOK",
-                                           ">BRANCHES", "REASON",  NULL};
+    static const char *const headings[] = {"GTID",  "PROTOCOL",  "OUTCOME", "ENDED",
+                                           ">TOOK", ">BRANCHES", "REASON",  NULL};
     struct table *table = table_new(cli, headings);
     char reason[CLEAN_BYTES];
     for (size_t i = 0; i < rows->count; i++) {
@@ -105,6 +132,7 @@ bool view_finished(const struct cli *cli, const struct rows *rows)
         view_reason(row, reason, sizeof reason);
         table_row(table);
         table_cell(table, member_text(row, "gtid"));
+        table_cell(table, member_text(row, "protocol"));
         table_cell_painted(table, view_outcome_paint(row), view_outcome(row));
         table_cell_time(table, row, "ended_at_ms");
         cell_took(table, row);

@@ -19,6 +19,19 @@ void view_status(const struct cli *cli, const json_t *status);
 // abort.
 void view_reason(const json_t *transaction, char *ret, size_t size);
 
+// views_progress.c
+// Transactions whose branches tell how far they are, in the words of their protocol.
+bool view_has_progress(const json_t *transaction);
+bool view_progress(const struct cli *cli, const json_t *transaction, uint64_t now_ms);
+enum { PROGRESS_BYTES = 40 };
+// "to compensate". Returns ret.
+const char *view_progress_words(const json_t *branch, char ret[PROGRESS_BYTES]);
+enum paint view_progress_paint(const json_t *branch);
+// "0, 2"; "" where it comes after none. Returns ret.
+const char *view_after(const json_t *branch, char *ret, size_t size);
+// What a step returned, cut short; "" for nothing. Returns ret.
+const char *view_result(const json_t *branch, char *ret, size_t size);
+
 enum exit_code verb_status(struct cli *cli);
 enum exit_code verb_list(struct cli *cli);
 enum exit_code verb_show(struct cli *cli);
@@ -29,6 +42,8 @@ enum exit_code verb_commit(struct cli *cli);
 enum exit_code verb_abort(struct cli *cli);
 enum exit_code verb_forget(struct cli *cli);
 enum exit_code verb_retry(struct cli *cli);
+enum exit_code verb_saga_submit(struct cli *cli);
+enum exit_code verb_saga_show(struct cli *cli);
 enum exit_code verb_config(struct cli *cli);
 enum exit_code verb_log_verify(struct cli *cli);
 enum exit_code verb_log_dump(struct cli *cli);

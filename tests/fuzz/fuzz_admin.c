@@ -179,7 +179,20 @@ static void ask(struct desk *d, uint64_t id, struct slice line)
     CHECK(d->allowed || d->replied[id]);
 }
 
-// Two participants; one transaction that is under way, and a branch of another coordinator.
+// Admitted as soon as the log has time.
+static void furnish_saga(struct world *w)
+{
+    struct msg_branch steps[] = {
+        {0, BRANCH_STEP, slice_text("north"), slice_text("fly"), {0}},
+        {1, BRANCH_STEP, slice_text("south"), slice_text("sleep"), {.after = 1, .attempts = 3}}};
+    struct msg submit = {.type = MSG_SUBMIT};
+    submit.u.submit = (struct msg_submit){
+        .gtid = w->gtids[0], .protocol = PROTOCOL_SAGA, .branch_count = 2, .branches = steps};
+    world_receive(w, 0, &submit);
+    world_look_up(w, 0);
+}
+
+// Two participants; one transaction that is under way, a saga, and a branch of another coordinator.
 static void furnish(struct world *w)
 {
     struct msg_branch branches[] = {{0, BRANCH_CALL, slice_text("north"), slice_text("pay"), {0}},
@@ -197,6 +210,7 @@ static void furnish(struct world *w)
         .gtid = w->gtids[1], .protocol = PROTOCOL_2PC, .branch_count = 2, .branches = branches};
     world_receive(w, 0, &submit);
     world_look_up(w, 0);
+    furnish_saga(w);
     struct msg inquire = {.type = MSG_INQUIRE};
     inquire.u.inquire = (struct msg_inquire){
         .gtid = w->gtids[2], .attempt = 5, .coordinator = 99, .branch = 3, .prepared = true};

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "fuzz.h"
 #include "spill.h"
+#include "topics.h"
 
 static int load(struct config *c, const uint8_t *data, size_t size)
 {
@@ -30,6 +31,31 @@ static void check_bounds(const struct config *c)
         CHECK(value >= key->min && value <= key->max);
     }
     CHECK(c->data_dir && c->log_file && c->certificate && c->authorized_dir);
+}
+
+// Whoever subscribes has a name, and is there once; so is each topic.
+static void check_topic(const struct coordinator_topic *topic)
+{
+    CHECK(gtid_valid(slice_text(topic->name)));
+    CHECK(topic->consumer_count > 0 && topic->consumer_count < LIMIT_BRANCHES);
+    for (size_t i = 0; i < topic->consumer_count; i++) {
+        CHECK(gtid_valid(slice_text(topic->consumers[i])));
+        for (size_t j = 0; j < i; j++)
+            CHECK(strcmp(topic->consumers[i], topic->consumers[j]) != 0);
+    }
+}
+
+static void check_topics(const struct config *c)
+{
+    struct topics topics;
+    CHECK(topics_make(&c->topics, &topics, NULL) == ASSENT_OK);
+    CHECK(topics.count == c->topics.count && topics.count <= LIMIT_TOPICS);
+    for (size_t i = 0; i < topics.count; i++) {
+        check_topic(&topics.items[i]);
+        for (size_t j = 0; j < i; j++)
+            CHECK(strcmp(topics.items[i].name, topics.items[j].name) != 0);
+    }
+    topics_free(&topics);
 }
 
 static void check_printed(const struct config *c)
@@ -56,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(config_init(&config));
     if (load(&config, data, size) == ASSENT_OK) {
         check_bounds(&config);
+        check_topics(&config);
         config_check(&config, &error);
         check_printed(&config);
     }

@@ -61,9 +61,9 @@ class Looking(CliTest):
                          ("order-42", "committing", "committed", False))
         self.assertEqual((row["waiting_for"], row["branch_count"]), (["bank-b"], 2))
         lines = self.assent(daemon, "list", "--in-doubt").lines()
-        self.assertEqual(lines[0].split(), ["GTID", "STATE", "IN", "DOUBT", "AGE", "BRANCHES",
-                                            "WAITING", "FOR", "RETRY", "IN"])
-        self.assertRegex(lines[1], r"^order-42 committing yes +\S+ +2 bank-b +-$")
+        self.assertEqual(lines[0].split(), ["GTID", "PROTOCOL", "STATE", "IN", "DOUBT", "AGE",
+                                            "BRANCHES", "WAITING", "FOR", "RETRY", "IN"])
+        self.assertRegex(lines[1], r"^order-42 2pc +committing yes +\S+ +2 bank-b +-$")
         self.assertEqual(len(lines), 2)
 
         shown = self.json(daemon, "show", "order-42")["transaction"]
@@ -147,6 +147,8 @@ class Looking(CliTest):
         self.assertEqual(gtids("--state", "preparing,committing"), ["stuck", "voting"])
         self.assertEqual(gtids("--state", "aborting"), [])
         self.assertEqual(gtids("--in-doubt"), ["stuck"])
+        self.assertEqual(gtids("--protocol", "2pc,saga"), ["stuck", "voting"])
+        self.assertEqual(gtids("--protocol", "saga"), [])
         self.assertEqual(gtids("--participant", "bank-a"), ["stuck", "voting"])
         self.assertEqual(gtids("--participant", "bank"), [])
         self.assertEqual(gtids("--older", "1h"), [])
@@ -249,7 +251,7 @@ class Watching(CliTest):
         Bank(self, daemon).stick("t")
         text = self.assent(daemon, "watch", "--count", "3", "--interval", "10ms").out
         self.assertEqual(text.count("coordinator "), 3)
-        self.assertEqual(len(re.findall(r"^t +committing", text, re.MULTILINE)), 3)
+        self.assertEqual(len(re.findall(r"^t +2pc +committing", text, re.MULTILINE)), 3)
         self.assertNotIn(ESCAPE, text)
         lines = self.assent(daemon, "watch", "-c", "2", "-i", "10ms", "--json").lines()
         self.assertEqual([json.loads(line)["transactions"][0]["gtid"] for line in lines],

@@ -14,7 +14,7 @@ from cli_harness import (ASSENT, FAILED, NOT_FOUND, OK, REFUSED, UNREACHABLE, US
 from daemon_harness import PATIENCE_S, SOURCE, vectors, wait_until
 
 VERBS = ["status", "list", "show", "explain", "watch", "participants", "commit", "abort", "forget",
-         "retry", "log verify", "log dump", "config", "keygen"]
+         "retry", "saga submit", "saga show", "log verify", "log dump", "config", "keygen"]
 
 
 class CommandLine(CliTest):
@@ -35,13 +35,13 @@ class CommandLine(CliTest):
             self.assertRegex(self.assent(None, *args).out, r"^assent \d+\.\d+\.\d+\n$")
 
     def test_usage_errors(self):
-        for args in ([], ["dance"], ["log"], ["log", "dance"], ["log", "dump", "/x", "no gtid"],
+        for args in ([], ["dance"], ["log"], ["log", "dance"], ["saga"], ["saga", "dance"], ["saga", "submit"], ["saga", "show"], ["log", "dump", "/x", "no gtid"],
                      ["watch", "--interval", "0"], ["watch", "--interval", "9ms"], ["show"], ["show", "a", "b"],
                      ["status", "more"], ["--dance"], ["list", "--limit"], ["list", "--limit", "x"],
                      ["list", "--limit", "-1"], ["list", "--older", "soon"],
                      ["status", "--timeout", "1 s"], ["status", "--yes"], ["show", "--limit", "3"],
                      ["keygen", "x", "--endpoint", "ipc:///x"], ["list", "--state", "dancing"],
-                     ["list", "--state", "committed,active"], ["list", "--finished", "--in-doubt"],
+                     ["list", "--state", "committed,active"], ["list", "--protocol", "2pc,pigeon"], ["list", "--finished", "--in-doubt"],
                      ["list", "--after", "5"], ["commit", "x"], ["abort", "x", "--reason", ""],
                      ["abort", "x", "--reason", "r" * 257], ["retry"], ["retry", "x", "--all"],
                      ["log", "verify"], ["keygen"], ["list", "-x"], ["show", "no gtid"],
@@ -105,8 +105,13 @@ class Completion(CliTest):
         self.assertEqual(self.complete(None, "abort", "--re"), ["--reason"])
         self.assertEqual(self.complete(None, "status", "--re"), [])
         self.assertEqual(self.complete(None, "list", "--state", "a"),
-                         ["active", "aborting", "aborted"])
+                         ["admitting", "active", "aborting", "aborted"])
         self.assertEqual(self.complete(None, "list", "--limit", ""), [])
+        self.assertEqual(self.complete(None, "saga", "s"), ["submit", "show"])
+        self.assertEqual(self.complete(None, "saga", "show", "--d"), ["--dot"])
+        self.assertEqual(self.complete(None, "saga", "submit", f"{SOURCE}/RE"),
+                         [f"{SOURCE}/README.md"])
+        self.assertEqual(self.complete(None, "list", "--protocol", "s"), ["saga"])
 
     def test_what_the_coordinator_knows(self):
         daemon = self.start_quiet()
@@ -233,7 +238,8 @@ class Misbehaved(CliTest):
             os.unlink(self.directory / "fake.sock")
 
     def test_answers_without_what_was_asked_for(self):
-        for verb in (["status"], ["config"], ["explain", "x"], ["show", "x"]):
+        for verb in (["status"], ["config"], ["explain", "x"], ["show", "x"],
+                     ["saga", "show", "x"]):
             self.ask(self.answering(0, "{}"), *verb, code=None)
             os.unlink(self.directory / "fake.sock")
         for verb in (["list"], ["participants"], ["list", "-f"], ["watch", "-c", "1"]):
@@ -284,11 +290,16 @@ class Misbehaved(CliTest):
 
     def test_hostile_texts_stay_texts(self):
         row = {"gtid": "t\x1b]0;x\x07", "state": "\x1b[2J", "waiting_for": ["\u202eevil", 5],
-               "in_doubt": True, "started_at_ms": 1, "age_ms": "long"}
+               "in_doubt": True, "started_at_ms": 1, "age_ms": "long", "protocol": "saga",
+               "trouble": {"failures": 1, "text": "\x1b[2J"},
+               "branches": [{"participant": "\x1b[2J", "progress": "\x1b[2J", "branch": n,
+                             "trouble": "\x9b", "failures": 2, "result": "\x1b[2J",
+                             "after": [n, "\x1b", 7]} for n in range(3)]}
         reply = json.dumps({"transactions": [row], "foreign": [row], "participants": [row],
                             "config": [row], "next": None, "transaction": row,
                             "verdict": {"outcome": "\x1b[2J", "text": "\x9b"}})
         for verb in (["list"], ["participants"], ["config"], ["show", "x"], ["explain", "x"],
+                     ["saga", "show", "x"], ["saga", "show", "x", "--dot"],
                      ["list", "-f"], ["watch", "-c", "1"], ["status"]):
             result = self.ask(self.answering(0, reply), *verb, code=None)
             self.assertEqual(set(map(ord, result.out)) & ({*range(32)} - {10}), set(), result)

@@ -1,21 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs every ```console block of docs/runbook.md. A comment <!-- scene: NAME --> before a block says
+"""Runs every ```console block of docs/runbook.md and docs/protocols/saga.md. A comment <!-- scene: NAME --> before a block says
 what the world looks like then; blocks without one go on in the same world. What is printed must be
 what the page shows, but for times, numbers, names and spacing.
 
   docs_test.py --fill   writes what the commands print into the page
 """
 
+import json
 import re
 import subprocess
 import sys
 import unittest
 
 from cli_harness import PATIENT, Bank, CliTest, clean_environment
-from daemon_harness import BIN, PARTICIPANT, PATIENCE_S, SOURCE, YES, submit, vote
+from daemon_harness import (BIN, CLIENT, PARTICIPANT, PATIENCE_S, SOURCE, YES, submit, vote,
+                            wait_until)
+from saga_world import RETRY, Site, message_of
 
-PAGE = SOURCE / "docs" / "runbook.md"
+RUNBOOK = SOURCE / "docs" / "runbook.md"
+SAGA = SOURCE / "docs" / "protocols" / "saga.md"
 SLOW = "--timeouts-phase-one-ms=3600000"
 STANDARD_DIR = "/var/lib/assent"
 
@@ -90,6 +94,37 @@ class Scene(CliTest):
         bank.client.send(submit("order-46", "bank-a"))
         bank.a.await_("PREPARE", gtid="order-46")
 
+    def scene_saga(self):
+        """The page's own example, at a hotel without rooms."""
+        self.world = self.start_quiet("--timeouts-phase-one-ms=60000")
+        Site(self, self.world, "airline", (YES, "seat 2A"))
+        Site(self, self.world, "hotel", (RETRY, "no rooms"))
+        Site(self, self.world, "cars", (YES, "car 7"))
+        saga = json.loads(re.search(r"```json\n(.*?)```", SAGA.read_text(), re.S)[1])
+        saga["steps"][1]["backoff_ms"] = 60000
+        file = self.directory / "trip.json"
+        file.write_text(json.dumps(saga))
+        self.assent(self.world, "saga", "submit", str(file))
+
+        def stuck():
+            shown = self.json(self.world, "show", "trip-1")["transaction"]
+            return [step["progress"] for step in shown["branches"][:3]] == \
+                ["succeeded", "pausing", "succeeded"]
+        wait_until(stuck, "the saga to be stuck")
+
+    def scene_message(self):
+        self.world = self.start_quiet("--timeouts-retry-min-ms=30000")
+        Site(self, self.world, "mail")
+        Site(self, self.world, "stock", (RETRY, "table is locked"))
+        client = self.peer(self.world, CLIENT)
+        client.send(message_of("note-1", "shop", "mail", "stock", hold=False))
+        client.await_("RESULT", gtid="note-1")
+
+        def half():
+            branches = self.json(self.world, "show", "note-1")["transaction"]["branches"]
+            return [b["progress"] for b in branches[1:]] == ["delivered", "pausing"]
+        wait_until(half, "one consumer to have it")
+
     def scene_foreign(self):
         self.world = self.start_quiet()
         bank = self.peer(self.world, PARTICIPANT, "bank-a", 11)
@@ -154,8 +189,14 @@ def play(page, take):
             scene.doCleanups()
 
 
-class Runbook(unittest.TestCase):
-    def test_every_example(self):
+class Pages(unittest.TestCase):
+    def test_the_runbook(self):
+        self.assertGreater(self.check_page(RUNBOOK), 20)
+
+    def test_sagas(self):
+        self.assertGreater(self.check_page(SAGA), 0)
+
+    def check_page(self, path):
         count = 0
 
         def check(_match, _number, command, shown, output):
@@ -163,14 +204,14 @@ class Runbook(unittest.TestCase):
             count += 1
             with self.subTest(command=command):
                 self.assertEqual(shape(output), shape("\n".join(shown)))
-        page = PAGE.read_text()
+        page = path.read_text()
         play(page, check)
-        self.assertGreater(count, 20)
         self.assertEqual(count, len(re.findall(r"^\$ ", page, re.M)))  # none was passed over
+        return count
 
 
-def fill():
-    page, new = PAGE.read_text(), {}
+def fill(path):
+    page, new = path.read_text(), {}
 
     def keep(match, _number, command, _shown, output):
         new.setdefault(match.start("body"), []).append(f"$ {command}\n{output}")
@@ -178,11 +219,12 @@ def fill():
     for start, texts in sorted(new.items(), reverse=True):
         end = page.index("```", start)
         page = page[:start] + "".join(texts) + page[end:]
-    PAGE.write_text(page)
+    path.write_text(page)
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--fill"]:
-        fill()
+        fill(RUNBOOK)
+        fill(SAGA)
     else:
-        unittest.main(defaultTest="Runbook")
+        unittest.main(defaultTest="Pages")

@@ -3,49 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "explain.h"
+#include "explain_check.h"
 #include "unit.h"
-
-// A reply to `show`, its branches being {b, participant, vote, state, waiting, connected}.
-static json_t *reply_of(const char *transaction)
-{
-    json_t *reply =
-        json_pack("{s:I, s:o, s:[], s:{s:s, s:s}}", "now_ms", (json_int_t)1700000100000,
-                  "transaction", transaction ? json_loads(transaction, 0, NULL) : json_null(),
-                  "foreign", "verdict", "outcome", "unknown", "text", "Nobody knows.");
-    assert_non_null(reply);
-    assert_true(json_is_object(json_object_get(reply, "transaction")) || !transaction);
-    return reply;
-}
-
-static const json_t *sentence(const json_t *story, const char *where, const char *code)
-{
-    const json_t *s;
-    size_t i;
-    json_array_foreach(json_object_get(story, where), i, s)
-    {
-        if (strcmp(member_text(s, "code"), code) == 0)
-            return s;
-    }
-    return NULL;
-}
-
-static void says(const json_t *story, const char *where, const char *code, const char *part)
-{
-    const json_t *s = sentence(story, where, code);
-    if (!s)
-        fail_msg("no sentence '%s' in %s", code, where);
-    if (!strstr(member_text(s, "text"), part))
-        fail_msg("'%s' does not say '%s'", member_text(s, "text"), part);
-}
-
-static json_t *story_of(json_t *reply)
-{
-    json_t *story = explain("order-1", reply);
-    assert_non_null(story);
-    json_decref(reply);
-    return story;
-}
 
 #define BRANCH_A_DONE                                                                              \
     "{\"branch\":0,\"participant\":\"bank-a\",\"vote\":\"yes\",\"state\":\"done\","                \

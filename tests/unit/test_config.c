@@ -9,6 +9,7 @@
 #include "base/logger.h"
 #include "core/coordinator.h"
 #include "options.h"
+#include "topics.h"
 #include "unit.h"
 
 struct desk {
@@ -79,6 +80,7 @@ static void test_defaults_are_the_cores(void **state)
     assert_int_equal(c->branches, core.branches_max);
     assert_int_equal(c->payload_bytes, core.payload_bytes_max);
     assert_int_equal(c->peers, core.peers_max);
+    assert_int_equal(c->check_back_ms, core.check_back_ms);
     assert_int_equal(config_check(c, NULL), ASSENT_OK);
 }
 
@@ -274,6 +276,10 @@ static void test_checks_between_keys(void **state)
          "timeouts/default-ms (30000) is more than timeouts/max-ms (1000)"},
         {"limits\n    peer-queue-bytes = 1048576\n",
          "limits/frame-bytes (4194304) is more than limits/peer-queue-bytes (1048576)"},
+        {"limits\n    branches = 3\ntopics\n    subscription = a x\n    subscription = b x y z\n",
+         "topics/subscription: 3 participants subscribe to topic b; with a sender that is more "
+         "than "
+         "limits/branches (3)"},
         {"security\n    certificate = a\n",
          "security/certificate is set, but not security/authorized-dir: nobody could connect"},
         {"security\n    authorized-dir = a\n",
@@ -315,6 +321,8 @@ static void test_what_is_printed_can_be_read(void **state)
         {"data-dir", "/srv/\"quoted\" # path "},
         {"listen/endpoint", "ipc:///run/it's here"},
         {"listen/endpoint", "tcp://*:1"},
+        {"topics/subscription", "orders  shop mail"},
+        {"topics/subscription", "stock shop"},
         {"logging/level", "error"},
         {"logging/format", "json"},
         {"security/allow-loopback", "yes"},
@@ -332,10 +340,71 @@ static void test_values_that_no_file_can_hold(void **state)
     assert_int_equal(config_set(&d->config, "data-dir", "a'b\"c", &d->error), ASSENT_CONFIG);
     assert_int_equal(config_set(&d->config, "data-dir", "a\nb", &d->error), ASSENT_CONFIG);
     assert_string_equal(d->config.data_dir, "");
-    for (int i = 0; i < CONFIG_LIST_MAX; i++)
+    for (int i = 0; i < CONFIG_ENDPOINTS_MAX; i++)
         assert_int_equal(config_set(&d->config, "listen/endpoint", "tcp://*:*", NULL), ASSENT_OK);
     assert_int_equal(config_set(&d->config, "listen/endpoint", "tcp://*:*", &d->error),
                      ASSENT_CONFIG);
+}
+
+// ---- topics ----
+
+static void test_topics(void **state)
+{
+    struct desk *d = *state;
+    struct topics topics = {0};
+    assert_int_equal(load(d, "topics\n    subscription = orders shop mail stock\n"
+                             "    subscription = \"  news   mail \"\n"),
+                     ASSENT_OK);
+    assert_int_equal(config_check(&d->config, NULL), ASSENT_OK);
+    assert_int_equal(topics_make(&d->config.topics, &topics, NULL), ASSENT_OK);
+    assert_int_equal(topics.count, 2);
+    assert_string_equal(topics.items[0].name, "orders");
+    assert_int_equal(topics.items[0].consumer_count, 3);
+    assert_string_equal(topics.items[0].consumers[0], "shop");
+    assert_string_equal(topics.items[0].consumers[2], "stock");
+    assert_string_equal(topics.items[1].name, "news");
+    assert_int_equal(topics.items[1].consumer_count, 1);
+    assert_string_equal(topics.items[1].consumers[0], "mail");
+    topics_free(&topics);
+    assert_int_equal(load(d, ""), ASSENT_OK);
+    assert_int_equal(topics_make(&d->config.topics, &topics, NULL), ASSENT_OK);
+    assert_int_equal(topics.count, 0);
+    topics_free(&topics);
+}
+
+static void test_topics_that_make_no_sense(void **state)
+{
+    struct desk *d = *state;
+    assert_refused(d, "topics\n    subscription = orders\n",
+                   "2: topics/subscription: nobody subscribes to topic orders: TOPIC PARTICIPANT "
+                   "... is expected");
+    assert_refused(
+        d, "topics\n    subscription = \"  \"\n",
+        "2: topics/subscription: '' is no name of a topic: 1 to 64 letters, digits and . "
+        "_ : -");
+    assert_refused(d, "topics\n    subscription = or/ders shop\n",
+                   "2: topics/subscription: 'or/ders' is no name of a topic: 1 to 64 letters, "
+                   "digits and . _ : -");
+    assert_refused(d, "topics\n    subscription = orders shop, mail\n",
+                   "2: topics/subscription: 'shop,' is no name of a participant: 1 to 64 letters, "
+                   "digits and . _ : -");
+    assert_refused(d, "topics\n    subscription = orders shop mail shop\n",
+                   "2: topics/subscription: shop subscribes to topic orders twice");
+    assert_refused(d, "topics\n    subscription = a shop\n    subscription = a mail\n",
+                   "3: topics/subscription: topic a is given twice");
+    char text[900] = "topics\n    subscription = t";
+    size_t size = strlen(text);
+    for (int i = 0; i < LIMIT_BRANCHES; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, " p%d", i);
+    assert_refused(d, text,
+                   "2: topics/subscription: 64 participants subscribe to topic t; at most 63 can");
+    for (int i = 0; i < LIMIT_TOPICS; i++) {
+        snprintf(text, sizeof text, "t%d shop", i);
+        assert_int_equal(config_set(&d->config, "topics/subscription", text, NULL), ASSENT_OK);
+    }
+    assert_int_equal(config_set(&d->config, "topics/subscription", "more shop", &d->error),
+                     ASSENT_CONFIG);
+    assert_string_equal(d->error.message, "topics/subscription: more than 64 values");
 }
 
 // ---- the command line ----
@@ -485,6 +554,8 @@ int main(void)
         T(test_checks_between_keys),
         T(test_what_is_printed_can_be_read),
         T(test_values_that_no_file_can_hold),
+        T(test_topics),
+        T(test_topics_that_make_no_sense),
         T(test_the_command_line_wins),
         T(test_every_key_is_an_option),
         T(test_usage_errors),
