@@ -44,8 +44,12 @@ static void order_refuse(struct coordinator *c, const struct event_operator *ord
 
 static void order_retry(struct coordinator *c, struct tx *tx)
 {
-    for (struct branch *b = tx->branches; b; b = b->next)
-        resend_branch_now(c, b);
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        if (b->state == BRANCH_PAUSED && b->planned->failures) // not one whose time has not come
+            plan_ask(c, b);
+        else
+            resend_branch_now(c, b);
+    }
 }
 
 // Nothing is decided: an operator may abort like the application could. A commit would have to

@@ -168,6 +168,21 @@ static void test_retries(void **state)
         slice_equal(d->write.tx->reason_text, slice_text("step 0 failed 3 times: no connection")));
 }
 
+static void test_operator_retries(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    const struct msg_branch steps[] = {step(
+        "bank-a", "book", (struct branch_plan){.backoff_ms = 3600000, .backoff_max_ms = 3600000})};
+    begin(d, &gtid, steps, 1);
+    struct msg_prepare book = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
+    desk_vote_text(d, PEER_A, &book, VOTE_RETRY, "no connection");
+    desk_quiet(d);
+    desk_order(d, OPERATOR_RETRY, &gtid);
+    assert_true(desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare.attempt > book.attempt);
+    desk_expect_answer(d, ASSENT_OK);
+}
+
 static void test_pivot(void **state)
 {
     struct desk *d = *state;
@@ -386,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown_outcome_is_compensated_too, desk_setup,
                                         desk_teardown),
         cmocka_unit_test_setup_teardown(test_retries, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_operator_retries, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_pivot, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_kept, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_accepted_means_durable, desk_setup, desk_teardown),
