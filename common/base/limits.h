@@ -26,7 +26,7 @@ enum {
     LIMIT_LEASE_GTIDS = 65536,
     LIMIT_RESEND_BATCH = 512, // retransmissions to one participant per turn
     LIMIT_RECORD_BYTES = 160 << 10,
-    LIMIT_TOPICS = 64,        // of messages, that are subscribed to
+    LIMIT_TOPICS = 64,     // of messages, that are subscribed to
     LIMIT_LIST_ROWS = 128, // a page of an operator's list: about a millisecond's work
     LIMIT_FOREIGN = 10000  // in-doubt branches of other coordinators kept for the operator
 };

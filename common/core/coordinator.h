@@ -115,7 +115,7 @@ struct tx_view {
         // Of a step, sender or consumer, monotonic. PAUSED: when it is asked for; PREPARING: when
         // this attempt has failed. 0: neither.
         uint64_t attempt_due_ms;
-        bool connected;       // its participant is
+        bool connected; // its participant is
     } branches[LIMIT_BRANCHES];
     struct record_branch record_branches[LIMIT_BRANCHES];
 };
