@@ -210,7 +210,7 @@ static struct object branch_object(const struct tx_record *r, const struct recor
     object_set(&o, "outcome", outcome_json(b->outcome));
     object_bool(&o, "heuristic", b->heuristic);
     object_hex(&o, "journal", b->journal);
-    if (protocol_admitted(r->protocol)) {
+    if (protocol_business(r->protocol)) {
         if (r->ended_ms) // it went with the end
             object_set(&o, "payload_bytes", json_null());
         else
@@ -238,7 +238,7 @@ json_t *admin_view_branch_json(const struct tx_view *view, const struct tx_view_
     const struct tx_record *r = &view->record;
     struct object o = branch_object(r, &b->branch);
     object_text(&o, "state", slice_text(state_name(b->state)));
-    if (protocol_admitted(r->protocol))
+    if (protocol_business(r->protocol))
         object_text(&o, "progress",
                     slice_text(progress_word(r, &b->branch, b->state, b->failures)));
     object_bool(&o, "in_doubt", admin_branch_in_doubt(view, b));
@@ -257,7 +257,7 @@ static bool branch_forgotten(const struct tx_record *r, const struct record_bran
 {
     if (b->outcome != OUTCOME_NONE || b->kind == BRANCH_SENDER)
         return false;
-    if (!protocol_admitted(r->protocol))
+    if (!protocol_business(r->protocol))
         return b->vote == VOTE_YES || r->outcome == OUTCOME_UNKNOWN;
     if (b->vote == VOTE_NO || b->vote == VOTE_READ_ONLY)
         return false;
@@ -270,7 +270,7 @@ json_t *admin_record_branch_json(const struct tx_record *r, const struct record_
     struct object o = branch_object(r, b);
     bool forgotten = branch_forgotten(r, b);
     object_text(&o, "state", slice_text(forgotten ? "forgotten" : "done"));
-    if (protocol_admitted(r->protocol))
+    if (protocol_business(r->protocol))
         object_text(&o, "progress",
                     slice_text(forgotten ? "forgotten" : progress_word(r, b, BRANCH_DONE, 0)));
     object_bool(&o, "in_doubt", false);

@@ -247,7 +247,7 @@ static struct object record_object(const struct tx_record *r, struct now now)
     object_set(&o, "reason", reason_json(r));
     object_set(&o, "heuristic", heuristic_json(&r->heuristic));
     object_count(&o, "branch_count", r->branch_count);
-    if (protocol_admitted(r->protocol)) {
+    if (protocol_business(r->protocol)) {
         object_bool(&o, "submitted", r->submitted);
         object_ms(&o, "timeout_ms", r->timeout_ms);
     }
@@ -321,7 +321,7 @@ json_t *admin_view_json(const struct tx_view *view, bool branches, struct now no
     if (r->protocol == PROTOCOL_MESSAGE)
         object_until(&o, "check_back_ms", due && state == ADMIN_HELD ? view->deadline_ms : 0, now);
     object_waiting(&o, view, now);
-    if (protocol_admitted(r->protocol))
+    if (protocol_business(r->protocol))
         object_trouble(&o, view);
     if (branches) {
         json_t *array = json_array();

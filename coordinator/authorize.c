@@ -45,6 +45,9 @@ bool authorize_direction(enum msg_type type)
     case MSG_DONE:
     case MSG_INQUIRE:
     case MSG_EXTEND:
+    case MSG_ASK:
+    case MSG_STATE:
+    case MSG_DECIDE:
     case MSG_ADMIN: return true;
     case MSG_WELCOME:
     case MSG_REFUSED:
@@ -56,6 +59,7 @@ bool authorize_direction(enum msg_type type)
     case MSG_ROLLBACK:
     case MSG_STANDING:
     case MSG_EXTENDED:
+    case MSG_TRY:
     case MSG_ADMIN_REPLY: return false;
     }
     return false;

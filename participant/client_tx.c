@@ -136,7 +136,7 @@ int assent_begin(assent_client *c, const char *text, const assent_tx_options *op
 {
     struct gtid gtid;
     if (options && options->protocol != ASSENT_2PC &&
-        !protocol_admitted((unsigned)options->protocol))
+        !protocol_business((unsigned)options->protocol))
         return error_set(error, ASSENT_INVALID, "protocol %d is not known", options->protocol);
     if (text && !gtid_from(slice_text(text), &gtid))
         return error_set(error, ASSENT_INVALID, "a gtid is 1 to %d of [A-Za-z0-9._:-]",
@@ -480,7 +480,7 @@ int assent_commit(assent_tx *tx, assent_result *ret, assent_error *error)
 
 int assent_submit(assent_tx *tx, assent_error *error)
 {
-    if (!protocol_admitted(tx->protocol))
+    if (!protocol_business(tx->protocol))
         return error_set(error, ASSENT_INVALID, "two-phase commit is waited for: assent_commit");
     enum phase before = atomic_load(&tx->phase);
     int code = commit_begin(tx, SUBMIT_ACCEPT, error);

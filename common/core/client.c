@@ -167,7 +167,11 @@ static void client_receive(struct client *c, const struct event *event)
     case MSG_EXTEND:
     case MSG_EXTENDED:
     case MSG_ADMIN:
-    case MSG_ADMIN_REPLY: break; // not for clients; being heard from is all they tell
+    case MSG_ADMIN_REPLY:
+    case MSG_ASK:
+    case MSG_STATE:
+    case MSG_TRY:
+    case MSG_DECIDE: break; // not for clients; being heard from is all they tell
     }
 }
 

@@ -261,7 +261,11 @@ static unsigned coord_roles(enum msg_type type)
     case MSG_STANDING:
     case MSG_EXTENDED:
     case MSG_ADMIN:
-    case MSG_ADMIN_REPLY: return 0;
+    case MSG_ADMIN_REPLY:
+    case MSG_ASK: // until three-phase commit is offered
+    case MSG_STATE:
+    case MSG_TRY:
+    case MSG_DECIDE: return 0;
     }
     return 0;
 }

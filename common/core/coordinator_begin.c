@@ -74,6 +74,11 @@ static struct tx *begin_admit(struct coordinator *c, struct session *s, enum msg
         coord_refuse(c, s->id, about, gtid, ASSENT_CLOSED, "the coordinator is shutting down");
         return NULL;
     }
+    if (protocol == PROTOCOL_3PC) {
+        coord_refuse(c, s->id, about, gtid, ASSENT_INVALID,
+                     "three-phase commit is not offered by this coordinator yet");
+        return NULL;
+    }
     if (protocol != PROTOCOL_2PC && !protocol_admitted(protocol)) {
         coord_refuse(c, s->id, about, gtid, ASSENT_INVALID, "protocol %u is not known", protocol);
         return NULL;
@@ -138,7 +143,7 @@ static bool submit_valid(struct coordinator *c, struct session *s, const struct 
         }
         bytes += submit->branches[i].payload.size;
     }
-    if (protocol_admitted(submit->protocol) && bytes > LIMIT_ADMITTED_BYTES) {
+    if (protocol_business(submit->protocol) && bytes > LIMIT_ADMITTED_BYTES) {
         coord_refuse(c, s->id, MSG_SUBMIT, &submit->gtid, ASSENT_LIMIT,
                      "payloads of %zu bytes together; at most %d are allowed in a %s", bytes,
                      LIMIT_ADMITTED_BYTES, protocol_name((enum protocol)submit->protocol));

@@ -14,7 +14,7 @@ struct record_branch record_branch_of(const struct branch *b)
         .journal = b->journal,
         .resource = slice_text(b->resource->name),
     };
-    if (protocol_admitted(b->tx->protocol)) {
+    if (protocol_business(b->tx->protocol)) {
         record.asked = b->prepare_sent || b->kind == BRANCH_ENLISTED;
         record.payload = b->tx->ended_ms ? slice_of(NULL, 0) : b->payload;
     }

@@ -126,7 +126,7 @@ void drive_send(struct coordinator *c, struct branch *b)
         .flags = (uint8_t)((forced ? DECIDE_HEURISTIC : 0) |
                            (tx->resolving && !MUTANT(RESOLVE_UNMARKED) ? DECIDE_RESOLVE : 0)),
     };
-    if (protocol_admitted(tx->protocol))
+    if (protocol_business(tx->protocol))
         drive_content(b, &msg->u.decide);
 }
 

@@ -23,7 +23,7 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
     for (unsigned i = 0; i < record->branch_count; i++) {
         const struct record_branch *from = &record->branches[i];
         struct branch *b = tx_add_branch(c, tx, from->branch, from->kind, from->resource);
-        if (!b || (protocol_admitted(record->protocol) && !recover_planned(c, b, from)))
+        if (!b || (protocol_business(record->protocol) && !recover_planned(c, b, from)))
             return false;
         if (record->stage == STAGE_ADMITTED) {
             // Whatever was asked will be asked again. Should it come to an abort before that, it

@@ -36,6 +36,10 @@ const char *msg_name(enum msg_type type)
     case MSG_EXTENDED: return "EXTENDED";
     case MSG_ADMIN: return "ADMIN";
     case MSG_ADMIN_REPLY: return "ADMIN_REPLY";
+    case MSG_ASK: return "ASK";
+    case MSG_STATE: return "STATE";
+    case MSG_TRY: return "TRY";
+    case MSG_DECIDE: return "DECIDE";
     }
     return "?";
 }
@@ -92,6 +96,11 @@ const char *protocol_name(enum protocol protocol)
 
 bool protocol_admitted(unsigned protocol)
 {
+    return protocol == PROTOCOL_3PC || protocol_business(protocol);
+}
+
+bool protocol_business(unsigned protocol)
+{
     return protocol == PROTOCOL_TCC || protocol == PROTOCOL_SAGA || protocol == PROTOCOL_MESSAGE;
 }
 
@@ -133,4 +142,30 @@ uint8_t *step_input_put(uint8_t *to, unsigned branch, struct slice result)
     if (result.size)
         memcpy(to + STEP_INPUT_HEAD_BYTES, result.data, result.size);
     return to + STEP_INPUT_HEAD_BYTES + result.size;
+}
+
+bool member_next(struct slice *members, struct member *ret)
+{
+    const uint8_t *at = members->data;
+    if (members->size < MEMBER_HEAD_BYTES)
+        return false;
+    size_t size = at[8];
+    if (members->size - MEMBER_HEAD_BYTES < size)
+        return false;
+    ret->journal = 0;
+    for (int i = 7; i >= 0; i--)
+        ret->journal = ret->journal << 8 | at[i];
+    ret->resource = slice_of(at + MEMBER_HEAD_BYTES, size);
+    *members = slice_of(at + MEMBER_HEAD_BYTES + size, members->size - MEMBER_HEAD_BYTES - size);
+    return true;
+}
+
+uint8_t *member_put(uint8_t *to, const struct member *member)
+{
+    for (int i = 0; i < 8; i++)
+        to[i] = (uint8_t)(member->journal >> i * 8);
+    to[8] = (uint8_t)member->resource.size;
+    if (member->resource.size)
+        memcpy(to + MEMBER_HEAD_BYTES, member->resource.data, member->resource.size);
+    return to + MEMBER_HEAD_BYTES + member->resource.size;
 }

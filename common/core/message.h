@@ -50,6 +50,11 @@ enum msg_type {
     // operator
     MSG_ADMIN = 30,       // a verb and its arguments, JSON
     MSG_ADMIN_REPLY = 31, // JSON
+    // three-phase commit: between participants, and between coordinator and participant
+    MSG_ASK = 42,    // elector -> member: join my election, and tell your state
+    MSG_STATE = 43,  // member -> elector, or to all: what is durable here
+    MSG_TRY = 44,    // elector -> member: pre-commit or pre-abort
+    MSG_DECIDE = 45, // who knows -> who does not: the outcome
 };
 
 enum vote {
@@ -208,8 +213,21 @@ struct msg_prepare {
     uint8_t flags;
     uint32_t timeout_ms; // how long the coordinator will still wait for the vote
     struct slice payload;
-    struct slice inputs; // STEP: what the steps that it comes after returned, see step_input_next
+    struct slice inputs;  // STEP: what the steps that it comes after returned, see step_input_next
+    struct slice members; // 3pc: all branches, in their order, see member_next
 };
+
+// A branch of a three-phase transaction: where it is, as the others know it.
+struct member {
+    uint64_t journal; // that will hold its vote; 0: its participant was not there yet
+    struct slice resource;
+};
+// Takes the next member off *members (u64 journal, u8 size, name; little-endian). False: none is
+// left, or (members->size is not 0 then) what is left is none.
+bool member_next(struct slice *members, struct member *ret);
+enum { MEMBER_HEAD_BYTES = 9, MEMBERS_BYTES_MAX = LIMIT_BRANCHES * (9 + LIMIT_NAME_BYTES) };
+// Writes one, MEMBER_HEAD_BYTES + resource.size bytes. Returns where the next one goes.
+uint8_t *member_put(uint8_t *to, const struct member *member);
 
 // What an earlier step returned, for a later one.
 struct step_input {
@@ -311,6 +329,20 @@ struct msg_extended {
     struct slice text;
 };
 
+// ASK, STATE, TRY, DECIDE: see core/quorum.h. From a branch, or the coordinator (BRANCH_NONE), to
+// one of both; not both from and to the coordinator.
+struct msg_quorum {
+    struct gtid gtid;
+    uint64_t attempt;
+    uint64_t coordinator; // whose attempt that is
+    uint16_t from, to;
+    uint64_t number;  // ASK, TRY: of the election. STATE: nothing below it is joined any more
+    uint64_t last;    // STATE: of the last election in which it made an attempt durable; 0: none
+    uint64_t journal; // ASK: of whom is asked, as far as the elector knows; 0: it does not
+    uint8_t state;    // STATE: enum quorum_state
+    uint8_t outcome;  // TRY, DECIDE: OUTCOME_COMMITTED or OUTCOME_ABORTED
+};
+
 struct msg_admin {
     uint64_t id;       // echoed in the reply
     uint16_t code;     // reply: enum assent_code
@@ -338,7 +370,8 @@ struct msg {
         struct msg_standing standing;
         struct msg_extend extend;
         struct msg_extended extended;
-        struct msg_admin admin; // ADMIN, ADMIN_REPLY
+        struct msg_admin admin;   // ADMIN, ADMIN_REPLY
+        struct msg_quorum quorum; // ASK, STATE, TRY, DECIDE
     } u;
 };
 
@@ -368,9 +401,13 @@ const char *outcome_name(enum outcome outcome);    // "committed", "in progress"
 const char *reason_text(enum abort_reason reason); // "a branch voted no"
 const char *protocol_name(enum protocol protocol); // "2pc"
 
-// Protocols that are *admitted*: their content is durable at the coordinator before anything of it
-// is asked for, so that a gtid runs once only, through every crash.
+// Protocols that are *admitted*: that it is to be done is durable at the coordinator before
+// anything of it is asked for, so that a gtid runs once only, through every crash; and what is
+// finished is remembered by participants until the transaction has ended.
 bool protocol_admitted(unsigned protocol);
+// Those of them that call business code: their content is in records and decisions, and what is
+// asked for again is asked in a new attempt. (3pc is the other one: it has one attempt, for ever.)
+bool protocol_business(unsigned protocol);
 // Whether branches of that kind belong into transactions of that protocol.
 bool protocol_has_kind(unsigned protocol, unsigned kind);
 

@@ -138,7 +138,11 @@ static void received(struct participant *self, const struct frame_header *header
     case MSG_INQUIRE:
     case MSG_EXTEND:
     case MSG_ADMIN:
-    case MSG_ADMIN_REPLY: self->stats.stale++; return; // not for participants
+    case MSG_ADMIN_REPLY:
+    case MSG_ASK: // until three-phase commit is offered
+    case MSG_STATE:
+    case MSG_TRY:
+    case MSG_DECIDE: self->stats.stale++; return; // not for participants
     }
 }
 

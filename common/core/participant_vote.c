@@ -44,7 +44,7 @@ void part_vote_yes(struct participant *self, const struct part *b)
 void part_refuse(struct participant *self, const struct msg_prepare *p, const char *text)
 {
     struct msg spare;
-    bool retry = protocol_admitted(p->protocol);
+    bool retry = protocol_business(p->protocol);
     if (p->flags & PREPARE_ONE_PHASE && !retry)
         return;
     self->stats.voted_no += !retry;
@@ -72,7 +72,7 @@ static void take_up(struct participant *self, struct part *b, const struct msg_p
 static bool takes(const struct msg_prepare *p)
 {
     return p->protocol == PROTOCOL_2PC ||
-           (protocol_admitted(p->protocol) && p->kind != BRANCH_TOPIC &&
+           (protocol_business(p->protocol) && p->kind != BRANCH_TOPIC &&
             protocol_has_kind(p->protocol, p->kind));
 }
 

@@ -89,6 +89,11 @@ struct branch_record {
     uint64_t prepared_ms; // since 1970
     struct slice payload; // kept while prepared, for resource managers that need it to commit
     struct slice result;  // STEP: what it has returned
+    // 3pc, see core/quorum.h: what it has promised and attempted; and the branches, in their order.
+    uint8_t quorum_state;
+    uint32_t quorum_horizon;
+    uint64_t quorum_attempt;
+    struct slice members; // empty: it was asked by another member before it was asked to prepare
 };
 
 #endif

@@ -76,3 +76,19 @@ void codec_plan(struct codec *c, uint8_t kind, struct branch_plan *plan)
     codec_u32(c, "backoff_ms", &plan->backoff_ms);
     codec_u32(c, "backoff_max_ms", &plan->backoff_max_ms);
 }
+
+void codec_members(struct codec *c, unsigned branch, struct slice *members)
+{
+    codec_bytes(c, "members", members, 2, MEMBERS_BYTES_MAX);
+    if (c->mode == CODEC_WRITE || c->code != ASSENT_OK || members->size == 0)
+        return;
+    struct slice left = *members;
+    struct member member;
+    unsigned count = 0;
+    for (; member_next(&left, &member); count++)
+        codec_check(c, gtid_valid(member.resource), "members",
+                    "not a name of 1..64 bytes of [A-Za-z0-9._:-]");
+    codec_check(c, left.size == 0, "members", "cut short");
+    codec_check(c, count >= 2 && count > branch && count <= LIMIT_BRANCHES, "members",
+                "too few, or too many");
+}

@@ -40,6 +40,8 @@ void codec_bytes(struct codec *c, const char *field, struct slice *value, unsign
 
 // Of a STEP, a CONSUMER or a TOPIC what it has; of other kinds no bytes.
 void codec_plan(struct codec *c, uint8_t kind, struct branch_plan *plan);
+// None, or at least two members, of which `branch` is one.
+void codec_members(struct codec *c, unsigned branch, struct slice *members);
 
 // READ: the next `size` bytes, or NULL when there are fewer.
 static inline const uint8_t *codec_take(struct codec *c, const char *field, size_t size)

@@ -2,14 +2,16 @@
 #include "wire/messages.h"
 
 #include "assent/error.h"
+#include "core/quorum.h"
 
 #define BIT(value) (1u << (value))
 
 enum {
     ROLES = BIT(ROLE_CLIENT) | BIT(ROLE_PARTICIPANT) | BIT(ROLE_OPERATOR),
-    ADMITTED = BIT(PROTOCOL_TCC) | BIT(PROTOCOL_SAGA) | BIT(PROTOCOL_MESSAGE),
-    PROTOCOLS = BIT(PROTOCOL_2PC) | ADMITTED,
-    PROTOCOLS_ENLISTED = BIT(PROTOCOL_2PC) | BIT(PROTOCOL_TCC), // which have ENLISTED branches
+    BUSINESS = BIT(PROTOCOL_TCC) | BIT(PROTOCOL_SAGA) | BIT(PROTOCOL_MESSAGE),
+    PROTOCOLS = BIT(PROTOCOL_2PC) | BIT(PROTOCOL_3PC) | BUSINESS,
+    // which have ENLISTED branches
+    PROTOCOLS_ENLISTED = BIT(PROTOCOL_2PC) | BIT(PROTOCOL_3PC) | BIT(PROTOCOL_TCC),
     KINDS_SENT = BIT(BRANCH_CALL) | BIT(BRANCH_ENLISTED) | BIT(BRANCH_STEP) | BIT(BRANCH_SENDER) |
                  BIT(BRANCH_CONSUMER),
     KINDS = KINDS_SENT | BIT(BRANCH_TOPIC),
@@ -18,11 +20,16 @@ enum {
     OUTCOMES =
         BIT(OUTCOME_NONE) | BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED) | BIT(OUTCOME_UNKNOWN),
     REASONS = BIT(REASON_SHUTDOWN + 1) - 1,
+    // What a member tells of itself; of outcomes it tells with DECIDE.
+    QUORUM_STATES_TOLD = BIT(QUORUM_IDLE) | BIT(QUORUM_WAITING) | BIT(QUORUM_PRE_COMMITTED) |
+                         BIT(QUORUM_PRE_ABORTED),
     REQUESTS = BIT(MSG_SUBMIT) | BIT(MSG_CANCEL) | BIT(MSG_STATUS),
 };
-static const uint32_t messages =
-    (BIT(MSG_LEASE + 1) - BIT(MSG_HELLO)) | (BIT(MSG_RESULT + 1) - BIT(MSG_ENLIST)) |
-    (BIT(MSG_EXTENDED + 1) - BIT(MSG_PREPARE)) | BIT(MSG_ADMIN) | BIT(MSG_ADMIN_REPLY);
+#define BIT64(value) (UINT64_C(1) << (value))
+static const uint64_t messages = (BIT64(MSG_LEASE + 1) - BIT64(MSG_HELLO)) |
+                                 (BIT64(MSG_RESULT + 1) - BIT64(MSG_ENLIST)) |
+                                 (BIT64(MSG_EXTENDED + 1) - BIT64(MSG_PREPARE)) | BIT64(MSG_ADMIN) |
+                                 BIT64(MSG_ADMIN_REPLY) | (BIT64(MSG_DECIDE + 1) - BIT64(MSG_ASK));
 
 static void code_walk(struct codec *c, uint16_t *code)
 {
@@ -73,7 +80,8 @@ static void welcome_walk(struct codec *c, struct msg_welcome *m)
 static void refused_walk(struct codec *c, struct msg_refused *m)
 {
     codec_u64(c, "request", &m->request);
-    codec_enum(c, "about", &m->about, messages);
+    codec_u8(c, "about", &m->about);
+    codec_check(c, m->about < 64 && (messages >> m->about & 1), "about", "not one of its values");
     code_walk(c, &m->code);
     codec_check(c, m->code != ASSENT_OK, "code", "a refusal without an error");
     codec_gtid_or_none(c, "gtid", &m->gtid);
@@ -117,7 +125,7 @@ static void submit_walk(struct codec *c, struct msg_submit *m, struct msg_branch
     codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
     codec_flags(c, "flags", &m->flags,
                 m->protocol == PROTOCOL_MESSAGE  ? SUBMIT_WAIT_DONE | SUBMIT_ACCEPT | SUBMIT_HOLD
-                : protocol_admitted(m->protocol) ? SUBMIT_WAIT_DONE | SUBMIT_ACCEPT
+                : protocol_business(m->protocol) ? SUBMIT_WAIT_DONE | SUBMIT_ACCEPT
                                                  : SUBMIT_WAIT_DONE);
     codec_u32(c, "timeout_ms", &m->timeout_ms);
     codec_u16(c, "branch_count", &m->branch_count);
@@ -177,11 +185,15 @@ static void prepare_walk(struct codec *c, struct msg_prepare *m)
     codec_branch(c, "branch", &m->branch);
     codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
     kind_walk(c, m->protocol, &m->kind, KINDS_SENT);
-    codec_flags(c, "flags", &m->flags, PREPARE_ONE_PHASE);
+    codec_flags(c, "flags", &m->flags, m->protocol == PROTOCOL_3PC ? 0 : PREPARE_ONE_PHASE);
     codec_u32(c, "timeout_ms", &m->timeout_ms);
     payload_walk(c, m->protocol, m->kind, &m->payload);
     if (m->kind == BRANCH_STEP)
         inputs_walk(c, &m->inputs);
+    if (m->protocol == PROTOCOL_3PC) {
+        codec_members(c, m->branch, &m->members);
+        codec_check(c, m->members.size > 0, "members", "none");
+    }
 }
 
 static void vote_walk(struct codec *c, struct msg_vote *m)
@@ -202,7 +214,7 @@ static void decide_walk(struct codec *c, struct msg_decide *m, uint8_t flags)
     codec_flags(c, "flags", &m->flags, flags | DECIDE_CONTENT);
     if (!(m->flags & DECIDE_CONTENT))
         return;
-    codec_enum(c, "protocol", &m->protocol, ADMITTED);
+    codec_enum(c, "protocol", &m->protocol, BUSINESS);
     kind_walk(c, m->protocol, &m->kind, KINDS_SENT);
     payload_walk(c, m->protocol, m->kind, &m->payload);
     if (m->kind == BRANCH_STEP)
@@ -262,6 +274,32 @@ static void extended_walk(struct codec *c, struct msg_extended *m)
     codec_bytes(c, "text", &m->text, 2, LIMIT_REASON_BYTES);
 }
 
+static void number_walk(struct codec *c, const char *field, uint64_t *number)
+{
+    codec_u64(c, field, number);
+    codec_check(c, *number >> 32 <= QUORUM_ROUND_MAX, field, "past the limit of rounds");
+}
+
+static void quorum_walk(struct codec *c, enum msg_type type, struct msg_quorum *m)
+{
+    codec_gtid(c, "gtid", &m->gtid);
+    codec_u64(c, "attempt", &m->attempt);
+    codec_coordinator(c, "coordinator", &m->coordinator);
+    codec_branch_or_none(c, "from", &m->from);
+    codec_branch_or_none(c, "to", &m->to);
+    codec_check(c, m->from != m->to, "to", "where it comes from");
+    if (type != MSG_DECIDE)
+        number_walk(c, "number", &m->number);
+    if (type == MSG_ASK)
+        codec_u64(c, "journal", &m->journal);
+    if (type == MSG_STATE) {
+        number_walk(c, "last", &m->last);
+        codec_enum(c, "state", &m->state, QUORUM_STATES_TOLD);
+    } else if (type != MSG_ASK) {
+        codec_enum(c, "outcome", &m->outcome, BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED));
+    }
+}
+
 static void admin_walk(struct codec *c, struct msg_admin *m)
 {
     codec_u64(c, "id", &m->id);
@@ -304,6 +342,10 @@ bool messages_walk(struct codec *c, struct msg *msg, struct msg_branch *branches
     case MSG_EXTENDED: extended_walk(c, &msg->u.extended); return true;
     case MSG_ADMIN: admin_walk(c, &msg->u.admin); return true;
     case MSG_ADMIN_REPLY: admin_reply_walk(c, &msg->u.admin); return true;
+    case MSG_ASK:
+    case MSG_STATE:
+    case MSG_TRY:
+    case MSG_DECIDE: quorum_walk(c, msg->type, &msg->u.quorum); return true;
     }
     return false;
 }

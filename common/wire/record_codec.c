@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/mutant.h"
+#include "core/quorum.h"
 #include "wire/codec.h"
 
 #define BIT(value) (1u << (value))
@@ -18,9 +19,11 @@ enum {
     OUTCOMES = ENDS | BIT(OUTCOME_UNKNOWN),
     // 0: a branch of which only an outcome was ever heard
     KINDS = BIT(0) | BIT(BRANCH_CALL) | BIT(BRANCH_ENLISTED),
-    KINDS_ADMITTED = KINDS | BIT(BRANCH_STEP) | BIT(BRANCH_SENDER) | BIT(BRANCH_CONSUMER),
-    ADMITTED = BIT(PROTOCOL_TCC) | BIT(PROTOCOL_SAGA) | BIT(PROTOCOL_MESSAGE),
-    PROTOCOLS = BIT(0) | BIT(PROTOCOL_2PC) | ADMITTED,
+    KINDS_BUSINESS = KINDS | BIT(BRANCH_STEP) | BIT(BRANCH_SENDER) | BIT(BRANCH_CONSUMER),
+    BUSINESS = BIT(PROTOCOL_TCC) | BIT(PROTOCOL_SAGA) | BIT(PROTOCOL_MESSAGE),
+    PROTOCOLS = BIT(0) | BIT(PROTOCOL_2PC) | BIT(PROTOCOL_3PC) | BUSINESS,
+    QUORUM_DOUBTS = BIT(QUORUM_WAITING) | BIT(QUORUM_PRE_COMMITTED) | BIT(QUORUM_PRE_ABORTED),
+    QUORUM_ENDS = BIT(QUORUM_COMMITTED) | BIT(QUORUM_ABORTED),
     VOTES = BIT(VOTE_NONE) | BIT(VOTE_YES) | BIT(VOTE_NO) | BIT(VOTE_READ_ONLY),
     REASONS = BIT(REASON_SHUTDOWN + 1) - 1,
     TX_STAGES = BIT(STAGE_DELEGATED) | BIT(STAGE_DECIDED) | BIT(STAGE_ENDED) | BIT(STAGE_ADMITTED),
@@ -51,9 +54,9 @@ static void heuristic_walk(struct codec *c, struct record_heuristic *h)
 
 static void kind_walk(struct codec *c, uint8_t protocol, uint8_t *kind)
 {
-    bool admitted = protocol_admitted(protocol);
-    codec_enum(c, "kind", kind, admitted ? KINDS_ADMITTED : KINDS);
-    codec_check(c, !admitted || *kind == 0 || protocol_has_kind(protocol, *kind), "kind",
+    bool business = protocol_business(protocol);
+    codec_enum(c, "kind", kind, business ? KINDS_BUSINESS : KINDS);
+    codec_check(c, !business || *kind == 0 || protocol_has_kind(protocol, *kind), "kind",
                 "none of that protocol");
 }
 
@@ -72,7 +75,7 @@ static void tx_branch_walk(struct codec *c, uint8_t protocol, struct record_bran
     codec_bool(c, "heuristic", &b->heuristic);
     codec_u64(c, "journal", &b->journal);
     codec_name(c, "resource", &b->resource);
-    if (!protocol_admitted(protocol))
+    if (!protocol_business(protocol))
         return;
     codec_bool(c, "asked", &b->asked);
     codec_plan(c, b->kind, &b->plan);
@@ -128,13 +131,31 @@ static void tx_walk(struct codec *c, struct tx_record *r, struct tx_record_stora
     codec_bytes(c, "owner", &r->owner, 2, LIMIT_NAME_BYTES);
     codec_bytes(c, "reason_text", &r->reason_text, 2, LIMIT_REASON_BYTES);
     heuristic_walk(c, &r->heuristic);
-    if (protocol_admitted(r->protocol)) {
+    if (protocol_business(r->protocol)) {
         codec_bool(c, "submitted", &r->submitted);
         codec_u32(c, "timeout_ms", &r->timeout_ms);
     }
     tx_branches_walk(c, r, storage);
     codec_check(c, r->stage != STAGE_DELEGATED || r->branch_count == 1, "branch_count",
                 "delegated to other than one branch");
+}
+
+// In doubt until the outcome is known; where an operator has ended the branch, perhaps still.
+static void quorum_walk(struct codec *c, struct branch_record *r)
+{
+    codec_enum(c, "quorum_state", &r->quorum_state,
+               r->stage == JOURNAL_PREPARED      ? QUORUM_DOUBTS
+               : r->heuristic                    ? QUORUM_DOUBTS | QUORUM_ENDS
+               : r->outcome == OUTCOME_COMMITTED ? BIT(QUORUM_COMMITTED)
+                                                 : BIT(QUORUM_ABORTED));
+    codec_u32(c, "quorum_horizon", &r->quorum_horizon);
+    codec_u64(c, "quorum_attempt", &r->quorum_attempt);
+    codec_check(c,
+                r->quorum_horizon <= QUORUM_ROUND_MAX + 1u &&
+                    r->quorum_attempt >> 32 <= QUORUM_ROUND_MAX,
+                "quorum_attempt", "past the limit of rounds");
+    codec_members(c, r->branch, &r->members);
+    codec_check(c, r->stage != JOURNAL_PREPARED || r->members.size > 0, "members", "none");
 }
 
 static void branch_walk(struct codec *c, struct branch_record *r)
@@ -158,6 +179,8 @@ static void branch_walk(struct codec *c, struct branch_record *r)
     codec_bytes(c, "payload", &r->payload, 4, LIMIT_PAYLOAD_BYTES);
     if (r->kind == BRANCH_STEP)
         codec_bytes(c, "result", &r->result, 2, LIMIT_RESULT_BYTES);
+    if (r->protocol == PROTOCOL_3PC)
+        quorum_walk(c, r);
 }
 
 static void prefix_walk(struct codec *c, uint8_t *version, uint8_t *kind)

@@ -99,7 +99,7 @@ static json_t *branch_json(const struct tx_record *r, const struct record_branch
                   content_text(b->resource), "kind", kind_name(b->kind), "vote",
                   vote_name((enum vote)b->vote), "outcome", outcome_name((enum outcome)b->outcome),
                   "heuristic", (int)b->heuristic, "journal", journal);
-    if (!protocol_admitted(r->protocol))
+    if (!protocol_business(r->protocol))
         return json;
     json_object_set_new(json, "asked", json_boolean(b->asked));
     set_plan(json, b);
@@ -135,7 +135,7 @@ json_t *content_tx(const struct tx_record *r)
                         content_text(r->heuristic.who), "why", content_text(r->heuristic.why),
                         "at_ms", (json_int_t)r->heuristic.when_ms),
         "branches", tx_branches_json(r));
-    if (protocol_admitted(r->protocol)) {
+    if (protocol_business(r->protocol)) {
         json_object_set_new(json, "submitted", json_boolean(r->submitted));
         json_object_set_new(json, "timeout_ms", json_integer(r->timeout_ms));
     }
@@ -153,7 +153,7 @@ json_t *content_journal(const struct branch_record *b)
         "branch", (int)b->branch, "stage", content_journal_stage(b->stage), "outcome",
         outcome_name((enum outcome)b->outcome), "heuristic", (int)b->heuristic, "prepared_at_ms",
         (json_int_t)b->prepared_ms, "payload_bytes", (json_int_t)b->payload.size);
-    if (protocol_admitted(b->protocol))
+    if (protocol_business(b->protocol))
         set_bytes(json, "payload", "payload_hex", b->payload);
     if (b->kind == BRANCH_STEP)
         set_bytes(json, "result", "result_hex", b->result);
@@ -182,7 +182,7 @@ static void print_branch(const struct tx_record *r, const json_t *b)
 
 void content_print(const struct tx_record *r)
 {
-    if (!protocol_admitted(r->protocol))
+    if (!protocol_business(r->protocol))
         return;
     json_t *branches = tx_branches_json(r), *b;
     size_t i;

@@ -157,7 +157,7 @@ static void record_content(const struct inspect_record *r, json_t *into, char *w
                  outcome_name((enum outcome)branch.outcome));
     } else if (!of_journal(r) && record_decode_tx(r->value, &storage, &tx, &error) == ASSENT_OK) {
         json_object_set_new(into, "transaction", content_tx(&tx));
-        bool admitted = protocol_admitted(tx.protocol);
+        bool admitted = protocol_business(tx.protocol);
         snprintf(
             words, size, "%s%s%s, %s%s, %u branch%s", admitted ? content_protocol(tx.protocol) : "",
             admitted ? ", " : "", content_stage(&tx), outcome_name((enum outcome)tx.outcome),

@@ -19,16 +19,23 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 NAME = re.compile(rb"[A-Za-z0-9._:-]{1,64}\Z")
 NONE = 65535
-TCC, SAGA, MESSAGE = 3, 4, 5
+TWO, THREE, TCC, SAGA, MESSAGE = range(1, 6)
 CALL, ENLISTED, STEP, SENDER, CONSUMER, TOPIC = range(1, 7)
-KINDS = {1: {CALL, ENLISTED}, TCC: {CALL, ENLISTED}, SAGA: {STEP},
+KINDS = {TWO: {CALL, ENLISTED}, THREE: {CALL, ENLISTED}, TCC: {CALL, ENLISTED}, SAGA: {STEP},
          MESSAGE: {SENDER, CONSUMER, TOPIC}}
+ROUND_MAX = 1 << 30
 KIND, PROTOCOL = ("kind", "enum", range(1, 6)), ("protocol", "enum", {*KINDS})
 GTID, ATTEMPT, REQUEST = ("gtid", "name"), ("attempt", "u64"), ("request", "u64")
 BRANCH, BRANCH_OR_NONE = ("branch", "u16", range(64)), [*range(64), NONE]
 PAYLOAD, REASON_TEXT = ("payload", "hex32", 65536), ("text", "text16", 160)
 TIMEOUT, JSON = ("timeout_ms", "u32"), ("json", "text32", 1 << 20)
 RESULT, INDEX = ("result", "hex16", 512), ("index", "u16", range(64))
+
+MEMBERS = ("members", "members")
+MEETING = [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), ("from", "u16", BRANCH_OR_NONE),
+           ("to", "u16", BRANCH_OR_NONE)]
+ELECTIONS = range((ROUND_MAX + 1) << 32)
+ELECTION = ("number", "u64", ELECTIONS)
 
 
 def only(where, *fields):
@@ -40,8 +47,12 @@ def of_kind(*kinds):
     return lambda fields: fields["kind"] in kinds
 
 
-def admitted(fields):
+def business(fields):
     return fields["protocol"] in {TCC, SAGA, MESSAGE}
+
+
+def three(fields):
+    return fields["protocol"] == THREE
 
 
 PLAN = [*only(of_kind(CONSUMER, TOPIC), ("delay_ms", "u32")),
@@ -59,12 +70,13 @@ MESSAGES = {
     "WELCOME": (2, [("peer_incarnation", "u64"), ("lease_first", "u64"),
                     ("lease_count", "u32", range(65537)), ("lease_ms", "u64"),
                     ("payload_bytes_max", "u32", range(65537)), ("branches_max", "u16", range(65))]),
-    "REFUSED": (3, [REQUEST, ("about", "enum", {*range(1, 7), *range(10, 16), *range(20, 29), 30, 31}),
+    "REFUSED": (3, [REQUEST, ("about", "enum", {*range(1, 7), *range(10, 16), *range(20, 29), 30, 31,
+                                           *range(42, 46)}),
                     ("code", "u16", range(1, 20)), ("gtid", "name?"), REASON_TEXT]),
     "PING": (4, [("stamp", "u64")]),
     "PONG": (5, [("stamp", "u64")]),
     "LEASE": (6, []),
-    "ENLIST": (10, [REQUEST, GTID, ("protocol", "enum", {1, TCC}), TIMEOUT, BRANCH,
+    "ENLIST": (10, [REQUEST, GTID, ("protocol", "enum", {TWO, THREE, TCC}), TIMEOUT, BRANCH,
                     ("resource", "name"),
                     *only(lambda fields: fields["protocol"] == TCC, PAYLOAD)]),
     "ENLISTED": (11, [REQUEST, GTID, BRANCH]),
@@ -77,7 +89,7 @@ MESSAGES = {
                     ("reason", "enum", range(8)), ("mixed", "enum", {0, 1}),
                     ("finished", "enum", {0, 1}), ("branch", "u16", BRANCH_OR_NONE), REASON_TEXT]),
     "PREPARE": (20, [GTID, ATTEMPT, BRANCH, PROTOCOL, KIND, ("flags", "u8", range(2)), TIMEOUT,
-                     PAYLOAD, *only(of_kind(STEP), ("inputs", "inputs"))]),
+                     PAYLOAD, *only(of_kind(STEP), ("inputs", "inputs")), *only(three, MEMBERS)]),
     "VOTE": (21, [GTID, ATTEMPT, BRANCH, ("vote", "enum", range(1, 5)), ("text", "text16", 512)]),
     "COMMIT": (22, [GTID, ATTEMPT, BRANCH, ("flags", "u8", {0, 1, 4, 5}), *CONTENT]),
     "ROLLBACK": (23, [GTID, ATTEMPT, BRANCH, ("flags", "u8", range(8)), *CONTENT]),
@@ -92,6 +104,10 @@ MESSAGES = {
                       ("code", "u16", range(20)), REASON_TEXT]),
     "ADMIN": (30, [("id", "u64"), ("verb", "name"), JSON]),
     "ADMIN_REPLY": (31, [("id", "u64"), ("code", "u16", range(20)), JSON]),
+    "ASK": (42, [*MEETING, ELECTION, ("journal", "u64")]),
+    "STATE": (43, [*MEETING, ELECTION, ("last", "u64", ELECTIONS), ("state", "enum", {0, 2, 3, 4})]),
+    "TRY": (44, [*MEETING, ELECTION, ("outcome", "enum", {1, 2})]),
+    "DECIDE": (45, [*MEETING, ("outcome", "enum", {1, 2})]),
 }
 HEADER = [("version", "u8", {1}), ("flags", "u8", range(2)), ("count", "u16", range(4097)),
           ("coordinator", "u64", range(1 << 40)), ("incarnation", "u64"), ("log_seq", "u64"),
@@ -106,16 +122,19 @@ RECORDS = {
                ("owner", "text16", 64), ("reason_text", "text16", 160),
                ("heuristic_forced", "enum", range(3)), ("heuristic_when_ms", "u64"),
                ("heuristic_who", "text16", 128), ("heuristic_why", "text16", 256),
-               *only(admitted, ("submitted", "enum", {0, 1}), TIMEOUT),
+               *only(business, ("submitted", "enum", {0, 1}), TIMEOUT),
                ("branches", "list", [BRANCH, RECORD_KIND, ("vote", "enum", range(4)), OUTCOME,
                                      ("heuristic", "enum", {0, 1}), ("journal", "u64"),
                                      ("resource", "name"),
-                                     *only(admitted, ("asked", "enum", {0, 1})), *PLAN,
-                                     *only(admitted, PAYLOAD), *only(of_kind(STEP), RESULT)])]),
+                                     *only(business, ("asked", "enum", {0, 1})), *PLAN,
+                                     *only(business, PAYLOAD), *only(of_kind(STEP), RESULT)])]),
     "BRANCH": (2, [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), BRANCH,
                    RECORD_PROTOCOL, RECORD_KIND, ("stage", "enum", {1, 2, 3}), END,
                    ("heuristic", "enum", {0, 1}), ("log_seq", "u64"), ("seal", "u64"),
-                   ("prepared_ms", "u64"), PAYLOAD, *only(of_kind(STEP), RESULT)]),
+                   ("prepared_ms", "u64"), PAYLOAD, *only(of_kind(STEP), RESULT),
+                   *only(three, ("quorum_state", "enum", {2, 3, 4, 6, 7}),
+                         ("quorum_horizon", "u32", range(ROUND_MAX + 2)),
+                         ("quorum_attempt", "u64", ELECTIONS), MEMBERS)]),
 }
 SIZES = {"u8": 1, "enum": 1, "u16": 2, "u32": 4, "u64": 8}
 PREFIXES = {"name": 1, "name?": 1, "text16": 2, "text32": 4, "hex16": 2, "hex32": 4}
@@ -142,6 +161,10 @@ def encode_field(kind, value):
         data = b"".join(little(item["branch"], 2) + little(len(item["result"]) // 2, 2) +
                         bytes.fromhex(item["result"]) for item in value)
         return [little(len(data), 4), data]
+    if kind == "members":
+        data = b"".join(little(int(item["journal"], 16), 8) + little(len(item["resource"]), 1) +
+                        item["resource"].encode() for item in value)
+        return [little(len(data), 2), data]
     data = bytes.fromhex(value) if kind.startswith("hex") else value.encode()
     return [little(len(data), PREFIXES[kind]), data]
 
@@ -218,6 +241,18 @@ def decode_inputs(data):
     return inputs
 
 
+def decode_members(data):
+    reader, members = Reader(data), []
+    while reader.at < len(data):
+        journal, name = reader.number(8), reader.take(reader.number(1))
+        if not NAME.match(name):
+            raise Refused("members: not a name")
+        members.append({"journal": hex(journal), "resource": name.decode()})
+    if len(members) in {1, *range(65, 1000)}:
+        raise Refused("members: too few, or too many")
+    return members
+
+
 def decode_field(reader, name, kind, allowed):
     if kind in SIZES:
         value = reader.number(SIZES[kind])
@@ -228,6 +263,8 @@ def decode_field(reader, name, kind, allowed):
         return reader.take(allowed).hex()
     if kind == "inputs":
         return decode_inputs(reader.take(reader.number(4)))
+    if kind == "members":
+        return decode_members(reader.take(reader.number(2)))
     size = reader.number(PREFIXES[kind])
     if allowed is not None and size > allowed:
         raise Refused(f"{name}: too long")
@@ -268,8 +305,13 @@ def check_message(kind, fields):
             raise Refused("numbers of branches")
     for branch in [fields, *fields.get("branches", [])]:
         check_branch(fields.get("protocol", TCC), branch)  # EXTEND is of tcc
-    if kind == "SUBMIT" and fields["flags"] >= {1: 2, MESSAGE: 8}.get(fields["protocol"], 4):
+    if kind == "SUBMIT" and fields["flags"] >= {TWO: 2, THREE: 2, MESSAGE: 8}.get(fields["protocol"], 4):
         raise Refused("flags of another protocol")
+    if kind == "PREPARE" and three(fields) and (
+            fields["flags"] or fields["branch"] >= len(fields["members"])):
+        raise Refused("one phase, or not a member")
+    if "from" in fields and fields["from"] == fields["to"]:
+        raise Refused("to itself")
     if kind == "VOTE" and fields["vote"] != 1 and len(fields["text"].encode()) > 160:
         raise Refused("text: too long")
     if kind == "EXTENDED" and (fields["code"] == 0) != (fields["number"] != NONE):
@@ -306,6 +348,17 @@ def decode_frame(data, messages):
     return header
 
 
+def check_quorum(fields):
+    """Of a branch of three-phase commit."""
+    doubts, end = {2, 3, 4}, {1: {6}, 2: {7}}.get(fields["outcome"], set())
+    allowed = doubts if fields["stage"] == 1 else doubts | {6, 7} if fields["heuristic"] else end
+    if fields["quorum_state"] not in allowed:
+        raise Refused("quorum_state")
+    members = len(fields["members"])
+    if members <= fields["branch"] and (members or fields["stage"] == 1):
+        raise Refused("not a member")
+
+
 def decode_record(kind, data):
     number, table = RECORDS[kind]
     reader = Reader(data)
@@ -318,12 +371,14 @@ def decode_record(kind, data):
     reader.end()
     if (fields["stage"] in (1, 4)) != (fields["outcome"] == 0):
         raise Refused("stage and outcome")
-    if fields["stage"] == 4 and not admitted(fields):
+    if fields["stage"] == 4 and not (three(fields) or business(fields)):
         raise Refused("stage of another protocol")
     for branch in [fields, *fields.get("branches", [])]:
         allowed = KINDS[fields["protocol"] or 1] | {0}
         if branch.get("kind", 0) not in allowed:
             raise Refused("kind of another protocol")
+    if kind == "BRANCH" and three(fields):
+        check_quorum(fields)
     if kind == "TX" and fields["stage"] == 1 and len(fields["branches"]) != 1:
         raise Refused("delegated to other than one")
     numbers = [branch["branch"] for branch in fields.get("branches", [])]

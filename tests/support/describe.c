@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "assent/error.h"
+#include "core/quorum.h"
 
 #define TELL(...) buf_printf(d->out, __VA_ARGS__)
 
@@ -73,8 +74,10 @@ static void tell_prepare(const struct describe *d, const struct msg_prepare *pre
 {
     TELL(" ");
     describe_branch(d, &prepare->gtid, prepare->branch, prepare->attempt);
-    if (protocol_admitted(prepare->protocol))
+    if (protocol_business(prepare->protocol))
         TELL(", %s", describe_kind(prepare->kind));
+    if (prepare->protocol == PROTOCOL_3PC)
+        TELL(", 3pc");
     TELL("%s%s", prepare->kind == BRANCH_ENLISTED ? ", enlisted" : "",
          prepare->flags & PREPARE_ONE_PHASE ? ", one phase" : "");
 }
@@ -87,6 +90,36 @@ static void tell_decide(const struct describe *d, const struct msg_decide *decid
         TELL(", with its content");
     TELL("%s%s", decide->flags & DECIDE_HEURISTIC ? ", an operator's word" : "",
          decide->flags & DECIDE_RESOLVE ? ", unless committed already" : "");
+}
+
+static void tell_number(const struct describe *d, uint64_t number)
+{
+    uint32_t who = (uint32_t)number;
+    TELL(" %u/", quorum_round(number));
+    if (who <= LIMIT_BRANCHES)
+        TELL("%u", who - 1);
+    else
+        TELL("coordinator");
+}
+
+static void tell_quorum(const struct describe *d, enum msg_type type, const struct msg_quorum *m)
+{
+    static const char *const states[] = {"idle",        "voting",   "waiting",   "pre-committed",
+                                         "pre-aborted", "refusing", "committed", "aborted"};
+    TELL(" ");
+    describe_branch(d, &m->gtid, m->to == BRANCH_NONE ? m->from : m->to, m->attempt);
+    if (m->from != BRANCH_NONE && m->to != BRANCH_NONE)
+        TELL(" from %u", m->from);
+    if (type == MSG_STATE)
+        TELL(" %s", states[m->state]);
+    if (type == MSG_STATE && m->last)
+        tell_number(d, m->last);
+    if (type == MSG_STATE && m->number)
+        TELL(", nothing below");
+    if (type != MSG_DECIDE && m->number)
+        tell_number(d, m->number);
+    if (type == MSG_TRY || type == MSG_DECIDE)
+        TELL(" %s", outcome_name(m->outcome));
 }
 
 static void tell_done(const struct describe *d, const struct msg_done *done)
@@ -168,6 +201,10 @@ void describe_message(const struct describe *d, const struct msg *msg)
         break;
     case MSG_EXTEND: tell_extend(d, &msg->u.extend); break;
     case MSG_EXTENDED: tell_extended(d, &msg->u.extended); break;
+    case MSG_ASK:
+    case MSG_STATE:
+    case MSG_TRY:
+    case MSG_DECIDE: tell_quorum(d, msg->type, &msg->u.quorum); break;
     case MSG_WELCOME:
     case MSG_PING:
     case MSG_PONG:

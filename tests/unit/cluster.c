@@ -383,7 +383,7 @@ static enum rm_result rm_obey(struct actor *a, const struct effect_call *call,
         result = options->rm(options->arg, a, call, ret_text);
     struct holding *h = holding_of(a, &call->gtid, call->branch, call->attempt);
     // Of admitted protocols it holds nothing that it could list.
-    if (result != RM_DONE || protocol_admitted(call->protocol) || call->op == RM_FORGET)
+    if (result != RM_DONE || protocol_business(call->protocol) || call->op == RM_FORGET)
         return result;
     if (call->op == RM_PREPARE) {
         hold(a, call);

@@ -114,6 +114,25 @@ static struct slice load_inputs(const json_t *inputs)
     return slice_of(start, (size_t)(scratch + scratch_used - start));
 }
 
+static struct slice load_members(const json_t *members)
+{
+    uint8_t *start = scratch + scratch_used;
+    size_t i;
+    json_t *member;
+    json_array_foreach(members, i, member)
+    {
+        uint64_t journal = load_number(json_object_get(member, "journal"));
+        const char *name = json_string_value(json_object_get(member, "resource"));
+        size_t size = strlen(name);
+        uint8_t *to = fields_scratch(9 + size);
+        for (int byte = 0; byte < 8; byte++)
+            to[byte] = (uint8_t)(journal >> byte * 8);
+        to[8] = (uint8_t)size;
+        memcpy(to + 9, name, size);
+    }
+    return slice_of(start, (size_t)(scratch + scratch_used - start));
+}
+
 static void load_field(const struct field *field, const json_t *value, void *at)
 {
     struct slice bytes;
@@ -128,6 +147,7 @@ static void load_field(const struct field *field, const json_t *value, void *at)
     case TEXT: *(struct slice *)at = slice_text(json_string_value(value)); break;
     case HEX: *(struct slice *)at = hex_slice(json_string_value(value)); break;
     case INPUTS: *(struct slice *)at = load_inputs(value); break;
+    case MEMBERS: *(struct slice *)at = load_members(value); break;
     case DIGEST:
         bytes = hex_slice(json_string_value(value));
         memcpy(at, bytes.data, DIGEST_BYTES);
@@ -211,7 +231,8 @@ static bool same_field(const struct field *field, const void *a, const void *b)
     case NAME:
     case TEXT:
     case HEX:
-    case INPUTS: return slice_equal(*(const struct slice *)a, *(const struct slice *)b);
+    case INPUTS:
+    case MEMBERS: return slice_equal(*(const struct slice *)a, *(const struct slice *)b);
     case DIGEST: return memcmp(a, b, DIGEST_BYTES) == 0;
     }
     return false;

@@ -60,6 +60,32 @@ static struct slice random_inputs(struct rng *rng, unsigned branches)
     return slice_of(start, (size_t)(to - start));
 }
 
+static struct slice random_members(struct rng *rng, unsigned most)
+{
+    enum { HEAD_BYTES = 9, NAME_BYTES = 64 };
+    unsigned count = 2 + (unsigned)random_up_to(rng, most - 2);
+    uint8_t *start = fields_scratch((size_t)count * (HEAD_BYTES + NAME_BYTES));
+    uint8_t *to = start;
+    for (unsigned i = 0; i < count; i++) {
+        size_t size = 1 + (size_t)random_up_to(rng, NAME_BYTES - 1);
+        for (int byte = 0; byte < 8; byte++)
+            *to++ = (uint8_t)rng_next(rng);
+        *to++ = (uint8_t)size;
+        random_name(rng, (char *)to, size);
+        to += size;
+    }
+    return slice_of(start, (size_t)(to - start));
+}
+
+static unsigned count_members(struct slice members)
+{
+    struct member member;
+    unsigned count = 0;
+    while (member_next(&members, &member))
+        count++;
+    return count;
+}
+
 static void random_field(const struct field *field, struct rng *rng, void *at)
 {
     struct gtid gtid = {0};
@@ -87,6 +113,7 @@ static void random_field(const struct field *field, struct rng *rng, void *at)
     case TEXT:
     case HEX: *(struct slice *)at = random_bytes(rng, field->limit); break;
     case INPUTS: *(struct slice *)at = random_inputs(rng, (unsigned)field->limit); break;
+    case MEMBERS: *(struct slice *)at = random_members(rng, (unsigned)field->limit); break;
     case DIGEST:
         for (size_t i = 0; i < DIGEST_BYTES; i++)
             ((uint8_t *)at)[i] = (uint8_t)rng_next(rng);
@@ -112,7 +139,8 @@ static size_t field_size(enum field_kind kind)
     case NAME:
     case TEXT:
     case HEX:
-    case INPUTS: return sizeof(struct slice);
+    case INPUTS:
+    case MEMBERS: return sizeof(struct slice);
     case DIGEST: return DIGEST_BYTES;
     }
     return 0;
@@ -132,6 +160,7 @@ static uint8_t random_kind(struct rng *rng, unsigned protocol, uint64_t allowed)
     static const uint64_t kinds[] = {
         [0] = 2 | 4,
         [PROTOCOL_2PC] = 2 | 4,
+        [PROTOCOL_3PC] = 2 | 4,
         [PROTOCOL_TCC] = 2 | 4,
         [PROTOCOL_SAGA] = 1 << BRANCH_STEP,
         [PROTOCOL_MESSAGE] = 1 << BRANCH_SENDER | 1 << BRANCH_CONSUMER | 1 << BRANCH_TOPIC,
@@ -151,7 +180,7 @@ static void random_submit(struct rng *rng, struct message_fields *ret)
     struct msg_submit *submit = &ret->msg.u.submit;
     unsigned count = (unsigned)random_up_to(rng, LIMIT_BRANCHES);
     if (submit->protocol != PROTOCOL_MESSAGE)
-        submit->flags &= submit->protocol == PROTOCOL_2PC ? 1 : 3;
+        submit->flags &= submit->protocol <= PROTOCOL_3PC ? 1 : 3;
     for (unsigned i = 0; i < count; i++) {
         struct msg_branch *branch = &ret->branches[i];
         random_fields(fields_submit_branch, rng, branch);
@@ -170,6 +199,20 @@ static void random_prepare(struct rng *rng, struct msg_prepare *prepare)
 {
     prepare->kind = random_kind(rng, prepare->protocol, ~(UINT64_C(1) << BRANCH_TOPIC));
     settle_payload(prepare->protocol, prepare->kind, &prepare->payload);
+    if (prepare->protocol == PROTOCOL_3PC) {
+        prepare->flags = 0;
+        prepare->branch = (uint16_t)(prepare->branch % count_members(prepare->members));
+    }
+}
+
+static void random_quorum(struct rng *rng, struct msg_quorum *quorum)
+{
+    if (quorum->to == quorum->from)
+        quorum->to++;
+    if (rng_below(rng, 4) == 0)
+        quorum->from = BRANCH_NONE;
+    else if (rng_below(rng, 4) == 0)
+        quorum->to = BRANCH_NONE;
 }
 
 static void random_extended(struct rng *rng, struct msg_extended *extended)
@@ -195,6 +238,8 @@ static void agree(struct rng *rng, struct message_fields *ret)
             random_kind(rng, msg->u.decide.protocol, ~(UINT64_C(1) << BRANCH_TOPIC));
     if (msg->type == MSG_VOTE && msg->u.vote.vote != VOTE_YES && msg->u.vote.text.size > 160)
         msg->u.vote.text.size = 160;
+    if (msg->type >= MSG_ASK)
+        random_quorum(rng, &msg->u.quorum);
     if (msg->type == MSG_EXTENDED)
         random_extended(rng, &msg->u.extended);
     if (msg->type == MSG_REFUSED && msg->u.refused.code == ASSENT_OK)
@@ -255,6 +300,17 @@ void fields_random_tx(struct rng *rng, struct tx_fields *ret)
     ret->record.branches = ret->branches;
 }
 
+static void random_quorum_record(struct rng *rng, struct branch_record *ret)
+{
+    ret->branch = (uint16_t)(ret->branch % count_members(ret->members));
+    if (ret->stage == JOURNAL_PREPARED)
+        ret->quorum_state = random_allowed(rng, 4 | 8 | 16);
+    else if (!ret->heuristic)
+        ret->quorum_state = ret->outcome == OUTCOME_COMMITTED ? 6 : 7;
+    if (ret->stage != JOURNAL_PREPARED && rng_below(rng, 4) == 0)
+        ret->members.size = 0;
+}
+
 void fields_random_branch(struct rng *rng, struct branch_record *ret)
 {
     *ret = (struct branch_record){0};
@@ -265,5 +321,7 @@ void fields_random_branch(struct rng *rng, struct branch_record *ret)
         ret->stage = JOURNAL_DECIDED;
     ret->kind =
         rng_below(rng, 8) ? random_kind(rng, ret->protocol, ~(UINT64_C(1) << BRANCH_TOPIC)) : 0;
+    if (ret->protocol == PROTOCOL_3PC)
+        random_quorum_record(rng, ret);
     settle(fields_branch_record, 0, ret);
 }

@@ -31,8 +31,8 @@
         STEP_OF(type, "backoff_max_ms", plan.backoff_max_ms, U32, UINT32_MAX)
 
 enum {
-    ADMITTED = 1 << PROTOCOL_TCC | 1 << PROTOCOL_SAGA | 1 << PROTOCOL_MESSAGE,
-    PROTOCOLS = 1 << PROTOCOL_2PC | ADMITTED,
+    BUSINESS = 1 << PROTOCOL_TCC | 1 << PROTOCOL_SAGA | 1 << PROTOCOL_MESSAGE,
+    PROTOCOLS = 1 << PROTOCOL_2PC | 1 << PROTOCOL_3PC | BUSINESS,
     BIT_2 = 0xf0, // the values of a flags field of three bits in which bit 2 is set
 };
 
@@ -65,7 +65,8 @@ static const struct field welcome_table[] = {
 };
 static const struct field refused_table[] = {
     REQUEST_OF(struct msg_refused),
-    F(struct msg_refused, about, U8, 1 << MSG_HELLO | 1 << MSG_SUBMIT | 1 << MSG_EXTENDED),
+    F(struct msg_refused, about, U8,
+      1 << MSG_HELLO | 1 << MSG_SUBMIT | 1 << MSG_EXTENDED | UINT64_C(1) << MSG_DECIDE),
     F(struct msg_refused, code, U16, 19),
     F(struct msg_refused, gtid, GTID_OR_NONE, 0),
     F(struct msg_refused, text, TEXT, 160),
@@ -76,7 +77,7 @@ static const struct field lease_table[] = {END};
 static const struct field enlist_table[] = {
     REQUEST_OF(struct msg_enlist),
     GTID_OF(struct msg_enlist),
-    F(struct msg_enlist, protocol, U8, 1 << PROTOCOL_2PC | 1 << PROTOCOL_TCC),
+    F(struct msg_enlist, protocol, U8, 1 << PROTOCOL_2PC | 1 << PROTOCOL_3PC | 1 << PROTOCOL_TCC),
     F(struct msg_enlist, timeout_ms, U32, UINT32_MAX),
     BRANCH_OF(struct msg_enlist),
     F(struct msg_enlist, resource, NAME, 64),
@@ -129,6 +130,7 @@ static const struct field prepare_table[] = {
     F(struct msg_prepare, timeout_ms, U32, UINT32_MAX),
     F(struct msg_prepare, payload, HEX, 65536),
     STEP_OF(struct msg_prepare, "inputs", inputs, INPUTS, 64),
+    ONLY(struct msg_prepare, protocol, 1 << PROTOCOL_3PC, "members", members, MEMBERS, 64),
     END,
 };
 static const struct field vote_table[] = {
@@ -143,7 +145,7 @@ static const struct field vote_table[] = {
 #define DECIDE_TABLE(allowed)                                                                      \
     GTID_OF(struct msg_decide), ATTEMPT_OF(struct msg_decide), BRANCH_OF(struct msg_decide),       \
         F(struct msg_decide, flags, U8, allowed),                                                  \
-        ONLY(struct msg_decide, flags, BIT_2, "protocol", protocol, U8, ADMITTED),                 \
+        ONLY(struct msg_decide, flags, BIT_2, "protocol", protocol, U8, BUSINESS),                 \
         ONLY(struct msg_decide, flags, BIT_2, "kind", kind, U8, BITS(6) - 1),                      \
         ONLY(struct msg_decide, flags, BIT_2, "payload", payload, HEX, 65536),                     \
         STEP_OF(struct msg_decide, "result", result, HEX, 512), END
@@ -194,6 +196,35 @@ static const struct field extended_table[] = {
     F(struct msg_extended, text, TEXT, 160),
     END,
 };
+#define QUORUM_OF                                                                                  \
+    GTID_OF(struct msg_quorum), ATTEMPT_OF(struct msg_quorum),                                     \
+        F(struct msg_quorum, coordinator, U64, BITS(40)), F(struct msg_quorum, from, U16, 62),     \
+        F(struct msg_quorum, to, U16, 63)
+#define NUMBER_MAX (UINT64_C(1) << 62 | UINT32_MAX)
+static const struct field ask_table[] = {
+    QUORUM_OF,
+    F(struct msg_quorum, number, U64, NUMBER_MAX),
+    F(struct msg_quorum, journal, U64, UINT64_MAX),
+    END,
+};
+static const struct field state_table[] = {
+    QUORUM_OF,
+    F(struct msg_quorum, number, U64, NUMBER_MAX),
+    F(struct msg_quorum, last, U64, NUMBER_MAX),
+    F(struct msg_quorum, state, U8, 1 | 4 | 8 | 16),
+    END,
+};
+static const struct field try_table[] = {
+    QUORUM_OF,
+    F(struct msg_quorum, number, U64, NUMBER_MAX),
+    F(struct msg_quorum, outcome, U8, 2 | 4),
+    END,
+};
+static const struct field outcome_table[] = {
+    QUORUM_OF,
+    F(struct msg_quorum, outcome, U8, 2 | 4),
+    END,
+};
 static const struct field admin_table[] = {
     F(struct msg_admin, id, U64, UINT64_MAX),
     F(struct msg_admin, verb, NAME, 64),
@@ -225,8 +256,8 @@ const struct field fields_tx_record[] = {
     {"heuristic_when_ms", offsetof(struct tx_record, heuristic.when_ms), U64, UINT64_MAX, 0, 0},
     {"heuristic_who", offsetof(struct tx_record, heuristic.who), TEXT, 128, 0, 0},
     {"heuristic_why", offsetof(struct tx_record, heuristic.why), TEXT, 256, 0, 0},
-    ONLY(struct tx_record, protocol, ADMITTED, "submitted", submitted, U8, BITS(2)),
-    ONLY(struct tx_record, protocol, ADMITTED, "timeout_ms", timeout_ms, U32, UINT32_MAX),
+    ONLY(struct tx_record, protocol, BUSINESS, "submitted", submitted, U8, BITS(2)),
+    ONLY(struct tx_record, protocol, BUSINESS, "timeout_ms", timeout_ms, U32, UINT32_MAX),
     END,
 };
 const struct field fields_tx_branch[] = {
@@ -237,12 +268,14 @@ const struct field fields_tx_branch[] = {
     F(struct record_branch, heuristic, U8, BITS(2)),
     F(struct record_branch, journal, U64, UINT64_MAX),
     F(struct record_branch, resource, NAME, 64),
-    {"asked", offsetof(struct record_branch, asked), U8, BITS(2), ADMITTED, AROUND},
+    {"asked", offsetof(struct record_branch, asked), U8, BITS(2), BUSINESS, AROUND},
     PLAN_OF(struct record_branch, 1 << BRANCH_CONSUMER),
-    {"payload", offsetof(struct record_branch, payload), HEX, 65536, ADMITTED, AROUND},
+    {"payload", offsetof(struct record_branch, payload), HEX, 65536, BUSINESS, AROUND},
     STEP_OF(struct record_branch, "result", result, HEX, 512),
     END,
 };
+#define THREE_OF(name, member, kind, limit)                                                        \
+    ONLY(struct branch_record, protocol, 1 << PROTOCOL_3PC, name, member, kind, limit)
 const struct field fields_branch_record[] = {
     GTID_OF(struct branch_record),
     ATTEMPT_OF(struct branch_record),
@@ -258,6 +291,10 @@ const struct field fields_branch_record[] = {
     F(struct branch_record, prepared_ms, U64, UINT64_MAX),
     F(struct branch_record, payload, HEX, 65536),
     STEP_OF(struct branch_record, "result", result, HEX, 512),
+    THREE_OF("quorum_state", quorum_state, U8, 4 | 8 | 16 | 64 | 128),
+    THREE_OF("quorum_horizon", quorum_horizon, U32, 1u << 30),
+    THREE_OF("quorum_attempt", quorum_attempt, U64, NUMBER_MAX),
+    THREE_OF("members", members, MEMBERS, 64),
     END,
 };
 
@@ -285,6 +322,10 @@ static const struct field *const message_tables[FIELDS_TYPES] = {
     [MSG_EXTENDED] = extended_table,
     [MSG_ADMIN] = admin_table,
     [MSG_ADMIN_REPLY] = admin_reply_table,
+    [MSG_ASK] = ask_table,
+    [MSG_STATE] = state_table,
+    [MSG_TRY] = try_table,
+    [MSG_DECIDE] = outcome_table,
 };
 
 const struct field *fields_of(unsigned type)

@@ -5,11 +5,11 @@
 
 #include "fields.h"
 
-enum { FIELDS_TYPES = MSG_ADMIN_REPLY + 1 };
+enum { FIELDS_TYPES = MSG_DECIDE + 1 };
 
 #define AROUND SIZE_MAX
 
-enum field_kind { U8, U16, U32, U64, GTID, GTID_OR_NONE, NAME, TEXT, HEX, INPUTS, DIGEST };
+enum field_kind { U8, U16, U32, U64, GTID, GTID_OR_NONE, NAME, TEXT, HEX, INPUTS, MEMBERS, DIGEST };
 
 struct field {
     const char *name; // NULL: end of the table

@@ -161,7 +161,7 @@ static void tell_called(struct play *p, const struct sight *sight)
     static const char *results[] = {"done", "no", "read-only", "try again"};
     const struct effect_call *call = &sight->item->call;
     TELL("resource manager: %s %s/%u", ops[call->op], play_gtid_text(p, &call->gtid), call->branch);
-    if (protocol_admitted(call->protocol) && call->op != RM_FORGET)
+    if (protocol_business(call->protocol) && call->op != RM_FORGET)
         tell_content(p, call);
     TELL(": %s", results[sight->result]);
 }

@@ -31,7 +31,7 @@ static void numbers_without_a_name_are_question_marks(void **state)
     int named = 0;
     for (int number = 0; number < 256; number++)
         named += strcmp(msg_name((enum msg_type)number), "?") != 0;
-    assert_int_equal(named, 23);
+    assert_int_equal(named, 27);
     assert_string_equal(msg_name((enum msg_type)7), "?");
     assert_string_equal(vote_name((enum vote)200), "?");
     assert_string_equal(outcome_name((enum outcome)200), "?");
@@ -108,8 +108,9 @@ static void kinds_of_branches_belong_to_protocols(void **state)
             bool belongs = kinds[protocol] && strchr(kinds[protocol], (int)('0' + kind));
             assert_int_equal(protocol_has_kind(protocol, kind), belongs);
         }
-        bool admitted = protocol >= PROTOCOL_TCC && protocol <= PROTOCOL_MESSAGE;
-        assert_int_equal(protocol_admitted(protocol), admitted);
+        bool business = protocol >= PROTOCOL_TCC && protocol <= PROTOCOL_MESSAGE;
+        assert_int_equal(protocol_business(protocol), business);
+        assert_int_equal(protocol_admitted(protocol), business || protocol == PROTOCOL_3PC);
     }
     assert_false(protocol_has_kind(PROTOCOL_2PC, 255));
 }
