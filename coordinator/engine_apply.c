@@ -119,6 +119,7 @@ static void apply_effect(struct engine *e, const struct effect *effect)
     case EFFECT_CALL:
     case EFFECT_HORIZON:
     case EFFECT_EXTENDED:
+    case EFFECT_TELL:
     case EFFECT_COMPLETE: break; // of other cores
     }
     CHECK(!"an effect of a coordinator");

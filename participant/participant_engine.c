@@ -97,6 +97,7 @@ static void apply_effect(assent_participant *p, const struct effect *effect)
             engine_stop(p, ASSENT_NOMEM, "out of memory for a call");
         return;
     case EFFECT_EXTENDED: nested_answered(p, &effect->u.extended); return;
+    case EFFECT_TELL: return; // no way to the others yet: the coordinator finishes it
     case EFFECT_HORIZON: log_queue_horizon(p->log, effect->u.horizon); return;
     case EFFECT_STOP:
         engine_stop(p, effect->u.stop.code, "%.*s", (int)effect->u.stop.text.size,

@@ -396,6 +396,7 @@ void coordinator_step(struct coordinator *c, const struct event *event, struct e
     case EVENT_WORKING:
     case EVENT_ASK:
     case EVENT_EXTEND:
+    case EVENT_TOLD:
     case EVENT_GIVE_UP: CHECK(!"an event for a coordinator"); break;
     }
     coord_tick(c);

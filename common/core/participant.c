@@ -12,6 +12,8 @@ void participant_config_defaults(struct participant_config *config)
         .silent_ms = 8000,
         .inquire_min_ms = 2000,
         .inquire_max_ms = 30000,
+        .suspect_ms = 6000,
+        .stagger_ms = 300,
         .retry_min_ms = 100,
         .retry_max_ms = 10000,
         .branches_max = 16384,
@@ -33,6 +35,7 @@ struct participant *participant_new(const struct participant_config *config)
     slots_init(&self->slots);
     heap_init(&self->due);
     heap_init(&self->extending);
+    heap_init(&self->electing);
     heap_init(&self->finished);
     list_init(&self->numbered);
     return self;
@@ -47,6 +50,7 @@ void participant_destroy(struct participant **self_p)
     for (void *value; map_next(&self->parts, &cursor, &value);) {
         struct part *b = value;
         part_extend_no_more(self, b);
+        part_quorum_free(self, b);
         free(b->payload);
         free(b->result);
         free(b);
@@ -55,6 +59,7 @@ void participant_destroy(struct participant **self_p)
     slots_free(&self->slots);
     heap_free(&self->due);
     heap_free(&self->extending);
+    heap_free(&self->electing);
     heap_free(&self->finished);
     free(self);
     *self_p = NULL;
@@ -78,6 +83,7 @@ static void run_due(struct participant *self)
          n++)
         part_due(self, container_of(first, struct part, timer));
     part_extend_due(self);
+    part_quorum_due(self);
 }
 
 static void tick(struct participant *self)
@@ -101,6 +107,8 @@ static void received_branch(struct participant *self, const struct msg *msg)
         part_rollback(self, &msg->u.decide);
     else if (msg->type == MSG_EXTENDED)
         part_extended(self, &msg->u.extended);
+    else if (msg->type == MSG_ASK || msg->type == MSG_TRY)
+        part_quorum_asked(self, msg);
     else
         part_standing(self, &msg->u.standing);
 }
@@ -123,7 +131,9 @@ static void received(struct participant *self, const struct frame_header *header
     case MSG_COMMIT:
     case MSG_ROLLBACK:
     case MSG_STANDING:
-    case MSG_EXTENDED: received_branch(self, msg); return;
+    case MSG_EXTENDED:
+    case MSG_ASK:
+    case MSG_TRY: received_branch(self, msg); return;
     case MSG_HELLO:
     case MSG_PING:
     case MSG_LEASE:
@@ -139,9 +149,7 @@ static void received(struct participant *self, const struct frame_header *header
     case MSG_EXTEND:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY:
-    case MSG_ASK: // until three-phase commit is offered
     case MSG_STATE:
-    case MSG_TRY:
     case MSG_DECIDE: self->stats.stale++; return; // not for participants
     }
 }
@@ -157,21 +165,27 @@ static void written(struct participant *self, token_t token, bool fenced)
         return; // nothing waits for it
     b->busy = PART_IDLE;
     b->journaled = true;
+    bool quorum = b->quorum; // others may be gone after it
     switch (b->state) {
     case PART_VOTING:
         part_move(self, b, PART_PREPARED);
-        part_voted(self, b);
-        return;
-    case PART_DECIDING: part_drive(self, b); return;
-    case PART_FINISHING: part_finished(self, b); return;
+        if (b->quorum)
+            part_quorum_voted(self, b);
+        else
+            part_voted(self, b);
+        break;
+    case PART_DECIDING: part_drive(self, b); break;
+    case PART_FINISHING: part_finished(self, b); break;
+    case PART_PREPARED:
+    case PART_FINISHED: CHECK(b->quorum); break;
     case PART_WORKING:
     case PART_PREPARING:
-    case PART_PREPARED:
     case PART_COMMITTING:
     case PART_ROLLING_BACK:
-    case PART_FINISHED:
     case PART_FORGETTING: CHECK(!"a record in a state that writes none");
     }
+    if (quorum && !MUTANT(FINISHED_FORGOTTEN))
+        part_quorum_written(self, b);
 }
 
 static void called(struct participant *self, const struct event_called *called)
@@ -205,6 +219,7 @@ static void dispatch(struct participant *self, const struct event *event)
     case EVENT_CALLED: called(self, &event->u.called); return;
     case EVENT_WORKING: part_working(self, &event->u.branch->gtid, event->u.branch->branch); return;
     case EVENT_EXTEND: part_extend(self, &event->u.extend); return;
+    case EVENT_TOLD: part_quorum_met(self, event->u.told.resource, event->u.told.msg); return;
     case EVENT_LOOKED_UP:
     case EVENT_OPERATOR:
     case EVENT_ASK:
@@ -222,6 +237,7 @@ void participant_step(struct participant *self, const struct event *event, struc
     self->now = event->now;
     self->fx = fx;
     dispatch(self, event);
+    part_quorum_loop(self);
     if (self->started)
         part_horizon(self);
     self->fx = NULL;
@@ -234,6 +250,9 @@ uint64_t participant_deadline(const struct participant *self)
     const struct timer *extending = heap_first(&self->extending);
     if (extending && extending->due_ms < deadline)
         deadline = extending->due_ms;
+    const struct timer *electing = heap_first(&self->electing);
+    if (electing && electing->due_ms < deadline)
+        deadline = electing->due_ms;
     uint64_t session = part_session_deadline(self);
     uint64_t horizon = part_horizon_deadline(self);
     if (session < deadline)

@@ -26,7 +26,10 @@ struct participant_config {
     uint32_t silent_ms;   // nothing heard for so long: greet again
     uint32_t inquire_min_ms, inquire_max_ms; // in doubt: ask again, with backoff and jitter
     uint32_t retry_min_ms, retry_max_ms; // a commit or rollback that the resource manager failed
-    uint32_t branches_max;               // unfinished, in memory; prepares past it are voted no
+    uint32_t
+        suspect_ms; // three-phase commit: in doubt and so long no word of the coordinator: elect
+    uint32_t stagger_ms;   // and so much later for each branch before it
+    uint32_t branches_max; // unfinished, in memory; prepares past it are voted no
     uint32_t finished_max; // finished, and remembered until they may be forgotten; likewise
 };
 

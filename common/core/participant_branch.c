@@ -70,6 +70,7 @@ static void leave(struct participant *self, struct part *b)
 void part_free(struct participant *self, struct part *b)
 {
     part_extend_no_more(self, b);
+    part_quorum_free(self, b);
     leave(self, b);
     heap_disarm(&self->due, &b->timer);
     heap_disarm(&self->finished, &b->fenced);
@@ -133,13 +134,28 @@ bool part_keep_result(struct part *b, struct slice result)
 }
 
 // A copy that outlives the branch.
+static struct slice outlive(struct participant *self, struct slice from)
+{
+    void *to = from.size > 0 ? effects_alloc(self->fx, from.size) : NULL;
+    return to ? slice_of(memcpy(to, from.data, from.size), from.size) : slice_of(NULL, 0);
+}
+
 struct slice part_result(struct participant *self, const struct part *b)
 {
-    void *to = b->result_size > 0 ? effects_alloc(self->fx, b->result_size) : NULL;
-    if (!to)
-        return slice_of(NULL, 0);
-    memcpy(to, b->result, b->result_size);
-    return slice_of(to, b->result_size);
+    return outlive(self, slice_of(b->result, b->result_size));
+}
+
+void part_keep_reason(struct part *b, struct slice text)
+{
+    if (text.size > LIMIT_REASON_BYTES)
+        text.size = LIMIT_REASON_BYTES;
+    if (!part_keep(b, text, slice_of(NULL, 0)))
+        part_keep(b, slice_of(NULL, 0), slice_of(NULL, 0)); // then without the reason
+}
+
+bool part_business(const struct part *b)
+{
+    return protocol_business(b->protocol);
 }
 
 bool part_admitted(const struct part *b)
@@ -213,7 +229,7 @@ void part_call(struct participant *self, struct part *b)
 // All that is known of it, but for where its coordinator's log is.
 static struct branch_record described(const struct part *b, enum journal_stage stage)
 {
-    return (struct branch_record){
+    struct branch_record record = {
         .gtid = b->gtid,
         .attempt = b->attempt,
         .coordinator = b->coordinator,
@@ -227,6 +243,9 @@ static struct branch_record described(const struct part *b, enum journal_stage s
         .payload = slice_of(b->payload, b->payload_size),
         .result = slice_of(b->result, b->result_size),
     };
+    if (b->quorum)
+        part_quorum_describe(b, &record);
+    return record;
 }
 
 // NULL: out of memory, and the step is marked as failed.
@@ -238,6 +257,7 @@ static struct branch_record *record_of(struct participant *self, const struct pa
         return NULL;
     *record = described(b, stage);
     record->result = part_result(self, b); // the branch may be let go of in this very step
+    record->members = outlive(self, record->members);
     if (part_ours(self, b)) { // the log position belongs to the coordinator in the record
         record->log_seq = self->heard.log_seq;
         record->seal = self->heard.seal;
@@ -281,6 +301,8 @@ void part_write(struct participant *self, struct part *b, enum journal_stage sta
         list_append(&self->numbered, &b->numbered);
     }
     write(self, b, stage)->token = b->token;
+    if (b->quorum)
+        part_quorum_recorded(b);
 }
 
 // Writes the record of a finished branch again, or removes it. Nothing waits for it.

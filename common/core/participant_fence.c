@@ -18,7 +18,7 @@ static void let_go(struct participant *self, struct part *b)
 
 void part_forget(struct participant *self, struct part *b)
 {
-    if (!(part_admitted(b) || b->ended) || !self->config.rm_forgets) {
+    if (!(part_business(b) || (b->ended && !b->quorum)) || !self->config.rm_forgets) {
         let_go(self, b);
         return;
     }

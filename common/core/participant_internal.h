@@ -5,6 +5,7 @@
 //   participant_branch.c   branches in memory; what they write and call
 //   participant_vote.c     phase one
 //   participant_step.c     phase one of sagas and messages; asking again in admitted protocols
+//   participant_quorum.c   three-phase commit: a branch next to its member of the quorum
 //   participant_outcome.c  phase two
 //   participant_doubt.c    asking what stands
 //   participant_fence.c    remembering what is finished, and for how long
@@ -19,6 +20,7 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "core/participant.h"
+#include "core/quorum.h"
 #include "core/slots.h"
 
 enum {
@@ -26,6 +28,7 @@ enum {
     PART_KEY_BYTES = LIMIT_GTID_BYTES + 2,
     PART_HORIZON_STEP = 1000, // finished branches, or
     PART_HORIZON_MS = 1000,   // so long, between two EFFECT_HORIZON
+    PART_LOOP = 64,           // messages between branches of our own in one step
     PART_ENDED_PAUSE = 16,    // whether a transaction has ended is asked that much more rarely
 };
 
@@ -60,11 +63,13 @@ struct part {
     bool voted_no;  // in one phase
     bool pinned;    // finished, with a record that the horizon does not take: forgetting removes it
     bool acted;     // a step of a saga that is done and may be compensated
+    bool read_only; // 3pc: voted yes, and has nothing to commit
     bool ended;     // the coordinator says that the whole transaction has ended
     uint8_t *payload; // owned: of the call while unfinished, then the reason of a no
     size_t payload_size, inputs_size; // the inputs of a STEP stand behind the payload
     uint8_t *result;                  // owned: that a STEP has returned
     size_t result_size;
+    struct part_quorum *quorum; // owned: 3pc
 };
 
 // The coordinator as far as heard of.
@@ -94,6 +99,10 @@ struct participant {
     struct heap due;
     struct heap extending;
     size_t extensions;
+    size_t quorums;
+    struct heap electing; // members of quorums, by when they act
+    struct msg loop[PART_LOOP];
+    unsigned loop_count;
     struct heap finished; // those that the fence will release, by attempt
     struct list numbered;
     size_t states[PART_STATES];
@@ -127,9 +136,11 @@ void part_free(struct participant *self, struct part *b);
 bool part_room(const struct participant *self, uint64_t attempt);
 // Copies the payload, and the inputs of a STEP. False: out of memory, and nothing has changed.
 bool part_keep(struct part *b, struct slice payload, struct slice inputs);
+void part_keep_reason(struct part *b, struct slice text);   // of a no, in place of the payload
 bool part_keep_result(struct part *b, struct slice result); // likewise; cut at its limit
 struct slice part_result(struct participant *self, const struct part *b); // for a message
 bool part_admitted(const struct part *b);                                 // of a protocol that is
+bool part_business(const struct part *b);                                 // likewise
 bool part_steps(const struct part *b); // of a saga or message: what is done is done, no confirm
 void part_move(struct participant *self, struct part *b, enum part_state state);
 bool part_ours(const struct participant *self, const struct part *b);
@@ -192,6 +203,25 @@ void part_extended(struct participant *self, const struct msg_extended *extended
 void part_extend_no_more(struct participant *self, struct part *b); // they have failed
 void part_extend_due(struct participant *self);                     // a bounded number
 void part_extend_again(struct participant *self, struct part *b);
+
+// participant_quorum.c
+// False: out of memory. `members` may be empty; `found`: what the journal says, or NULL.
+bool part_quorum_new(struct participant *self, struct part *b, struct slice members,
+                     const struct branch_record *found);
+void part_quorum_free(struct participant *self, struct part *b);
+void part_quorum_start(struct participant *self, struct part *b); // found in the journal
+void part_quorum_describe(const struct part *b, struct branch_record *record);
+void part_quorum_recorded(struct part *b);
+void part_quorum_prepared(struct participant *self, struct part *b,
+                          const struct event_called *called);
+void part_quorum_voted(struct participant *self, struct part *b);
+void part_quorum_written(struct participant *self, struct part *b); // some record of the branch
+void part_quorum_told(struct participant *self, struct part *b, enum outcome outcome);
+void part_quorum_again(struct participant *self, struct part *b, const struct msg_prepare *p);
+void part_quorum_asked(struct participant *self, const struct msg *msg); // by the coordinator
+void part_quorum_met(struct participant *self, struct slice resource, const struct msg *msg);
+void part_quorum_loop(struct participant *self);
+void part_quorum_due(struct participant *self); // a bounded number
 
 // participant_recover.c
 void part_recovered(struct participant *self, const struct branch_record *record);

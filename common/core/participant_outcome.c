@@ -35,7 +35,7 @@ void part_done(struct participant *self, const struct part *b)
 
 void part_drive(struct participant *self, struct part *b)
 {
-    if (b->outcome == OUTCOME_COMMITTED && part_steps(b)) {
+    if (b->read_only || (b->outcome == OUTCOME_COMMITTED && part_steps(b))) {
         part_finish(self, b); // it was done in phase one
         return;
     }
@@ -56,6 +56,8 @@ void part_roll_back(struct participant *self, struct part *b)
 // the opposite later, find nothing to do, and the branch would be reported as what it is not.
 static void force(struct participant *self, struct part *b, enum outcome outcome)
 {
+    if (b->busy != PART_IDLE)
+        return; // 3pc: something is being recorded; it will be sent again
     b->heuristic = true;
     b->answer = true;
     b->outcome = (uint8_t)outcome;
@@ -77,7 +79,9 @@ static enum relation relate(struct participant *self, struct part *b, const stru
         return DECIDE_NEWER;
     if (b->state == PART_FORGETTING)
         return DECIDE_STALE; // all has been said
-    if (part_admitted(b) && part_ours(self, b))
+    if (b->quorum && d->attempt != b->attempt)
+        return DECIDE_STALE; // it has one attempt only
+    if (part_business(b) && part_ours(self, b))
         part_renew(self, b, d->attempt);
     if ((d->attempt == b->attempt || MUTANT(DECISION_OF_ANY_RUN)) &&
         (part_ours(self, b) || d->flags & DECIDE_HEURISTIC))
@@ -89,8 +93,21 @@ static enum relation relate(struct participant *self, struct part *b, const stru
 static void learn_payload(struct part *b, const struct msg_decide *d)
 {
     if (d->flags & DECIDE_CONTENT && d->payload.size > 0 && b->payload_size == 0 &&
-        part_admitted(b) && b->state < PART_FINISHING)
+        part_business(b) && b->state < PART_FINISHING)
         part_keep(b, d->payload, slice_of(NULL, 0)); // without memory: as it is
+}
+
+// Of a three-phase transaction the decision is an outcome that its member hears of like of any
+// other. True: nothing else is to be done.
+static bool told(struct participant *self, struct part *b, const struct msg_decide *d,
+                 enum outcome outcome)
+{
+    if (!b->quorum || d->flags & DECIDE_HEURISTIC)
+        return false;
+    bool prepared = b->state == PART_PREPARED;
+    b->answer |= prepared;
+    part_quorum_told(self, b, outcome);
+    return prepared;
 }
 
 // ---- commit ----
@@ -179,7 +196,8 @@ void part_commit(struct participant *self, const struct msg_decide *d)
     enum relation relation = b ? relate(self, b, d) : DECIDE_NEWER;
     if (relation == DECIDE_SAME) {
         learn_payload(b, d);
-        commit_same(self, b, d);
+        if (!told(self, b, d, OUTCOME_COMMITTED))
+            commit_same(self, b, d);
     } else if (!b && d->flags & DECIDE_CONTENT && d->kind == BRANCH_STEP &&
                d->attempt >= self->heard.fence) {
         commit_unknown(self, d);
@@ -323,7 +341,8 @@ void part_rollback(struct participant *self, const struct msg_decide *d)
     switch (relate(self, b, d)) {
     case DECIDE_SAME:
         learn_payload(b, d);
-        rollback_same(self, b, d);
+        if (!told(self, b, d, OUTCOME_ABORTED))
+            rollback_same(self, b, d);
         return;
     case DECIDE_NEWER: rollback_newer(self, b, d); return;
     case DECIDE_STALE: rollback_stale(self, b, d); return;

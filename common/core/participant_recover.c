@@ -38,8 +38,10 @@ static struct part *recreate(struct participant *self, const struct branch_recor
                              enum part_state state)
 {
     struct part *b = part_new(self, &record->gtid, record->branch, state);
-    if (b && !(part_keep(b, record->payload, slice_of(NULL, 0)) &&
-               part_keep_result(b, record->result))) {
+    bool quorum = record->protocol == PROTOCOL_3PC && record->quorum_state != QUORUM_IDLE;
+    if (b &&
+        !(part_keep(b, record->payload, slice_of(NULL, 0)) && part_keep_result(b, record->result) &&
+          (!quorum || part_quorum_new(self, b, record->members, record)))) {
         part_free(self, b);
         b = NULL;
     }
@@ -97,8 +99,8 @@ static void redo(struct participant *self, struct part *b)
 void part_found(struct participant *self, const struct branch_record *record)
 {
     struct part *b = part_find(self, &record->gtid, record->branch);
-    // What it calls prepared is of 2pc; of admitted protocols the journal knows all there is.
-    if (b && b->attempt == record->attempt && !part_admitted(b)) {
+    // What it calls prepared is of 2pc or 3pc; of business the journal knows all there is.
+    if (b && b->attempt == record->attempt && !part_business(b)) {
         if (b->state == PART_FINISHED && !MUTANT(LOSS_IGNORED))
             redo(self, b);
         return;
@@ -125,6 +127,8 @@ void part_found(struct participant *self, const struct branch_record *record)
 
 static void resume(struct participant *self, struct part *b)
 {
+    if (b->quorum)
+        part_quorum_start(self, b);
     switch (b->state) {
     case PART_PREPARED: // asked about at the welcome
         part_wait(self, b, self->config.inquire_max_ms, self->config.inquire_max_ms);

@@ -5,7 +5,7 @@ static const struct sm_state states[] = {
     [PART_WORKING] =
         {
             .name = "working",
-            .moves = SM_TO(PART_PREPARING) | SM_TO(PART_ROLLING_BACK),
+            .moves = SM_TO(PART_PREPARING) | SM_TO(PART_DECIDING) | SM_TO(PART_ROLLING_BACK),
             .about = "the application works here; nothing was promised",
         },
     [PART_PREPARING] =
@@ -32,7 +32,8 @@ static const struct sm_state states[] = {
         {
             .name = "deciding",
             .moves = SM_TO(PART_COMMITTING) | SM_TO(PART_ROLLING_BACK) | SM_TO(PART_FINISHING),
-            .about = "a one-phase commit, or an operator's word, is on its way to the journal",
+            .about = "a one-phase commit, an operator's word, or that it never votes yes (3pc), is "
+                     "on its way to the journal",
         },
     [PART_COMMITTING] =
         {

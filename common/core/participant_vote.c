@@ -58,8 +58,14 @@ void part_refuse(struct participant *self, const struct msg_prepare *p, const ch
     };
 }
 
-static void take_up(struct participant *self, struct part *b, const struct msg_prepare *p)
+static bool take_up(struct participant *self, struct part *b, const struct msg_prepare *p)
 {
+    bool quorum = p->protocol == PROTOCOL_3PC;
+    if (!part_keep(b, p->payload, p->inputs) ||
+        (quorum && !part_quorum_new(self, b, p->members, NULL)))
+        return false; // the coordinator will send it again
+    if (b->state == PART_WORKING)
+        part_move(self, b, PART_PREPARING);
     b->attempt = p->attempt;
     b->coordinator = self->heard.id;
     b->protocol = p->protocol;
@@ -67,11 +73,12 @@ static void take_up(struct participant *self, struct part *b, const struct msg_p
     b->one_phase = p->flags & PREPARE_ONE_PHASE && p->protocol != PROTOCOL_TCC;
     b->answer = b->one_phase;
     part_call(self, b);
+    return true;
 }
 
 static bool takes(const struct msg_prepare *p)
 {
-    return p->protocol == PROTOCOL_2PC ||
+    return p->protocol == PROTOCOL_2PC || (p->protocol == PROTOCOL_3PC && p->members.size > 0) ||
            (protocol_business(p->protocol) && p->kind != BRANCH_TOPIC &&
             protocol_has_kind(p->protocol, p->kind));
 }
@@ -87,13 +94,8 @@ static void admit(struct participant *self, const struct msg_prepare *p)
         return;
     }
     struct part *b = part_new(self, &p->gtid, p->branch, PART_PREPARING);
-    if (!b)
-        return; // the coordinator will send it again
-    if (!part_keep(b, p->payload, p->inputs)) {
+    if (b && !take_up(self, b, p))
         part_free(self, b);
-        return;
-    }
-    take_up(self, b, p);
 }
 
 // The PREPARE of a run of the transaction that comes after the one that we know. There would be no
@@ -106,9 +108,6 @@ static void supersede(struct participant *self, struct part *b, const struct msg
             part_refuse(self, p, "this participant does not know that protocol");
             return;
         }
-        if (!part_keep(b, p->payload, p->inputs))
-            return;
-        part_move(self, b, PART_PREPARING);
         take_up(self, b, p);
         return;
     case PART_PREPARING:
@@ -183,7 +182,9 @@ void part_prepare(struct participant *self, const struct msg_prepare *p)
         admit(self, p);
     else if (b->state != PART_WORKING && !part_ours(self, b))
         part_refuse(self, p, "this branch is held for another coordinator");
-    else if (part_admitted(b))
+    else if (b->state != PART_WORKING && (b->quorum || p->protocol == PROTOCOL_3PC))
+        part_quorum_again(self, b, p);
+    else if (part_business(b))
         part_asked_again(self, b, p);
     else if (p->attempt == b->attempt)
         repeat(self, b, p);
@@ -233,10 +234,7 @@ static void prepared_no(struct participant *self, struct part *b, struct slice t
     if (b->one_phase && !MUTANT(ONE_PHASE_NO_FORGOTTEN)) {
         // This no is the decision, and the client will be told of it: it must be durable before it
         // is sent, or a late copy of the PREPARE could commit after a crash.
-        if (text.size > LIMIT_REASON_BYTES)
-            text.size = LIMIT_REASON_BYTES;
-        if (!part_keep(b, text, slice_of(NULL, 0)))
-            part_keep(b, slice_of(NULL, 0), slice_of(NULL, 0)); // then without the reason
+        part_keep_reason(b, text);
         b->voted_no = true;
         b->outcome = OUTCOME_ABORTED;
         part_finish(self, b);
@@ -251,6 +249,10 @@ void part_prepared(struct participant *self, struct part *b, const struct event_
     part_extend_no_more(self, b); // who asked has returned
     if (part_steps(b)) {
         part_acted(self, b, called);
+        return;
+    }
+    if (b->quorum) {
+        part_quorum_prepared(self, b, called);
         return;
     }
     if (b->abort) {

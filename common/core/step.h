@@ -32,6 +32,7 @@ enum event_type {
     EVENT_ASK,       // client: the application asks for something
     EVENT_GIVE_UP,   // client: the application no longer waits for that ask
     EVENT_EXTEND,    // participant: a try that runs asks for a branch nested in its own
+    EVENT_TOLD,      // participant: another one says something of a three-phase transaction
 };
 
 // The core a peer number or token belongs to chose its meaning; shells only hand it back.
@@ -117,6 +118,10 @@ struct event {
         struct event_ask ask;
         token_t give_up;
         struct event_extend extend;
+        struct {
+            struct slice resource; // whose it is, as the transport has made sure
+            const struct msg *msg; // ASK, STATE, TRY or DECIDE
+        } told;
     } u;
 };
 
@@ -129,6 +134,7 @@ enum effect_type {
     EFFECT_ANSWER,   // coordinator: to an OPERATOR event
     EFFECT_COMPLETE, // client: to an ASK event
     EFFECT_EXTENDED, // participant: to an EXTEND event
+    EFFECT_TELL,     // participant: say it to another one; may be lost, like any message
     EFFECT_STOP,     // this process must stop now, writing nothing more
 };
 
@@ -165,6 +171,13 @@ struct effect_complete {
     struct slice text;
 };
 
+// A shell that knows no way to the others lets it go: three-phase commit is then as safe, and waits
+// for its coordinator.
+struct effect_tell {
+    struct slice resource;
+    struct msg msg; // ASK, STATE, TRY or DECIDE
+};
+
 struct effect_extended {
     token_t token;
     int code;        // ASSENT_OK: `number` holds; else why not, with `text`
@@ -193,6 +206,7 @@ struct effect {
         } answer;
         struct effect_complete complete;
         struct effect_extended extended;
+        struct effect_tell tell;
         struct {
             int code;
             struct slice text;

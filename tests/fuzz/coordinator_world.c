@@ -89,6 +89,7 @@ static void apply(struct world *w, const struct effect *effect)
     case EFFECT_CALL:
     case EFFECT_HORIZON:
     case EFFECT_EXTENDED:
+    case EFFECT_TELL:
     case EFFECT_COMPLETE: CHECK(!"an effect of another core"); break;
     }
 }

@@ -76,6 +76,7 @@ static void apply(struct site *s, const struct effect *effect)
         CHECK(effect->u.horizon > s->horizon);
         s->horizon = effect->u.horizon;
         break;
+    case EFFECT_TELL: break;
     case EFFECT_LOOKUP:
     case EFFECT_ANSWER:
     case EFFECT_EXTENDED:

@@ -90,6 +90,11 @@ static void tell_effect(const struct describe *d, const struct effect *effect)
     case EFFECT_HORIZON: TELL("horizon %llu", (unsigned long long)effect->u.horizon); break;
     case EFFECT_ANSWER: TELL("answer %d", effect->u.answer.code); break;
     case EFFECT_COMPLETE: TELL("complete %d", effect->u.complete.code); break;
+    case EFFECT_TELL:
+        TELL("to %.*s: ", (int)effect->u.tell.resource.size,
+             (const char *)effect->u.tell.resource.data);
+        describe_message(d, &effect->u.tell.msg);
+        break;
     case EFFECT_EXTENDED: TELL("extended %d", effect->u.extended.code); break;
     case EFFECT_STOP: TELL("stop %d", effect->u.stop.code); break;
     }

@@ -338,6 +338,7 @@ void model_trace_effect(struct model_trace *self, unsigned actor, const struct e
     case EFFECT_ANSWER:
     case EFFECT_COMPLETE:
     case EFFECT_EXTENDED:
+    case EFFECT_TELL:
     case EFFECT_STOP: return;
     }
 }

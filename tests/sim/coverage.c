@@ -44,6 +44,14 @@ static const struct {
     {&part_table, PART_FINISHED, PART_FORGETTING},
 };
 
+// Likewise of three-phase commit alone.
+static const struct {
+    const struct sm_table *table;
+    int from, to;
+} three_phases[] = {
+    {&part_table, PART_WORKING, PART_DECIDING},
+};
+
 static struct coverage *current;
 static unsigned played; // protocols of the campaign that is reported
 
@@ -121,6 +129,12 @@ static const char *excuse(const struct sm_table *table, int from, int to)
          i++) {
         if (admitted[i].table == table && admitted[i].from == from && admitted[i].to == to)
             return "of protocols that are not played";
+    }
+    for (size_t i = 0;
+         !(played >> PROTOCOL_3PC & 1) && i < sizeof three_phases / sizeof three_phases[0]; i++) {
+        if (three_phases[i].table == table && three_phases[i].from == from &&
+            three_phases[i].to == to)
+            return "of three-phase commit, which is not played";
     }
     return NULL;
 }
