@@ -148,6 +148,7 @@ enum admin_state admin_state_of(const struct tx_view *view)
     case TX_LOOKING: return ADMIN_ACTIVE;
     case TX_ACTIVE: return view->record.protocol == PROTOCOL_MESSAGE ? ADMIN_HELD : ADMIN_ACTIVE;
     case TX_PREPARING: return ADMIN_PREPARING;
+    case TX_ELECTING:
     case TX_DECIDING:
     case TX_DELEGATING:
     case TX_DELEGATED: return ADMIN_DECIDING;

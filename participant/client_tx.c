@@ -136,7 +136,7 @@ int assent_begin(assent_client *c, const char *text, const assent_tx_options *op
 {
     struct gtid gtid;
     if (options && options->protocol != ASSENT_2PC &&
-        !protocol_business((unsigned)options->protocol))
+        !protocol_admitted((unsigned)options->protocol))
         return error_set(error, ASSENT_INVALID, "protocol %d is not known", options->protocol);
     if (text && !gtid_from(slice_text(text), &gtid))
         return error_set(error, ASSENT_INVALID, "a gtid is 1 to %d of [A-Za-z0-9._:-]",
@@ -481,7 +481,8 @@ int assent_commit(assent_tx *tx, assent_result *ret, assent_error *error)
 int assent_submit(assent_tx *tx, assent_error *error)
 {
     if (!protocol_business(tx->protocol))
-        return error_set(error, ASSENT_INVALID, "two-phase commit is waited for: assent_commit");
+        return error_set(error, ASSENT_INVALID,
+                         "two-phase and three-phase commit are waited for: assent_commit");
     enum phase before = atomic_load(&tx->phase);
     int code = commit_begin(tx, SUBMIT_ACCEPT, error);
     if (code != ASSENT_OK)

@@ -31,12 +31,12 @@ int handlers_check(const assent_handlers *h, assent_error *error)
 bool handlers_for(const assent_handlers *h, unsigned protocol, unsigned kind)
 {
     switch ((enum protocol)(protocol ? protocol : PROTOCOL_2PC)) {
-    case PROTOCOL_2PC: return h->prepare != NULL;
+    case PROTOCOL_2PC:
+    case PROTOCOL_3PC: return h->prepare != NULL;
     case PROTOCOL_TCC: return h->try_ != NULL;
     case PROTOCOL_SAGA: return h->action != NULL;
     case PROTOCOL_MESSAGE:
         return kind == BRANCH_SENDER ? h->check_back != NULL : h->deliver != NULL;
-    case PROTOCOL_3PC: break;
     }
     return false;
 }

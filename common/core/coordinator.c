@@ -218,6 +218,8 @@ static void coord_from_participant(struct coordinator *c, struct session *s, con
             drive_done(c, b, &msg->u.done);
     } else if (msg->type == MSG_INQUIRE) {
         inquire(c, s, &msg->u.inquire);
+    } else {
+        elect_heard(c, s, msg);
     }
 }
 
@@ -248,6 +250,9 @@ static unsigned coord_roles(enum msg_type type)
     case MSG_VOTE:
     case MSG_DONE:
     case MSG_EXTEND:
+    case MSG_ASK:
+    case MSG_STATE:
+    case MSG_DECIDE:
     case MSG_INQUIRE: return 1u << ROLE_PARTICIPANT;
     case MSG_HELLO:
     case MSG_WELCOME:
@@ -262,10 +267,7 @@ static unsigned coord_roles(enum msg_type type)
     case MSG_EXTENDED:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY:
-    case MSG_ASK: // until three-phase commit is offered
-    case MSG_STATE:
-    case MSG_TRY:
-    case MSG_DECIDE: return 0;
+    case MSG_TRY: return 0;
     }
     return 0;
 }
@@ -336,6 +338,8 @@ static void coord_tx_timeout(struct coordinator *c, struct tx *tx)
     else if (tx->state == TX_ADMITTING || tx->state == TX_ACTIVE)
         decide_abort(c, tx, REASON_TIMEOUT, BRANCH_NONE,
                      slice_text("the application did not commit in time"));
+    else if (tx->state == TX_ELECTING)
+        elect_timer(c, tx);
     else
         prepare_timeout(c, tx);
 }
@@ -446,7 +450,8 @@ bool coordinator_drained(const struct coordinator *c)
     for (size_t cursor = 0; map_next(&c->txs, &cursor, &value);) {
         const struct tx *tx = value;
         // Sagas and messages are gone on with after the next start.
-        bool lasting = tx->admitted && tx->protocol != PROTOCOL_TCC && tx->state != TX_DECIDING;
+        bool lasting = tx->admitted && tx->protocol != PROTOCOL_TCC &&
+                       tx->protocol != PROTOCOL_3PC && tx->state != TX_DECIDING;
         if ((tx->state < TX_DELEGATED && !lasting) || tx->writing)
             return false;
     }

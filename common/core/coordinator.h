@@ -79,6 +79,7 @@ enum tx_state {
     TX_ADMITTING,   // admitted protocols: what is to be done is on its way to the disk
     TX_ACTIVE,      // the application works at enlisted branches, or is to send its message
     TX_PREPARING,
+    TX_ELECTING,   // 3pc: its members have it in hand, the coordinator is one elector of several
     TX_DECIDING,   // the decision is on its way to the disk
     TX_DELEGATING, // one branch alone: that it will decide is on its way to the disk
     TX_DELEGATED,  // the branch has been asked to commit in one phase

@@ -39,6 +39,10 @@ void admit_written(struct coordinator *c, struct tx *tx)
 // not on record: they are asked again, in new attempts, and answer the same.
 void admit_recovered(struct coordinator *c, struct tx *tx)
 {
+    if (tx->protocol == PROTOCOL_3PC) {
+        elect_recovered(c, tx);
+        return;
+    }
     uint64_t gone_ms = c->stamp_ms - tx->started_ms;
     tx->admitted = true;
     tx->timeout_due_ms = !tx->timeout_ms            ? UINT64_MAX

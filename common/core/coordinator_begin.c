@@ -74,11 +74,6 @@ static struct tx *begin_admit(struct coordinator *c, struct session *s, enum msg
         coord_refuse(c, s->id, about, gtid, ASSENT_CLOSED, "the coordinator is shutting down");
         return NULL;
     }
-    if (protocol == PROTOCOL_3PC) {
-        coord_refuse(c, s->id, about, gtid, ASSENT_INVALID,
-                     "three-phase commit is not offered by this coordinator yet");
-        return NULL;
-    }
     if (protocol != PROTOCOL_2PC && !protocol_admitted(protocol)) {
         coord_refuse(c, s->id, about, gtid, ASSENT_INVALID, "protocol %u is not known", protocol);
         return NULL;
@@ -179,11 +174,19 @@ static bool submit_take_topic(struct coordinator *c, struct tx *tx, const struct
     return taken;
 }
 
+// One branch alone has nobody to agree with: it decides for itself, as in two-phase commit.
+static bool begin_alone(const struct msg_submit *submit)
+{
+    return submit->protocol == PROTOCOL_3PC && submit->branch_count == 1;
+}
+
 // Takes over the branches of a SUBMIT, next to those that were enlisted. False: out of memory.
 static bool submit_take(struct coordinator *c, struct tx *tx, const struct msg_submit *submit)
 {
     tx->submitted = !(submit->flags & SUBMIT_HOLD);
     tx->wait_done = submit->flags & SUBMIT_WAIT_DONE;
+    if (begin_alone(submit))
+        tx->protocol = PROTOCOL_2PC;
     digest_submit(submit, tx->digest);
     for (unsigned i = 0; i < submit->branch_count; i++) {
         const struct msg_branch *from = &submit->branches[i];
@@ -265,7 +268,8 @@ static void submit_again(struct coordinator *c, struct session *s, struct tx *tx
     if (!begin_owns(s, tx)) {
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_DENIED,
                      "another client's transaction");
-    } else if (tx->protocol != submit->protocol) {
+    } else if (tx->protocol != submit->protocol &&
+               !(tx->protocol == PROTOCOL_2PC && begin_alone(submit))) {
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_CONFLICT, "this gtid was begun as %s",
                      protocol_name((enum protocol)tx->protocol));
     } else if ((tx->submitted || tx->protocol == PROTOCOL_MESSAGE) &&
@@ -339,7 +343,8 @@ static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx
                      !slice_equal(slice_text(b->resource->name), enlist->resource))) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_CONFLICT, "branch %u is at %s",
                      b->number, b->resource->name);
-    } else if (tx->state > TX_ACTIVE) {
+    } else if (tx->state > TX_ACTIVE ||
+               (tx->state == TX_ADMITTING && tx->protocol == PROTOCOL_3PC)) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_STATE, "the transaction is %s",
                      sm_name(&tx_table, tx->state));
     } else if (tx->protocol != enlist->protocol) {
@@ -484,7 +489,7 @@ void begin_go(struct coordinator *c, struct tx *tx)
         return;
     }
     bool sent_at_once = tx->protocol == PROTOCOL_MESSAGE && tx->submitted;
-    if (protocol_admitted(tx->protocol) && !sent_at_once)
+    if (protocol_business(tx->protocol) && !sent_at_once)
         admit(c, tx);
     else
         begin_on(c, tx);
@@ -504,6 +509,8 @@ void begin_on(struct coordinator *c, struct tx *tx)
         if (tx->timeout_ms)
             heap_arm(&c->timers, &tx->deadline.timer, tx->timeout_due_ms);
         saga_advance(c, tx);
+    } else if (tx->protocol == PROTOCOL_3PC && !tx->admitted) {
+        elect_admit(c, tx);
     } else {
         prepare_begin(c, tx);
     }

@@ -134,6 +134,16 @@ void decide_commit(struct coordinator *c, struct tx *tx)
         decide_stands(c, tx, NULL);
 }
 
+// A crash before the record is written leaves the admission, and recovery hears the outcome from
+// the members. It is only for the next run's convenience, and for the record.
+void decide_elected(struct coordinator *c, struct tx *tx, enum outcome outcome)
+{
+    decide_leave_phase_one(c, tx, outcome);
+    tx_move(tx, outcome == OUTCOME_COMMITTED ? TX_COMMITTING : TX_ABORTING);
+    tx_write(c, tx, WRITING_DECISION, STAGE_DECIDED, true);
+    drive_begin(c, tx);
+}
+
 void decide_abort(struct coordinator *c, struct tx *tx, enum abort_reason reason, unsigned branch,
                   struct slice text)
 {
@@ -175,7 +185,7 @@ void decide_written(struct coordinator *c, struct tx *tx, const struct tx_record
             prepare_delegated(c, tx);
         break;
     case WRITING_DECISION:
-        if (MUTANT(DECIDE_EARLY) && tx->state != TX_DECIDING)
+        if (tx->state != TX_DECIDING) // it stood before
             drive_check_end(c, tx);
         else
             decide_stands(c, tx, stands);

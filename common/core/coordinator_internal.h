@@ -9,6 +9,7 @@
 //   coordinator_plan.c      branches that are asked for one by one, and again
 //   coordinator_saga.c      which step is next, forward and back
 //   coordinator_message.c   checking back, and delivery
+//   coordinator_quorum.c    three-phase commit: pre-commits and elections
 //   coordinator_decide.c    the decision and its records
 //   coordinator_drive.c     phase two: acknowledgements
 //   coordinator_resend.c    what was not answered is sent again
@@ -25,6 +26,7 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "core/coordinator.h"
+#include "core/quorum.h"
 #include "core/slots.h"
 
 enum { RESEND_LEVELS = 10 };
@@ -188,7 +190,8 @@ struct tx {
     struct slice owner;
     struct slice reason_text;
     struct heuristic *heuristic;
-    token_t operator_token; // to be answered when what is being written is durable; 0: none
+    struct quorum_lead *lead; // 3pc, from phase one on, in the transaction's memory
+    token_t operator_token;   // to be answered when what is being written is durable; 0: none
     struct branch *branches;
     struct waiter *waiters;
     struct tx_block *blocks;
@@ -348,7 +351,19 @@ void prepare_delegated(struct coordinator *c, struct tx *tx);
 void prepare_arm(struct coordinator *c, struct tx *tx); // the timer of phase one
 void fence_insert(struct branch *b);
 
+// coordinator_quorum.c
+void elect_admit(struct coordinator *c, struct tx *tx);
+void elect_begin(struct coordinator *c, struct tx *tx);
+void elect_recovered(struct coordinator *c, struct tx *tx);
+struct slice elect_members(struct coordinator *c, const struct tx *tx);
+bool elect_may_ask(const struct branch *b); // to prepare, whoever is connected for it now
+void elect_vote(struct coordinator *c, struct branch *b); // yes
+void elect_heard(struct coordinator *c, struct session *s, const struct msg *msg);
+void elect_timer(struct coordinator *c, struct tx *tx);
+
 // coordinator_decide.c
+// Of 3pc: it stands already, in the journals of a majority.
+void decide_elected(struct coordinator *c, struct tx *tx, enum outcome outcome);
 void decide_commit(struct coordinator *c, struct tx *tx);
 void decide_abort(struct coordinator *c, struct tx *tx, enum abort_reason reason, unsigned branch,
                   struct slice text);

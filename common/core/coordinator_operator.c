@@ -164,6 +164,13 @@ static void order_forget(struct coordinator *c, struct tx *tx, const struct even
         order_refuse(c, order, ASSENT_BUSY, "something is being recorded for it: try again");
         return;
     }
+    if (tx->protocol == PROTOCOL_3PC && !order->lost) {
+        // The others would be told to forget, and refuse who asks them.
+        order_refuse(c, order, ASSENT_STATE,
+                     "branches that have not acknowledged may still ask the others: to let go of "
+                     "it, say that they are lost for good");
+        return;
+    }
     // Who forced an outcome, and why, is what has to stay on record.
     bool forced = tx->heuristic && tx->heuristic->forced != OUTCOME_NONE;
     if (!forced && !order_heuristic(c, tx, order, OUTCOME_NONE)) {
@@ -214,6 +221,10 @@ static void order_tx(struct coordinator *c, struct tx *tx, const struct event_op
     case TX_DELEGATING: order_refuse(c, order, ASSENT_BUSY, "waits for the disk: try again"); break;
     case TX_ACTIVE:
     case TX_PREPARING: order_undecided(c, tx, order); break;
+    case TX_ELECTING:
+        order_refuse(c, order, ASSENT_STATE,
+                     "its branches have it in hand: a majority of them decides");
+        break;
     case TX_DELEGATED:
         if (order->verb == OPERATOR_FORGET)
             order_forget(c, tx, order);

@@ -26,8 +26,10 @@ static bool prepare_may_delegate(const struct tx *tx)
 
 void prepare_begin(struct coordinator *c, struct tx *tx)
 {
-    tx->attempt = c->attempt_next++;
-    for (struct branch *b = tx->branches; b; b = b->next) {
+    bool three = tx->protocol == PROTOCOL_3PC;
+    if (!three) // else it is on record with that number
+        tx->attempt = c->attempt_next++;
+    for (struct branch *b = tx->branches; b && !three; b = b->next) {
         b->attempt = tx->attempt;
         fence_insert(b);
     }
@@ -43,6 +45,8 @@ void prepare_begin(struct coordinator *c, struct tx *tx)
         return;
     }
     tx_move(tx, TX_PREPARING);
+    if (three)
+        elect_begin(c, tx);
     for (struct branch *b = tx->branches; b; b = b->next) {
         branch_move(c, b, BRANCH_PREPARING);
         resend_expect(c, b);
@@ -69,6 +73,9 @@ void prepare_send(struct coordinator *c, struct branch *b)
     const struct tx *tx = b->tx;
     const struct timer *deadline = b->planned ? &b->planned->timer.timer : &tx->deadline.timer;
     uint64_t due = deadline->due_ms;
+    bool three = tx->protocol == PROTOCOL_3PC;
+    if (three && !elect_may_ask(b))
+        return;
     b->prepare_sent = true;
     coord_send(c, b->resource->session->id, MSG_PREPARE)->u.prepare = (struct msg_prepare){
         .gtid = tx->gtid,
@@ -82,6 +89,7 @@ void prepare_send(struct coordinator *c, struct branch *b)
                           : c->config.phase_one_timeout_ms,
         .payload = b->payload,
         .inputs = plan_inputs(c, b),
+        .members = three ? elect_members(c, tx) : slice_of(NULL, 0),
     };
 }
 
@@ -117,6 +125,11 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
         c->stats.stale++;
         return;
     }
+    bool three = tx->protocol == PROTOCOL_3PC;
+    if (three && (vote->vote == VOTE_READ_ONLY || !elect_may_ask(b))) {
+        c->stats.stale++; // none of its choices, or not the journal that was asked
+        return;
+    }
     b->vote = vote->vote;
     b->journal = b->resource->journal;
     tx->voting--;
@@ -131,6 +144,8 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
     }
     if (vote->vote == VOTE_NO && !MUTANT(NO_IGNORED))
         decide_abort(c, tx, REASON_VOTED_NO, b->number, vote->text);
+    else if (three)
+        elect_vote(c, b);
     else if (tx->voting == 0)
         decide_commit(c, tx);
 }

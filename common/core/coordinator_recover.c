@@ -29,6 +29,7 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
             // Whatever was asked will be asked again. Should it come to an abort before that, it
             // has to be undone all the same, whether it was asked or not.
             b->prepare_sent = record->submitted;
+            b->journal = from->journal; // 3pc: that it was asked in
             continue;
         }
         b->vote = from->vote;
@@ -36,6 +37,7 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
         b->heuristic = from->heuristic;
         b->journal = from->journal;
         // Where a crash may have left it; recover_start drives it on.
+        b->prepare_sent |= record->protocol == PROTOCOL_3PC; // perhaps
         b->state = from->vote == VOTE_YES ? BRANCH_PREPARED : BRANCH_ACTIVE;
         if (from->outcome != OUTCOME_NONE || from->vote == VOTE_READ_ONLY ||
             (from->vote == VOTE_NO && !from->asked) || from->kind == BRANCH_SENDER)
@@ -96,7 +98,8 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
     tx->started_ms = record->started_ms;
     tx->decided_ms = record->decided_ms;
     tx->admitted = protocol_admitted(record->protocol);
-    tx->submitted = !tx->admitted || record->submitted;
+    bool business = protocol_business(record->protocol);
+    tx->submitted = !business || record->submitted;
     tx->timeout_ms = record->timeout_ms;
     tx->one_phase = tx->resolving = record->stage == STAGE_DELEGATED;
     tx->told = !tx->one_phase && record->stage != STAGE_ADMITTED;
@@ -104,9 +107,13 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
     tx->foreign = record->owner.size == 0;
     memcpy(tx->digest, record->digest, DIGEST_BYTES);
     for (struct branch *b = tx->branches; b; b = b->next)
-        b->attempt = tx->admitted ? c->attempt_next++ : tx->attempt;
+        b->attempt = business ? c->attempt_next++ : tx->attempt;
     if (tx->one_phase && !MUTANT(FENCE_FORGOTTEN))
         fence_insert(tx->branches); // before any frame leaves: its participant must not forget
+    // Nor may a branch be taken for one that was forgotten, as long as its member may be asked.
+    bool elects = record->protocol == PROTOCOL_3PC && record->stage == STAGE_ADMITTED;
+    for (struct branch *b = tx->branches; b && elects; b = b->next)
+        fence_insert(b);
 }
 
 static bool recover_owes(const struct branch *b)

@@ -8,14 +8,18 @@ static const struct sm_state tx_states[] = {
                         SM_TO(TX_DELEGATING) | SM_TO(TX_DECIDING) | SM_TO(TX_ABORTING) |
                         SM_TO(TX_ENDED),
                     "the register is being read"},
-    [TX_ADMITTING] = {"admitting", SM_TO(TX_ACTIVE) | SM_TO(TX_PREPARING) | SM_TO(TX_DECIDING),
+    [TX_ADMITTING] = {"admitting",
+                      SM_TO(TX_ACTIVE) | SM_TO(TX_PREPARING) | SM_TO(TX_ELECTING) |
+                          SM_TO(TX_DECIDING),
                       "what is to be done is on its way to the disk"},
     [TX_ACTIVE] = {"active",
                    SM_TO(TX_ADMITTING) | SM_TO(TX_PREPARING) | SM_TO(TX_DELEGATING) |
                        SM_TO(TX_DECIDING) | SM_TO(TX_ABORTING),
                    "the application is at work"},
-    [TX_PREPARING] = {"preparing", SM_TO(TX_DECIDING) | SM_TO(TX_ABORTING),
+    [TX_PREPARING] = {"preparing", SM_TO(TX_ELECTING) | SM_TO(TX_DECIDING) | SM_TO(TX_ABORTING),
                       "votes are being gathered"},
+    [TX_ELECTING] = {"electing", SM_TO(TX_COMMITTING) | SM_TO(TX_ABORTING),
+                     "3pc: a majority of its branches is making the outcome durable"},
     [TX_DECIDING] = {"deciding", SM_TO(TX_COMMITTING) | SM_TO(TX_ABORTING),
                      "the decision is on its way to the disk"},
     [TX_DELEGATING] = {"delegating",

@@ -11,6 +11,7 @@ struct part_quorum {
     struct timer timer; // the member's
     struct part *part;
     struct quorum_member member;
+    bool answered;     // the coordinator has been told in this step already
     bool recorded;     // what the member wants written is in the record that is under way
     uint64_t heard_ms; // when the coordinator was heard, as far as the member knows
     uint16_t asker;    // who asked while the members were not known
@@ -188,7 +189,7 @@ static void tell_coordinator(struct participant *self, const struct part *b,
         return;
     if (msg->type == QUORUM_VOTE)
         part_vote_yes(self, b);
-    else if (!b->voted_no) // that is a better answer, with its reason
+    else if (!b->quorum->answered) // as a no, with its reason
         part_send(self, type_of(msg->type), &spare)->u.quorum =
             message(b, BRANCH_NONE, msg).u.quorum;
 }
@@ -247,7 +248,9 @@ static void settle(struct participant *self, struct part *b)
     switch (b->state) {
     case PART_PREPARING: settle_preparing(self, b); return;
     case PART_PREPARED:
-        if (knows(q)) {
+        if (q->member.state == QUORUM_REFUSING) {
+            refuse(self, b); // only the resource manager has it prepared
+        } else if (knows(q)) {
             // A crash from here until the outcome is durable leaves the branch in doubt: it asks,
             // and is told the same.
             b->outcome = q->member.state == QUORUM_COMMITTED ? OUTCOME_COMMITTED : OUTCOME_ABORTED;
@@ -342,10 +345,12 @@ void part_quorum_written(struct participant *self, struct part *b)
 {
     bool recorded = b->quorum->recorded;
     b->quorum->recorded = false;
+    b->quorum->answered = b->voted_no && b->state == PART_FINISHED;
     if (recorded)
         step(self, b, &(struct quorum_event){.type = QUORUM_WRITTEN});
     else
         settle(self, b);
+    b->quorum->answered = false;
 }
 
 // The coordinator says what stands.
@@ -385,11 +390,14 @@ static enum quorum_msg_type quorum_type_of(enum msg_type type)
 
 // Asked about a branch that was never asked to vote here: it will be a no, for ever. Whether that
 // is so only the journal knows in which the vote would be; one that was made anew says nothing, and
-// counts as away.
+// counts as away. Below the fence the branch may have been finished and forgotten, and somebody's
+// question have come late; before the fence is heard nobody knows. It needs no room: like a
+// rollback it lets go of others that do.
 static struct part *take_up(struct participant *self, const struct msg_quorum *m, struct part *b)
 {
     if (m->journal != self->config.journal || m->journal == 0 || m->number == 0 ||
-        m->coordinator != self->heard.id || m->attempt == 0 || (!b && !part_room(self, 0)))
+        m->coordinator != self->heard.id || self->heard.fence == 0 ||
+        m->attempt < self->heard.fence)
         return NULL;
     bool made = !b;
     if (made)
@@ -407,6 +415,15 @@ static struct part *take_up(struct participant *self, const struct msg_quorum *m
     return b;
 }
 
+// Its vote would be in the journal. The resource manager alone holds a branch only where it was
+// asked to prepare just before a crash.
+static bool never_voted(const struct part *b, const struct msg_quorum *m)
+{
+    return !b || b->state == PART_WORKING ||
+           (b->state == PART_PREPARED && !b->quorum && !b->journaled && b->attempt == m->attempt &&
+            b->coordinator == m->coordinator);
+}
+
 static bool about(const struct part *b, const struct msg_quorum *m)
 {
     return b && b->quorum && b->attempt == m->attempt && b->coordinator == m->coordinator;
@@ -418,8 +435,7 @@ static void hear(struct participant *self, struct slice resource, const struct m
     const struct msg_quorum *m = &msg->u.quorum;
     bool peer = m->from != BRANCH_NONE;
     struct part *b = part_find(self, &m->gtid, m->to);
-    bool fresh = !b || b->state == PART_WORKING;
-    if (fresh && msg->type == MSG_ASK)
+    if (never_voted(b, m) && msg->type == MSG_ASK)
         b = take_up(self, m, b);
     if (!about(b, m)) {
         self->stats.stale++;

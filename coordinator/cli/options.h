@@ -18,7 +18,7 @@
     X(STATE, "state", 's', "STATE[,STATE]",                                                        \
       "only in these states: admitting, active, held, preparing, deciding, committing, "           \
       "aborting, ended; or, finished ones: committed, aborted, mixed")                             \
-    X(PROTOCOL, "protocol", 0, "NAME[,NAME]", "only of these: 2pc, tcc, saga, message")            \
+    X(PROTOCOL, "protocol", 0, "NAME[,NAME]", "only of these: 2pc, 3pc, tcc, saga, message")       \
     X(IN_DOUBT, "in-doubt", 'd', NULL, "only what is in doubt")                                    \
     X(FINISHED, "finished", 'f', NULL, "finished ones, from the log, newest first")                \
     X(PARTICIPANT, "participant", 'p', "NAME", "only those with a branch at this participant")     \

@@ -8,7 +8,7 @@
 
 static const char *const live_words[] = {"admitting",  "active",   "held",  "preparing", "deciding",
                                          "committing", "aborting", "ended", NULL};
-static const char *const protocol_words[] = {"2pc", "tcc", "saga", "message", NULL};
+static const char *const protocol_words[] = {"2pc", "3pc", "tcc", "saga", "message", NULL};
 static const char *const finished_words[] = {"committed", "aborted", "mixed", NULL};
 
 static bool one_of(const char *const *words, const char *word, size_t length)
@@ -44,7 +44,7 @@ static bool split_protocols(const struct cli *cli, json_t *protocols)
     for (const char *at = cli->protocols; at && *at;) {
         size_t length = strcspn(at, ",");
         if (!one_of(protocol_words, at, length)) {
-            fprintf(stderr, "assent: --protocol: '%.*s' is none of 2pc, tcc, saga, message\n",
+            fprintf(stderr, "assent: --protocol: '%.*s' is none of 2pc, 3pc, tcc, saga, message\n",
                     (int)length, at);
             return false;
         }

@@ -97,7 +97,8 @@ static void plan_mischief(struct world *w, struct sim_tx *tx, uint64_t start_us)
 
 static uint8_t draw_protocol(struct world *w)
 {
-    static const uint8_t all[] = {PROTOCOL_2PC, PROTOCOL_TCC, PROTOCOL_SAGA, PROTOCOL_MESSAGE};
+    static const uint8_t all[] = {PROTOCOL_2PC, PROTOCOL_TCC, PROTOCOL_SAGA, PROTOCOL_MESSAGE,
+                                  PROTOCOL_3PC};
     uint8_t there[sizeof all];
     unsigned count = 0;
     for (unsigned i = 0; i < sizeof all; i++) {
@@ -164,9 +165,9 @@ static struct sim_tx *plan_tx(struct world *w, struct actor *client)
     if (tx->protocol == PROTOCOL_MESSAGE && tx->branch_count == 1)
         tx->branch_count = 2;
     plan_branches(w, tx);
-    if (rng_below(rng, MILLION) < setup->read_only_rate && tx->protocol == PROTOCOL_2PC)
+    if (rng_below(rng, MILLION) < setup->read_only_rate && !protocol_business(tx->protocol))
         plan_reads(w, tx);
-    if (tx->protocol != PROTOCOL_2PC)
+    if (protocol_business(tx->protocol))
         plan_business(w, tx);
     return tx;
 }
@@ -388,7 +389,7 @@ static void enlisted(struct actor *a, struct sim_tx *tx, const struct effect_com
         return;
     }
     struct actor *bank = &w->actors[tx->branches[tx->enlisted_count].bank];
-    if (tx->protocol == PROTOCOL_2PC) {
+    if (!protocol_business(tx->protocol)) {
         bank_work(bank, tx, tx->enlisted_count);
     } else if (!deed_by_application(bank, tx, tx->enlisted_count)) {
         later(w, tx, APP_CANCEL, rng_below(&w->rng_app, THINK_US));

@@ -247,7 +247,7 @@ static enum rm_result call_happens(struct actor *a, struct call *call)
     struct sim_tx *tx = truth_find(a->world, &effect->gtid);
     CHECK(tx && effect->branch < SIM_BRANCHES_MAX);
     enum rm_result result =
-        tx->protocol != PROTOCOL_2PC
+        protocol_business(tx->protocol)
             ? obey_deed(a, tx, effect)
             : obey(a, effect, truth_held(a->world, &effect->gtid, effect->attempt, effect->branch));
     story_called(a, &call->effect, result);

@@ -171,7 +171,7 @@ void check_submitted(struct world *w, peer_t peer, const struct msg_submit *subm
 static void check_content(struct world *w, const struct sim_tx *tx, bool other)
 {
     const struct deed *deed = &tx->deeds[tx->protocol == PROTOCOL_MESSAGE];
-    REQUIRE(w, tx->protocol == PROTOCOL_2PC || !deed->ran || deed->variant == other,
+    REQUIRE(w, !protocol_business(tx->protocol) || !deed->ran || deed->variant == other,
             "honest answers", "%.*s is told committed to somebody who asked for something else",
             TEXT(tx));
     for (unsigned i = 0; i < tx->attempt_count; i++) {
@@ -296,7 +296,7 @@ static void check_branch(struct world *w, const struct sim_tx *tx, unsigned i, u
 
 static void check_tx(struct world *w, const struct sim_tx *tx)
 {
-    if (tx->protocol != PROTOCOL_2PC) {
+    if (protocol_business(tx->protocol)) {
         check_deed_end(w, tx);
         return;
     }
@@ -345,7 +345,7 @@ static void check_money(struct world *w)
     for (unsigned i = 0; i < w->tx_count; i++) {
         const struct sim_tx *tx = &w->txs[i];
         heuristic |= tx->heuristic || (tx->ordered && tx->protocol == PROTOCOL_MESSAGE);
-        given_up |= tx->forgotten && tx->protocol != PROTOCOL_2PC; // nobody cancels it any more
+        given_up |= tx->forgotten && protocol_business(tx->protocol); // nobody cancels it any more
     }
     for (unsigned i = 0; i < w->actor_count; i++) {
         const struct actor *a = &w->actors[i];

@@ -8,6 +8,9 @@
 static bool register_committed(const struct sim_tx *tx, uint64_t attempt)
 {
     const struct register_view *r = &tx->reg;
+    if (truth_three(
+            tx)) // there the register is what the members say, written down when there is time
+        return tx->elected == OUTCOME_COMMITTED;
     return r->stands && r->stage != STAGE_DELEGATED && r->outcome == OUTCOME_COMMITTED &&
            (attempt == 0 || r->attempt == attempt);
 }
@@ -41,6 +44,9 @@ static void sent_prepare(struct actor *a, struct sim_tx *tx, const struct msg_pr
 {
     const struct register_view *r = &tx->reg;
     truth_attempt(a->world, tx, m->attempt);
+    if (m->protocol == PROTOCOL_3PC)
+        REQUIRE(a->world, r->stands && r->attempt == m->attempt, "durable before visible",
+                "%.*s is asked for before it is admitted on disk", TEXT(tx));
     if (m->flags & PREPARE_ONE_PHASE)
         REQUIRE(a->world, r->stands && r->stage == STAGE_DELEGATED && r->attempt == m->attempt,
                 "durable before visible", "%.*s is delegated before that is on disk", TEXT(tx));
@@ -116,7 +122,10 @@ static void sent_final(struct actor *a, struct sim_tx *tx, const struct msg_resu
             "%.*s is told aborted, and its one branch has committed", TEXT(tx));
     // The same gtid may come again after a crash, and must be answered alike.
     if (tx->own && !delegate)
-        REQUIRE(w, r->stands && r->outcome == OUTCOME_ABORTED, "durable before visible",
+        REQUIRE(w,
+                (r->stands && r->outcome == OUTCOME_ABORTED) ||
+                    (truth_three(tx) && truth_aborted(tx)),
+                "durable before visible",
                 "%.*s, a client's own, is told aborted, which is not on disk", TEXT(tx));
     if (m->reason == REASON_PRESUMED && !r->stands)
         require_look(a, tx, "aborted");
@@ -148,9 +157,9 @@ void check_coordinator_send(struct actor *a, const struct msg *msg)
         msg->type != MSG_ROLLBACK && msg->type != MSG_STANDING)
         return;
     struct sim_tx *tx = truth_find(a->world, gtid);
-    if (tx && tx->protocol != PROTOCOL_2PC)
+    if (tx && protocol_business(tx->protocol))
         check_deed_send(a, tx, msg);
-    if (msg->type == MSG_STANDING || (tx && tx->protocol != PROTOCOL_2PC))
+    if (msg->type == MSG_STANDING || (tx && protocol_business(tx->protocol)))
         return;
     REQUIRE(a->world, tx, "honest answers", "%s speaks of %.*s, which nobody began", a->name,
             gtid->size, gtid->text);
@@ -193,7 +202,8 @@ static void writes_end(struct actor *a, struct sim_tx *tx, const struct tx_recor
         const struct held *held = &attempt->branches[record->branches[i].branch];
         if (record->branches[i].vote != VOTE_YES || record->mixed || tx->heuristic)
             continue;
-        bool done = held->state == goal || (goal == HELD_ROLLED_BACK && held->undone);
+        bool done = held->state == goal || held->voted_read_only ||
+                    (goal == HELD_ROLLED_BACK && held->undone);
         REQUIRE(a->world, done || held->lost, "no end before all acknowledged",
                 "%.*s is to be ended, branch %u has not finished", TEXT(tx),
                 record->branches[i].branch);
@@ -206,12 +216,13 @@ void check_coordinator_write(struct actor *a, const struct effect_write *write)
     struct sim_tx *tx = truth_find(a->world, &record->gtid);
     REQUIRE(a->world, tx, "honest answers", "a record of %.*s, which nobody began",
             record->gtid.size, record->gtid.text);
-    if (tx->protocol != PROTOCOL_2PC) {
+    if (protocol_business(tx->protocol)) {
         check_deed_write(a, tx, write);
         return;
     }
     const struct register_view *r = &tx->reg;
-    if (r->stands && r->stage != STAGE_DELEGATED && r->outcome != record->outcome &&
+    bool admitted = truth_three(tx) && r->stage == STAGE_ADMITTED; // or nothing is synced since
+    if (r->stands && r->stage != STAGE_DELEGATED && !admitted && r->outcome != record->outcome &&
         r->attempt == record->attempt)
         REQUIRE(a->world, write->decide, "one decision", "%.*s was %s on disk, and becomes %s",
                 TEXT(tx), outcome_name(r->outcome), outcome_name(record->outcome));

@@ -7,7 +7,7 @@
 static void sent_vote(struct actor *a, const struct msg_vote *m)
 {
     struct sim_tx *tx = truth_find(a->world, &m->gtid);
-    if (tx && tx->protocol != PROTOCOL_2PC) {
+    if (tx && protocol_business(tx->protocol)) {
         check_deed_vote(a, tx, m);
         return;
     }
@@ -15,10 +15,14 @@ static void sent_vote(struct actor *a, const struct msg_vote *m)
     REQUIRE(a->world, held, "honest answers", "%s votes on %.*s/%u, which nobody began", a->name,
             TEXT(&m->gtid), m->branch);
     if (m->vote == VOTE_YES) {
-        REQUIRE(a->world, held->state == HELD_PREPARED || held->state == HELD_COMMITTED,
+        bool three = truth_three(truth_find(a->world, &m->gtid));
+        held->voted_read_only |= three && held->result_plus == RM_READ_ONLY + 1;
+        REQUIRE(a->world,
+                held->state == HELD_PREPARED || held->state == HELD_COMMITTED ||
+                    held->voted_read_only || (three && (held->forced || truth_aborted(tx))),
                 "honest answers", "%s votes yes for %.*s/%u, which is not prepared", a->name,
                 TEXT(&m->gtid), m->branch);
-        REQUIRE(a->world, a->rm_durable || held->journal_stage >= JOURNAL_PREPARED,
+        REQUIRE(a->world, (a->rm_durable && !three) || held->journal_stage >= JOURNAL_PREPARED,
                 "durable before visible", "%s votes yes for %.*s/%u, which is not in its journal",
                 a->name, TEXT(&m->gtid), m->branch);
         held->voted_yes = true;
@@ -42,7 +46,7 @@ static void sent_done(struct actor *a, const struct msg_done *m)
 {
     struct world *w = a->world;
     struct sim_tx *other = truth_find(w, &m->gtid);
-    if (other && other->protocol != PROTOCOL_2PC) {
+    if (other && protocol_business(other->protocol)) {
         check_deed_done(a, other, m);
         return;
     }
@@ -74,12 +78,14 @@ void check_participant_send(struct actor *a, const struct msg *msg)
         sent_vote(a, &msg->u.vote);
     else if (msg->type == MSG_DONE)
         sent_done(a, &msg->u.done);
+    else if (msg->type == MSG_STATE || msg->type == MSG_DECIDE)
+        check_tell(a, msg);
 }
 
 void check_participant_durable(struct actor *a, const struct branch_record *record)
 {
     struct sim_tx *tx = truth_find(a->world, &record->gtid);
-    if (tx && tx->protocol != PROTOCOL_2PC) {
+    if (tx && protocol_business(tx->protocol)) {
         tx->deeds[record->branch].journal_stage = record->stage;
         return;
     }
@@ -88,7 +94,32 @@ void check_participant_durable(struct actor *a, const struct branch_record *reco
         return;
     held->journal_stage = record->stage;
     held->journal_outcome = record->outcome;
-    held->word |= record->heuristic;
+    held->word |= record->heuristic && record->protocol != PROTOCOL_3PC;
+    if (record->protocol == PROTOCOL_3PC)
+        truth_recorded(a->world, tx, record);
+}
+
+// What members and elector tell each other is in their journals, or in those of a majority.
+void check_tell(struct actor *a, const struct msg *msg)
+{
+    const struct msg_quorum *m = &msg->u.quorum;
+    struct sim_tx *tx = truth_find(a->world, &m->gtid);
+    const struct held *held = truth_held(a->world, &m->gtid, m->attempt, m->from);
+    REQUIRE(a->world, tx && held && truth_three(tx), "honest answers",
+            "%s speaks of %.*s, which is no transaction of several branches", a->name,
+            TEXT(&m->gtid));
+    if (msg->type == MSG_STATE && m->last)
+        REQUIRE(a->world, held->quorum_attempt == m->last && held->quorum_state == m->state,
+                "durable before visible", "%s tells of an attempt at %.*s/%u, not in its journal",
+                a->name, TEXT(&m->gtid), m->from);
+    if (msg->type == MSG_DECIDE && m->outcome == OUTCOME_COMMITTED)
+        REQUIRE(a->world, tx->elected == OUTCOME_COMMITTED, "durable before visible",
+                "%s says that %.*s is committed, and no majority has made that durable", a->name,
+                TEXT(&m->gtid));
+    if (msg->type == MSG_DECIDE && m->outcome == OUTCOME_ABORTED)
+        REQUIRE(a->world, truth_aborted(tx) || tx->lost, "durable before visible",
+                "%s says that %.*s is aborted, and nothing on disk says so", a->name,
+                TEXT(&m->gtid));
 }
 
 // ---- the resource manager is called ----
@@ -116,6 +147,8 @@ static void check_agree(struct actor *a, const struct effect_call *call, uint8_t
 static bool was_decided(const struct sim_tx *tx, const struct effect_call *call, uint8_t outcome)
 {
     const struct register_view *r = tx->reg.stands ? &tx->reg : &tx->gone;
+    if (truth_three(tx))
+        return outcome == OUTCOME_COMMITTED ? tx->elected == OUTCOME_COMMITTED : truth_aborted(tx);
     return r->stands && r->attempt == call->attempt && r->outcome == outcome;
 }
 
@@ -177,7 +210,7 @@ static void called_rollback(struct actor *a, const struct effect_call *call, str
         check_word(a, call, held, OUTCOME_ABORTED);
         return;
     }
-    if (tx->lost && !r->stands)
+    if (tx->lost && (!r->stands || truth_three(tx)))
         return; // an operator gave it up, and its record is gone: nobody knows better
     if (in_vain(tx, held))
         return;

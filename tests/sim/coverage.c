@@ -20,36 +20,39 @@ static const struct {
      "another coordinator decided first: only a replicated register store can answer so"},
 };
 
-// Moves of admitted protocols, which a campaign without them cannot make.
-static const struct {
-    const struct sm_table *table;
-    int from, to;
-} admitted[] = {
-    {&tx_table, TX_LOOKING, TX_ADMITTING},
-    {&tx_table, TX_ADMITTING, TX_ACTIVE},
-    {&tx_table, TX_ADMITTING, TX_PREPARING},
-    {&tx_table, TX_ADMITTING, TX_DECIDING},
-    {&tx_table, TX_ACTIVE, TX_ADMITTING},
-    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_PAUSED},
-    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_COMMITTING},
-    {&tx_branch_table, BRANCH_PREPARING, BRANCH_PAUSED},
-    {&tx_branch_table, BRANCH_PREPARING, BRANCH_COMMITTING},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_PREPARING},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_COMMITTING},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_ABORTING},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_DONE},
-    {&tx_branch_table, BRANCH_PREPARED, BRANCH_DONE},
-    {&part_table, PART_PREPARED, PART_FINISHING},
-    {&part_table, PART_DECIDING, PART_FINISHING},
-    {&part_table, PART_FINISHED, PART_FORGETTING},
+enum {
+    BUSINESS = 1 << PROTOCOL_TCC | 1 << PROTOCOL_SAGA | 1 << PROTOCOL_MESSAGE,
+    THREE = 1 << PROTOCOL_3PC,
 };
 
-// Likewise of three-phase commit alone.
+// Moves of some protocols, which a campaign without all of them cannot make.
 static const struct {
     const struct sm_table *table;
     int from, to;
-} three_phases[] = {
-    {&part_table, PART_WORKING, PART_DECIDING},
+    unsigned protocols;
+} special[] = {
+    {&tx_table, TX_LOOKING, TX_ADMITTING, BUSINESS | THREE},
+    {&tx_table, TX_ADMITTING, TX_ACTIVE, BUSINESS},
+    {&tx_table, TX_ADMITTING, TX_PREPARING, BUSINESS | THREE},
+    {&tx_table, TX_ADMITTING, TX_ELECTING, THREE},
+    {&tx_table, TX_ADMITTING, TX_DECIDING, BUSINESS | THREE},
+    {&tx_table, TX_ACTIVE, TX_ADMITTING, BUSINESS | THREE},
+    {&tx_table, TX_PREPARING, TX_ELECTING, THREE},
+    {&tx_table, TX_ELECTING, TX_COMMITTING, THREE},
+    {&tx_table, TX_ELECTING, TX_ABORTING, THREE},
+    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_PAUSED, BUSINESS},
+    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_COMMITTING, BUSINESS},
+    {&tx_branch_table, BRANCH_PREPARING, BRANCH_PAUSED, BUSINESS},
+    {&tx_branch_table, BRANCH_PREPARING, BRANCH_COMMITTING, BUSINESS},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_PREPARING, BUSINESS},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_COMMITTING, BUSINESS},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_ABORTING, BUSINESS},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_DONE, BUSINESS},
+    {&tx_branch_table, BRANCH_PREPARED, BRANCH_DONE, BUSINESS},
+    {&part_table, PART_WORKING, PART_DECIDING, THREE},
+    {&part_table, PART_PREPARED, PART_FINISHING, BUSINESS | THREE},
+    {&part_table, PART_DECIDING, PART_FINISHING, BUSINESS},
+    {&part_table, PART_FINISHED, PART_FORGETTING, BUSINESS | THREE},
 };
 
 static struct coverage *current;
@@ -125,16 +128,10 @@ static const char *excuse(const struct sm_table *table, int from, int to)
         if (unreachable[i].table == table && unreachable[i].from == from && unreachable[i].to == to)
             return unreachable[i].why;
     }
-    for (size_t i = 0; played == 1u << PROTOCOL_2PC && i < sizeof admitted / sizeof admitted[0];
-         i++) {
-        if (admitted[i].table == table && admitted[i].from == from && admitted[i].to == to)
+    for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
+        if (!(special[i].protocols & played) && special[i].table == table &&
+            special[i].from == from && special[i].to == to)
             return "of protocols that are not played";
-    }
-    for (size_t i = 0;
-         !(played >> PROTOCOL_3PC & 1) && i < sizeof three_phases / sizeof three_phases[0]; i++) {
-        if (three_phases[i].table == table && three_phases[i].from == from &&
-            three_phases[i].to == to)
-            return "of three-phase commit, which is not played";
     }
     return NULL;
 }

@@ -34,6 +34,22 @@ static void block(struct world *w, struct actor *a, enum fault fault, bool up, b
                          : "on the way down");
 }
 
+// Participants fall apart, too: this one from some of the others.
+static void part_peers(struct world *w, struct actor *a, enum fault fault)
+{
+    if (!(w->setup.protocols >> PROTOCOL_3PC & 1) || a->kind != ACTOR_PARTICIPANT)
+        return;
+    uint64_t until_us = w->now_us + 1 + faults_below(&w->faults, fault, PARTITION_MAX_US);
+    for (unsigned i = 0; i < w->actor_count; i++) {
+        bool up = faults_below(&w->faults, fault, 3) > 0, down = faults_below(&w->faults, fault, 3);
+        if (up && w->apart_us[a->index][i] < until_us)
+            w->apart_us[a->index][i] = until_us;
+        if (down && w->apart_us[i][a->index] < until_us)
+            w->apart_us[i][a->index] = until_us;
+    }
+    story_say(a, "is cut off from some others");
+}
+
 static void strike_network(struct world *w)
 {
     if (faults_strike(&w->faults, FAULT_CUT)) {
@@ -41,10 +57,14 @@ static void strike_network(struct world *w)
         if (a->kind != ACTOR_COORDINATOR)
             link_cut(a, true);
     }
-    if (faults_strike(&w->faults, FAULT_PARTITION))
-        block(w, victim(w, FAULT_PARTITION), FAULT_PARTITION, true, true);
+    if (faults_strike(&w->faults, FAULT_PARTITION)) {
+        struct actor *a = victim(w, FAULT_PARTITION);
+        part_peers(w, a, FAULT_PARTITION);
+        block(w, a, FAULT_PARTITION, true, true);
+    }
     if (faults_strike(&w->faults, FAULT_ONE_WAY)) {
         bool up = faults_below(&w->faults, FAULT_ONE_WAY, 2);
+        part_peers(w, victim(w, FAULT_ONE_WAY), FAULT_ONE_WAY);
         block(w, victim(w, FAULT_ONE_WAY), FAULT_ONE_WAY, up, !up);
     }
 }
@@ -226,6 +246,7 @@ void disaster_repair(struct world *w)
 {
     w->faults.over = true;
     w->repaired = true;
+    memset(w->apart_us, 0, sizeof w->apart_us);
     for (unsigned i = 0; i < w->actor_count; i++) {
         struct actor *a = &w->actors[i];
         story_say(a, "is repaired");

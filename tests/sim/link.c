@@ -189,3 +189,73 @@ void link_down(struct actor *coordinator)
             link_cut(&w->actors[i], false);
     }
 }
+
+// ---- between participants ----
+
+static void tell_later(struct actor *from, struct actor *to, struct slice frame)
+{
+    struct world *w = from->world;
+    uint64_t due_us = w->now_us + latency(w);
+    uint64_t apart_us = w->apart_us[from->index][to->index];
+    if (due_us < apart_us) {
+        if (rng_below(&w->rng_net, 4))
+            return; // what cannot be sent is not kept for long
+        due_us = apart_us + latency(w);
+    }
+    struct item *item = queue_item(&w->queue, ITEM_TELL);
+    uint8_t *copy = malloc(frame.size);
+    CHECK(copy);
+    item->bytes = slice_of(memcpy(copy, frame.data, frame.size), frame.size);
+    item->actor = to;
+    item->number = from->index;
+    queue_add(&w->queue, item, due_us);
+}
+
+void link_tell(struct actor *from, const struct effect_tell *tell)
+{
+    struct world *w = from->world;
+    struct frame_header header;
+    struct actor *to = NULL;
+    for (unsigned i = 0; i < w->actor_count; i++) {
+        if (slice_equal(slice_text(w->actors[i].name), tell->resource))
+            to = &w->actors[i];
+    }
+    REQUIRE(w, to && to->kind == ACTOR_PARTICIPANT && to != from, "closed",
+            "%s speaks to %.*s, which is no other participant", from->name,
+            (int)tell->resource.size, (const char *)tell->resource.data);
+    check_tell(from, &tell->msg);
+    participant_header(from->participant, &header);
+    buf_reset(&w->scratch);
+    wire_begin(&w->scratch);
+    int code = wire_add(&w->scratch, &tell->msg);
+    REQUIRE(w, code == ASSENT_OK, "codec", "%s cannot be encoded", msg_name(tell->msg.type));
+    wire_end(&w->scratch, &header);
+    w->messages++;
+    w->frames++;
+    story_mix_bytes(w, buf_slice(&w->scratch));
+    if (faults_strike(&w->faults, FAULT_LOSS))
+        return;
+    tell_later(from, to, buf_slice(&w->scratch));
+    if (faults_strike(&w->faults, FAULT_TWICE))
+        tell_later(from, to, buf_slice(&w->scratch));
+}
+
+// It may come to a later run than it was sent to, as long as it takes.
+void link_told(struct world *w, struct item *item)
+{
+    struct actor *to = item->actor;
+    struct frame_header header;
+    struct msg msg;
+    assent_error error = {0};
+    if (!to->alive)
+        return;
+    int code = wire_open(&w->reader, item->bytes, &header, &error);
+    bool read = code == ASSENT_OK && wire_next(&w->reader, &msg, &code, &error);
+    REQUIRE(w, read, "codec", "a message cannot be decoded: %s", error.message);
+    const struct actor *from = &w->actors[item->number];
+    story_told(to, from, &msg);
+    struct event event = {.type = EVENT_TOLD};
+    event.u.told.resource = slice_text(from->name);
+    event.u.told.msg = &msg;
+    shell_step(to, &event);
+}

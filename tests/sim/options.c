@@ -40,7 +40,7 @@ static const char usage[] =
     "Otherwise than the seed has it:\n"
     "  --coordinators N, --participants N, --clients N (of each coordinator), --transactions N,\n"
     "  --branches N         how many there are (branches: at most, of a transaction)\n"
-    "  --protocol NAME      of the transactions: 2pc (as it is without this), tcc, saga, message, "
+    "  --protocol NAME      of the transactions: 2pc (as it is without this), 3pc, tcc, saga, message, "
     "or\n"
     "                       mixed for all of them side by side\n"
     "  --fault NAME=RATE    how often it strikes, in a million opportunities\n"
@@ -86,8 +86,8 @@ static bool seeds(const char *text, struct options *ret)
 
 static bool protocols(const char *text, unsigned *ret)
 {
-    static const enum protocol all[] = {PROTOCOL_2PC, PROTOCOL_TCC, PROTOCOL_SAGA,
-                                        PROTOCOL_MESSAGE};
+    static const enum protocol all[] = {PROTOCOL_2PC, PROTOCOL_TCC, PROTOCOL_SAGA, PROTOCOL_MESSAGE,
+                                        PROTOCOL_3PC};
     *ret = 0;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         if (strcmp(text, "mixed") == 0 || strcmp(text, protocol_name(all[i])) == 0)

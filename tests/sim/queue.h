@@ -24,6 +24,7 @@ enum item_kind {
     ITEM_OPERATOR,
     ITEM_DISASTER,
     ITEM_REPAIR,
+    ITEM_TELL, // between participants
 };
 
 struct actor;
@@ -35,9 +36,9 @@ struct item {
     uint64_t life;       // 0: of any
     struct item *next_free;
     uint64_t peer;      // FRAME, GONE: the connection
-    struct slice bytes; // FRAME: owned
+    struct slice bytes; // FRAME, TELL: owned
     struct sim_tx *tx;  // APP, OPERATOR
-    uint64_t number;    // CALL, ANSWER: the call; TICK: when it was due
+    uint64_t number;    // TELL: who says it; CALL, ANSWER: the call; TICK: when it was due
     uint8_t kind;       // enum item_kind
     uint8_t branch;     // ANSWER to an action of `tx`
     uint8_t what; // APP: enum app_step; OPERATOR: the verb, 0: any; ANSWER: enum rm_result; FRAME:

@@ -45,6 +45,7 @@ enum {
     SIM_ASKS = 4096,       // of one client, that may be open at a time
     SIM_VERDICT_BYTES = 400,
     SIM_HEARD = 16,
+    SIM_VOTES = 64,
     DEED_RESULT_BYTES = 4,
     BANK_PAYLOAD_VARIANT = 6, // its place in a payload
 };
@@ -80,10 +81,13 @@ struct held {
     uint8_t state;       // enum held_state
     uint8_t result_plus; // of the last prepare: enum rm_result + 1; 0: never asked
     bool voted_yes, voted_read_only;
-    bool forced;                            // an operator's word reached it
-    bool lost;                              // it was finished, and prepared again
-    bool undone;                            // rolled back; a late PREPARE may come after it
-    bool word;                              // an operator's is durable in its journal
+    bool forced;          // an operator's word reached it
+    bool lost;            // it was finished, and prepared again
+    bool undone;          // rolled back; a late PREPARE may come after it
+    bool word;            // an operator's is durable in its journal
+    bool refused;         // 3pc: that it never votes yes is in its journal,
+    uint8_t quorum_state; // or what it has promised and attempted
+    uint64_t quorum_attempt;
     uint8_t journal_stage, journal_outcome; // durable in its participant's journal
     uint8_t bank;                           // index of the actor
     uint8_t account, account_to;            // NO_ACCOUNT: none
@@ -155,7 +159,12 @@ struct sim_tx {
     bool collected; // a record of it was let go of
     struct register_view reg;
     struct register_view gone; // as it was when it was let go of
-    struct attempt *attempts;  // owned; of two-phase commit
+    struct attempt *attempts;  // owned; of two-phase and three-phase commit
+    struct {                   // 3pc: who has ever made that attempt durable
+        uint64_t number;
+        uint8_t members;
+    } votes[SIM_VOTES];
+    uint8_t elected; // enum outcome: what a majority has made durable
     unsigned attempt_count;
     struct deed deeds[SIM_BRANCHES_MAX]; // of the other protocols
 };
@@ -275,6 +284,7 @@ struct world {
     struct queue queue;
     struct actor actors[SIM_ACTORS_MAX];
     unsigned actor_count;
+    uint64_t apart_us[SIM_ACTORS_MAX][SIM_ACTORS_MAX]; // participants: nothing arrives before that
     peer_t peer_next;
     struct wire_reader reader;
     struct buf scratch;
@@ -340,6 +350,8 @@ void link_gone(struct world *w, struct item *item);
 void link_connect(struct actor *a);               // tries to, and goes on trying
 void link_cut(struct actor *a, bool lose_frames); // with all that travels, or what is to arrive
 void link_down(struct actor *coordinator);        // it died
+void link_tell(struct actor *from, const struct effect_tell *tell); // to another participant
+void link_told(struct world *w, struct item *item);
 
 // ---- disk.c ----
 void disk_put(struct actor *a, const struct effect_write *write);
@@ -407,6 +419,9 @@ void disaster_repair(struct world *w);
 struct sim_tx *truth_find(struct world *w, const struct gtid *gtid); // NULL: nobody began it
 struct attempt *truth_peek(struct sim_tx *tx, uint64_t number);      // NULL: there is none
 struct attempt *truth_attempt(struct world *w, struct sim_tx *tx, uint64_t number);
+bool truth_three(const struct sim_tx *tx); // three-phase commit, of several branches
+void truth_recorded(struct world *w, struct sim_tx *tx, const struct branch_record *record);
+bool truth_aborted(const struct sim_tx *tx); // 3pc: something durable says so
 struct held *truth_held(struct world *w, const struct gtid *gtid, uint64_t attempt,
                         unsigned branch); // NULL: of nobody's
 void truth_begin(struct world *w, struct sim_tx *tx, const struct gtid *gtid);
@@ -431,6 +446,7 @@ void check_coordinator_write(struct actor *a, const struct effect_write *write);
 void check_coordinator_durable(struct actor *a, const struct tx_record *record);
 void check_participant_send(struct actor *a, const struct msg *msg);
 void check_participant_durable(struct actor *a, const struct branch_record *record);
+void check_tell(struct actor *a, const struct msg *msg);
 void check_heard(struct actor *a, const struct frame_header *header);
 void check_heard_before(struct actor *a, const struct branch_record *record);
 void check_heard_of(struct actor *a);
@@ -452,6 +468,7 @@ void check_memory(struct actor *a); // at rest, or dead
 // ---- story.c ----
 void story_say(struct actor *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void story_message(struct actor *to, peer_t peer, const struct msg *msg);
+void story_told(struct actor *to, const struct actor *from, const struct msg *msg);
 void story_effects(struct actor *a); // what the step wants written and read
 void story_called(struct actor *a, const struct effect_call *call, enum rm_result result);
 void story_complete(struct actor *a, const struct sim_tx *tx, unsigned step,

@@ -59,6 +59,18 @@ void story_message(struct actor *to, peer_t peer, const struct msg *msg)
     buf_printf(w->story, "\n");
 }
 
+void story_told(struct actor *to, const struct actor *from, const struct msg *msg)
+{
+    struct world *w = to->world;
+    if (!w->story)
+        return;
+    const struct describe describe = {.out = w->story};
+    line(to);
+    buf_printf(w->story, "<- %s: ", from->name);
+    describe_message(&describe, msg);
+    buf_printf(w->story, "\n");
+}
+
 static void tell_write(struct actor *a, const struct effect_write *write)
 {
     const struct describe describe = {.out = a->world->story};

@@ -206,6 +206,7 @@ static bool happen(struct world *w, struct item *item)
     switch ((enum item_kind)item->kind) {
     case ITEM_FRAME: link_deliver(w, item); break;
     case ITEM_GONE: link_gone(w, item); break;
+    case ITEM_TELL: link_told(w, item); break;
     case ITEM_CONNECT: link_connect(a); break;
     case ITEM_TICK: shell_tick(a, item->number); break;
     case ITEM_FLUSH: shell_flush(a); break;

@@ -46,6 +46,7 @@ typedef struct assent_client_options {
 // What a transaction does, and what its branches are added with. docs/protocols has a chapter each.
 typedef enum assent_protocol {
     ASSENT_2PC = 0,     // two-phase commit: assent_call, assent_enlist
+    ASSENT_3PC = 2,     // three-phase commit: likewise; a majority of the branches can finish it
     ASSENT_TCC = 3,     // try, confirm, cancel: assent_call, assent_enlist_with
     ASSENT_SAGA = 4,    // actions with compensations: assent_step
     ASSENT_MESSAGE = 5, // a transactional message: assent_sender, assent_deliver, assent_publish
