@@ -44,8 +44,11 @@ static void order_refuse(struct coordinator *c, const struct event_operator *ord
 
 static void order_retry(struct coordinator *c, struct tx *tx)
 {
+    // What is to be undone is not asked for any more, however it failed.
+    bool asks = tx->state == TX_PREPARING || tx->state == TX_COMMITTING;
     for (struct branch *b = tx->branches; b; b = b->next) {
-        if (b->state == BRANCH_PAUSED && b->planned->failures) // not one whose time has not come
+        if (asks && b->state == BRANCH_PAUSED &&
+            b->planned->failures) // not one whose time has not come
             plan_ask(c, b);
         else
             resend_branch_now(c, b);
