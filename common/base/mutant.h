@@ -162,8 +162,8 @@
     X(FORGOTTEN_COLLECTED, "forgotten-collected",                                                  \
       "a commit that an operator forgot is collected before all branches have acknowledged")
 
-// Those of the quorum's cores, which unit-quorum_random breaks: the simulator has no 3pc yet, so
-// its gate does not count them.
+// Those of the quorum's cores, which unit-quorum_random breaks, and the simulator with --protocol
+// 3pc; its gate plays 2pc, and does not count them.
 #define MUTANTS_OF_QUORUM(X)                                                                       \
     X(SKEEN, "skeen",                                                                              \
       "textbook 3PC: who does not answer in time is down, and no majority is needed")              \

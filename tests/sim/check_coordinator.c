@@ -79,7 +79,8 @@ static void sent_rollback(struct actor *a, struct sim_tx *tx, const struct msg_d
         held->forced = true;
         return;
     }
-    REQUIRE(a->world, !register_committed(tx, m->attempt), "AC2, irrevocable",
+    bool gone = tx->collected && !r->stands; // nobody waits to hear it any more
+    REQUIRE(a->world, gone || !register_committed(tx, m->attempt), "AC2, irrevocable",
             "%s tells %.*s/%u to roll back, which is decided to commit", a->name, TEXT(tx),
             m->branch);
     require_look(a, tx, "rollback");

@@ -101,6 +101,8 @@ static void start_participant(struct actor *a)
     config.seed = a->world->setup.seed * 31 + a->index + info.incarnation;
     config.rm_durable = a->rm_durable;
     config.rm_forgets = true;
+    config.suspect_ms = 200 + (uint32_t)(a->world->setup.seed * 7919 % 6000); // all alike
+    config.stagger_ms = config.suspect_ms / 20;
     if (a->world->setup.tight) {
         config.branches_max = 4;
         config.finished_max = 6;

@@ -104,14 +104,12 @@ static void tell_number(const struct describe *d, uint64_t number)
 
 static void tell_quorum(const struct describe *d, enum msg_type type, const struct msg_quorum *m)
 {
-    static const char *const states[] = {"idle",        "voting",   "waiting",   "pre-committed",
-                                         "pre-aborted", "refusing", "committed", "aborted"};
     TELL(" ");
     describe_branch(d, &m->gtid, m->to == BRANCH_NONE ? m->from : m->to, m->attempt);
     if (m->from != BRANCH_NONE && m->to != BRANCH_NONE)
         TELL(" from %u", m->from);
     if (type == MSG_STATE)
-        TELL(" %s", states[m->state]);
+        TELL(" %s", quorum_table.states[m->state].name);
     if (type == MSG_STATE && m->last)
         tell_number(d, m->last);
     if (type == MSG_STATE && m->number)
@@ -220,7 +218,9 @@ void describe_tx_record(const struct describe *d, const struct tx_record *record
     if (record->stage == STAGE_DELEGATED)
         TELL("delegated");
     else if (record->stage == STAGE_ADMITTED)
-        TELL("admitted%s", record->submitted ? "" : ", to be gone on with");
+        TELL("admitted%s", record->submitted || !protocol_business(record->protocol)
+                               ? ""
+                               : ", to be gone on with");
     else
         TELL("%s%s", record->stage == STAGE_ENDED ? "ended, " : "", outcome_name(record->outcome));
     if (record->mixed)
@@ -238,5 +238,11 @@ void describe_branch_record(const struct describe *d, const struct branch_record
         TELL(", %s", outcome_name(record->outcome));
     if (record->heuristic)
         TELL(", by an operator's word");
+    if (record->protocol == PROTOCOL_3PC) {
+        TELL(", %s", quorum_table.states[record->quorum_state].name);
+        if (record->quorum_attempt)
+            tell_number(d, record->quorum_attempt);
+        TELL(", horizon %u", record->quorum_horizon);
+    }
     describe_text(d, record->result);
 }

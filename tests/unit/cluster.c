@@ -115,6 +115,16 @@ static void apply_send(struct actor *a, peer_t peer, const struct msg *msg)
     frame_new(a, cluster_coordinator(a->cluster), a->peer, &header, msg);
 }
 
+// Between participants: on no connection that could be lost, but frames can.
+static void apply_tell(struct actor *a, const struct effect_tell *tell)
+{
+    struct frame_header header;
+    char name[LIMIT_NAME_BYTES + 1] = {0};
+    memcpy(name, tell->resource.data, tell->resource.size);
+    participant_header(a->participant, &header);
+    frame_new(a, cluster_actor(a->cluster, name), 0, &header, &tell->msg);
+}
+
 static void apply_write(struct actor *a, const struct effect_write *write)
 {
     struct item *item = item_new(a, ITEM_WRITE);
@@ -190,7 +200,7 @@ static void apply(struct actor *a, const struct effect *effect)
         return;
     case EFFECT_ANSWER: see(a, (struct sight){.seen = SEEN_ANSWER, .effect = effect}); return;
     case EFFECT_COMPLETE: see(a, (struct sight){.seen = SEEN_COMPLETE, .effect = effect}); return;
-    case EFFECT_TELL: return;
+    case EFFECT_TELL: apply_tell(a, &effect->u.tell); return;
     case EFFECT_EXTENDED: see(a, (struct sight){.seen = SEEN_EXTENDED, .effect = effect}); return;
     case EFFECT_STOP:
         see(a, (struct sight){.seen = SEEN_STOP, .effect = effect});
@@ -417,7 +427,8 @@ static void happen_frame(struct cluster *c, struct item *item)
 {
     struct frame_header header;
     const struct msg *msg = cluster_message(c, item, &header);
-    bool to_peer = item->to && item->to->kind != ACTOR_COORDINATOR;
+    bool told = item->to && item->peer == 0; // by another participant
+    bool to_peer = item->to && item->to->kind != ACTOR_COORDINATOR && !told;
     // What was sent to an earlier connection does not arrive on a later one.
     if (item->to && (!item->to->alive || (to_peer && item->to->peer != item->peer)))
         return;
@@ -425,7 +436,14 @@ static void happen_frame(struct cluster *c, struct item *item)
     see(seer, (struct sight){.seen = SEEN_RECEIVE, .item = item, .msg = msg, .header = &header});
     if (!item->to)
         return;
-    struct event event = {.type = EVENT_RECEIVED};
+    struct event event = {.type = EVENT_TOLD};
+    if (told) {
+        event.u.told.resource = slice_text(item->from->name);
+        event.u.told.msg = msg;
+        cluster_step(item->to, &event);
+        return;
+    }
+    event.type = EVENT_RECEIVED;
     event.u.received.peer = to_peer ? 0 : item->peer;
     event.u.received.principal = slice_text("local");
     event.u.received.header = &header;

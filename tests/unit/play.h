@@ -93,6 +93,7 @@ void play_rm(struct play *p, const char *actor, enum rm_op op, enum rm_result re
 struct gtid play_begin(struct play *p, const char *actor); // the coordinator's next gtid
 struct gtid play_gtid(const char *text);
 void play_submit(struct play *p, const char *actor, struct gtid gtid, const char *resources);
+void play_submit_three(struct play *p, const char *actor, struct gtid gtid, const char *resources);
 void play_submit_enlisted(struct play *p, const char *actor, struct gtid gtid,
                           const char *resources);
 void play_enlist(struct play *p, const char *actor, struct gtid gtid, unsigned branch,

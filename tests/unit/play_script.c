@@ -27,7 +27,7 @@ static void ask(struct play *p, const char *actor, struct event_ask *ask)
 }
 
 static void submit(struct play *p, const char *actor, struct gtid gtid, const char *resources,
-                   enum branch_kind kind)
+                   enum branch_kind kind, enum protocol protocol)
 {
     struct msg_branch branches[LIMIT_BRANCHES];
     uint16_t count = 0;
@@ -44,7 +44,7 @@ static void submit(struct play *p, const char *actor, struct gtid gtid, const ch
     struct event_ask event = {.kind = ASK_SUBMIT};
     event.u.submit = (struct msg_submit){
         .gtid = gtid,
-        .protocol = PROTOCOL_2PC,
+        .protocol = (uint8_t)protocol,
         .branch_count = count,
         .branches = branches,
     };
@@ -53,13 +53,18 @@ static void submit(struct play *p, const char *actor, struct gtid gtid, const ch
 
 void play_submit(struct play *p, const char *actor, struct gtid gtid, const char *resources)
 {
-    submit(p, actor, gtid, resources, BRANCH_CALL);
+    submit(p, actor, gtid, resources, BRANCH_CALL, PROTOCOL_2PC);
+}
+
+void play_submit_three(struct play *p, const char *actor, struct gtid gtid, const char *resources)
+{
+    submit(p, actor, gtid, resources, BRANCH_CALL, PROTOCOL_3PC);
 }
 
 void play_submit_enlisted(struct play *p, const char *actor, struct gtid gtid,
                           const char *resources)
 {
-    submit(p, actor, gtid, resources, BRANCH_ENLISTED);
+    submit(p, actor, gtid, resources, BRANCH_ENLISTED, PROTOCOL_2PC);
 }
 
 void play_enlist(struct play *p, const char *actor, struct gtid gtid, unsigned branch,

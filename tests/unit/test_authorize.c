@@ -81,7 +81,8 @@ static void test_what_only_a_coordinator_says(void **state)
     (void)state;
     static const enum msg_type theirs[] = {MSG_HELLO,  MSG_PING,    MSG_LEASE,  MSG_ENLIST,
                                            MSG_SUBMIT, MSG_CANCEL,  MSG_STATUS, MSG_VOTE,
-                                           MSG_DONE,   MSG_INQUIRE, MSG_EXTEND, MSG_ADMIN};
+                                           MSG_DONE,   MSG_INQUIRE, MSG_EXTEND, MSG_ADMIN,
+                                           MSG_ASK,    MSG_STATE,   MSG_DECIDE};
     unsigned allowed = 0;
     for (size_t i = 0; i < sizeof theirs / sizeof theirs[0]; i++)
         assert_true(authorize_direction(theirs[i]));
