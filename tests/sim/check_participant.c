@@ -92,6 +92,10 @@ void check_participant_durable(struct actor *a, const struct branch_record *reco
     struct held *held = truth_held(a->world, &record->gtid, record->attempt, record->branch);
     if (!held)
         return;
+    if (record->stage == JOURNAL_PREPARED && !held->doubt_us) {
+        held->doubt_us = a->world->now_us;
+        held->doubt_life = a->world->actors[tx->coordinator].life;
+    }
     held->journal_stage = record->stage;
     held->journal_outcome = record->outcome;
     held->word |= record->heuristic && record->protocol != PROTOCOL_3PC;
@@ -226,8 +230,27 @@ static void called_rollback(struct actor *a, const struct effect_call *call, str
     }
 }
 
+// How long it was in doubt, where its coordinator has died meanwhile.
+static void doubt_ends(struct actor *a, const struct effect_call *call, struct held *held)
+{
+    const struct world *w = a->world;
+    const struct sim_tx *tx = truth_find(a->world, &call->gtid);
+    const struct actor *coordinator = &w->actors[tx->coordinator];
+    bool died = !coordinator->alive || coordinator->life != held->doubt_life;
+    if (call->op == RM_PREPARE || !held->doubt_us || held->doubt_us == UINT64_MAX)
+        return;
+    unsigned log = 0;
+    for (uint64_t ms = (w->now_us - held->doubt_us) / 1000; ms && log < COVERAGE_DOUBTS - 1;
+         ms /= 2)
+        log++;
+    held->doubt_us = UINT64_MAX;
+    if (died && w->coverage)
+        w->coverage->doubts[truth_three(tx)][log]++;
+}
+
 void check_call(struct actor *a, const struct effect_call *call, struct held *held)
 {
+    doubt_ends(a, call, held);
     switch (call->op) {
     case RM_PREPARE:
         // After a rollback it may come again, late: it is in doubt then, and rolled back once more.

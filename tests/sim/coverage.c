@@ -227,3 +227,33 @@ bool coverage_report(const struct coverage *self, unsigned protocols, FILE *out,
     report_messages(self, out, verbose);
     return moves && points && faults;
 }
+
+// The least power of two, in ms, that so many of a thousand do not exceed.
+static uint64_t doubt_within(const uint64_t *doubts, uint64_t all, unsigned part)
+{
+    uint64_t seen = 0;
+    for (unsigned i = 0; i < COVERAGE_DOUBTS; i++) {
+        seen += doubts[i];
+        if (seen * 1000 >= all * part)
+            return UINT64_C(1) << i;
+    }
+    return 0;
+}
+
+void coverage_doubts(const struct coverage *self, FILE *out)
+{
+    fprintf(out, "in doubt when the coordinator died, until it was known:\n");
+    for (unsigned three = 0; three < 2; three++) {
+        uint64_t all = 0;
+        for (unsigned i = 0; i < COVERAGE_DOUBTS; i++)
+            all += self->doubts[three][i];
+        if (all)
+            fprintf(
+                out,
+                "  %s: %llu branches; half within %llu ms, 90%% within %llu, 99%% within %llu\n",
+                three ? "3pc" : "2pc", (unsigned long long)all,
+                (unsigned long long)doubt_within(self->doubts[three], all, 500),
+                (unsigned long long)doubt_within(self->doubts[three], all, 900),
+                (unsigned long long)doubt_within(self->doubts[three], all, 990));
+    }
+}

@@ -13,7 +13,7 @@
 #include "core/message.h"
 #include "faults.h"
 
-enum { COVERAGE_TABLES = 3, COVERAGE_MESSAGES = MSG_ADMIN_REPLY + 1 };
+enum { COVERAGE_DOUBTS = 32, COVERAGE_TABLES = 3, COVERAGE_MESSAGES = MSG_ADMIN_REPLY + 1 };
 
 struct coverage {
     uint64_t moves[COVERAGE_TABLES][SM_STATES_MAX][SM_STATES_MAX];
@@ -22,6 +22,9 @@ struct coverage {
     // not in memory.
     uint64_t met[2][COVERAGE_MESSAGES][SM_STATES_MAX + 1];
     uint64_t strikes[FAULT_COUNT];
+    // Branches of 2pc and 3pc that were in doubt when their coordinator died, by the binary
+    // logarithm of how long that was, in ms.
+    uint64_t doubts[2][COVERAGE_DOUBTS];
 };
 
 struct actor;
@@ -32,6 +35,7 @@ void coverage_event(struct coverage *self, const struct actor *a, const struct e
 void coverage_add(struct coverage *to, const struct coverage *from);
 // Says what was exercised and what was not. False: something that can be reached was not.
 // `protocols`, as bits: those of the campaign.
+void coverage_doubts(const struct coverage *self, FILE *out);
 bool coverage_report(const struct coverage *self, unsigned protocols, FILE *out, bool verbose);
 
 #endif

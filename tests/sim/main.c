@@ -179,6 +179,8 @@ static int run_campaign(const struct options *options)
         return 1;
     }
     bool covered = true;
+    if (options->doubt)
+        coverage_doubts(&result.totals.coverage, options->json ? stderr : stdout);
     if (options->coverage)
         covered = coverage_report(&result.totals.coverage,
                                   options->overrides.protocols ? options->overrides.protocols

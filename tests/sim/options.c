@@ -23,6 +23,7 @@ static const char usage[] =
     "  --jobs N             processes (default: one a processor)\n"
     "  --failures N         stop after so many broken runs (default 8)\n"
     "  --json               results for programs\n"
+    "  --doubt              tell how long branches were in doubt whose coordinator died\n"
     "  --coverage           tell all that was exercised, and fail where something was not\n"
     "  --quiet              no progress\n"
     "\n"
@@ -40,7 +41,8 @@ static const char usage[] =
     "Otherwise than the seed has it:\n"
     "  --coordinators N, --participants N, --clients N (of each coordinator), --transactions N,\n"
     "  --branches N         how many there are (branches: at most, of a transaction)\n"
-    "  --protocol NAME      of the transactions: 2pc (as it is without this), 3pc, tcc, saga, message, "
+    "  --protocol NAME      of the transactions: 2pc (as it is without this), 3pc, tcc, saga, "
+    "message, "
     "or\n"
     "                       mixed for all of them side by side\n"
     "  --fault NAME=RATE    how often it strikes, in a million opportunities\n"
@@ -176,6 +178,7 @@ enum {
     O_FAILURES,
     O_JSON,
     O_COVERAGE,
+    O_DOUBT,
     O_QUIET,
     O_TRACE,
     O_HASHES,
@@ -203,6 +206,7 @@ static const struct option table[] = {
     {"failures", required_argument, NULL, O_FAILURES},
     {"json", no_argument, NULL, O_JSON},
     {"coverage", no_argument, NULL, O_COVERAGE},
+    {"doubt", no_argument, NULL, O_DOUBT},
     {"quiet", no_argument, NULL, O_QUIET},
     {"trace", no_argument, NULL, O_TRACE},
     {"model-trace", required_argument, NULL, O_MODEL_TRACE},
@@ -263,6 +267,7 @@ static int read_one(int option, struct options *ret)
         return number(optarg, 1u << 30, &ret->seconds) ? -1 : wrong("not a number", optarg);
     case O_JSON: ret->json = true; return -1;
     case O_COVERAGE: ret->coverage = true; return -1;
+    case O_DOUBT: ret->doubt = true; return -1;
     case O_QUIET: ret->quiet = true; return -1;
     case O_TRACE: ret->trace = true; return -1;
     case O_MODEL_TRACE: ret->model_trace = optarg; return -1;

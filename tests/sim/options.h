@@ -11,7 +11,7 @@ struct options {
     unsigned jobs;
     unsigned failures_max;
     uint64_t seconds;
-    bool json, trace, hashes, minimize, coverage, quiet;
+    bool json, trace, hashes, minimize, coverage, doubt, quiet;
     const char *mutant;      // NULL: none
     const char *model_trace; // directory; NULL: none wanted
     struct overrides overrides;

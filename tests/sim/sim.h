@@ -81,12 +81,13 @@ struct held {
     uint8_t state;       // enum held_state
     uint8_t result_plus; // of the last prepare: enum rm_result + 1; 0: never asked
     bool voted_yes, voted_read_only;
-    bool forced;          // an operator's word reached it
-    bool lost;            // it was finished, and prepared again
-    bool undone;          // rolled back; a late PREPARE may come after it
-    bool word;            // an operator's is durable in its journal
-    bool refused;         // 3pc: that it never votes yes is in its journal,
-    uint8_t quorum_state; // or what it has promised and attempted
+    bool forced;                   // an operator's word reached it
+    bool lost;                     // it was finished, and prepared again
+    bool undone;                   // rolled back; a late PREPARE may come after it
+    bool word;                     // an operator's is durable in its journal
+    uint64_t doubt_us, doubt_life; // in doubt since, and the run of its coordinator then
+    bool refused;                  // 3pc: that it never votes yes is in its journal,
+    uint8_t quorum_state;          // or what it has promised and attempted
     uint64_t quorum_attempt;
     uint8_t journal_stage, journal_outcome; // durable in its participant's journal
     uint8_t bank;                           // index of the actor
