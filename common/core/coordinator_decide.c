@@ -15,7 +15,11 @@ struct record_branch record_branch_of(const struct branch *b)
         .resource = slice_text(b->resource->name),
     };
     if (protocol_admitted(b->tx->protocol)) {
-        record.asked = b->prepare_sent || b->kind == BRANCH_ENLISTED;
+        bool asked = b->prepare_sent || b->kind == BRANCH_ENLISTED;
+        record.asked =
+            (uint8_t)((asked ? ASKED : 0) | (b->parent == BRANCH_NONE ? 0 : ASKED_NESTED));
+        record.parent = b->parent == BRANCH_NONE ? 0 : b->parent;
+        record.index = b->index;
         record.payload = b->tx->ended_ms ? slice_of(NULL, 0) : b->payload;
     }
     if (b->planned) {
