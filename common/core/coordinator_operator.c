@@ -45,7 +45,8 @@ static void order_refuse(struct coordinator *c, const struct event_operator *ord
 static void order_retry(struct coordinator *c, struct tx *tx)
 {
     for (struct branch *b = tx->branches; b; b = b->next) {
-        if (b->state == BRANCH_PAUSED && b->planned->failures) // not one whose time has not come
+        bool asking = tx->state == TX_PREPARING || tx->state == TX_COMMITTING;
+        if (asking && b->state == BRANCH_PAUSED && b->planned->failures) // not a delay
             plan_ask(c, b);
         else
             resend_branch_now(c, b);
