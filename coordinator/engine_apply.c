@@ -69,7 +69,7 @@ static void apply_write(struct engine *e, const struct effect_write *write)
     struct store_put put = {
         .key = record_key_tx(&write->tx->gtid),
         .decide = write->decide,
-        .decided = write->tx->stage != STAGE_DELEGATED,
+        .decided = tx_stage_decides(write->tx->stage),
         .forget = write->forget,
         .open = write->open,
         .stamp = write->stamp,
@@ -118,6 +118,7 @@ static void apply_effect(struct engine *e, const struct effect *effect)
     case EFFECT_STOP: apply_stop(e, effect->u.stop.code, effect->u.stop.text); return;
     case EFFECT_CALL:
     case EFFECT_HORIZON:
+    case EFFECT_EXTENDED:
     case EFFECT_COMPLETE: break; // of other cores
     }
     CHECK(!"an effect of a coordinator");

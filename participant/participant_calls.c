@@ -43,6 +43,7 @@ bool calls_add(assent_participant *p, const struct effect_call *effect)
     memcpy(call->gtid, effect->gtid.text, effect->gtid.size);
     branch_id_make(effect, call->id);
     call->branch = (assent_branch){
+        .participant = p,
         .gtid = call->gtid,
         .branch = effect->branch,
         .enlisted = effect->kind == BRANCH_ENLISTED,

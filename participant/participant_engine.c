@@ -96,6 +96,7 @@ static void apply_effect(assent_participant *p, const struct effect *effect)
         if (!calls_add(p, &effect->u.call))
             engine_stop(p, ASSENT_NOMEM, "out of memory for a call");
         return;
+    case EFFECT_EXTENDED: nested_answered(p, &effect->u.extended); return;
     case EFFECT_HORIZON: log_queue_horizon(p->log, effect->u.horizon); return;
     case EFFECT_STOP:
         engine_stop(p, effect->u.stop.code, "%.*s", (int)effect->u.stop.text.size,
@@ -108,7 +109,7 @@ static void apply_effect(assent_participant *p, const struct effect *effect)
     CHECK(!"an effect of a participant");
 }
 
-static void step(assent_participant *p, struct event *event)
+void engine_step(assent_participant *p, struct event *event)
 {
     if (p->stopped)
         return;
@@ -131,14 +132,14 @@ static void heard(void *arg, const struct frame_header *header, const struct msg
     struct event event = {.type = EVENT_RECEIVED};
     event.u.received.header = header;
     event.u.received.msg = msg;
-    step(arg, &event);
+    engine_step(arg, &event);
 }
 
 static void follow_link(assent_participant *p)
 {
     for (enum net_link link; (link = net_peer_link(p->net)) != NET_LINK_SAME;)
-        step(p,
-             &(struct event){.type = link == NET_LINK_UP ? EVENT_CONNECTED : EVENT_DISCONNECTED});
+        engine_step(
+            p, &(struct event){.type = link == NET_LINK_UP ? EVENT_CONNECTED : EVENT_DISCONNECTED});
 }
 
 static void hear_log(assent_participant *p)
@@ -153,7 +154,7 @@ static void hear_log(assent_participant *p)
         if (answer.token && p->writes_due > 0)
             p->writes_due--;
         log_answer_free(&answer);
-        step(p, &event);
+        engine_step(p, &event);
     }
     assent_error error;
     if (!p->stopped && log_queue_failed(p->log, &error))
@@ -169,7 +170,7 @@ static void answered(assent_participant *p, struct call *call)
     bool acted = call->result == RM_DONE && call->op == RM_PREPARE;
     event.u.called.text =
         acted ? slice_of(call->answer.data, call->answer.size) : slice_text(call->why);
-    step(p, &event);
+    engine_step(p, &event);
     free(call);
 }
 
@@ -178,7 +179,7 @@ static void started(assent_participant *p, struct working *work)
     struct branch_record record = {.gtid = work->gtid, .branch = work->branch};
     struct event event = {.type = EVENT_WORKING, .u.branch = &record};
     struct part_view view;
-    step(p, &event);
+    engine_step(p, &event);
     if (p->stopped)
         work->code = ASSENT_CLOSED;
     else if (!participant_find(p->core, &work->gtid, work->branch, &view))
@@ -208,6 +209,7 @@ static void take(assent_participant *p)
         work->answered = true;
         pthread_cond_broadcast(&p->changed);
     }
+    nested_take(p);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -246,7 +248,8 @@ static bool publish(assent_participant *p, bool *ret_closing)
     if (news)
         pthread_cond_broadcast(&p->changed);
     *ret_closing = p->closing;
-    bool sleep = list_empty(&p->answers) && list_empty(&p->works) && !p->closing;
+    bool sleep = list_empty(&p->answers) && list_empty(&p->works) && list_empty(&p->nested_new) &&
+                 !p->closing;
     p->awake = !sleep;
     pthread_mutex_unlock(&p->lock);
     return sleep;
@@ -273,7 +276,7 @@ static void serve(assent_participant *p)
         take(p);
         bool more = shell_receive(&p->inbox, p->net, TURN_FRAMES, heard, p);
         if (participant_deadline(p->core) <= p->now.mono_ms)
-            step(p, &(struct event){.type = EVENT_TICK});
+            engine_step(p, &(struct event){.type = EVENT_TICK});
         if (!p->stopped)
             flush(p);
         bool sleep = publish(p, &closing);
@@ -335,7 +338,7 @@ void *engine_run(void *arg)
 {
     assent_participant *p = arg;
     p->now = shell_now();
-    step(p, &(struct event){.type = EVENT_START});
+    engine_step(p, &(struct event){.type = EVENT_START});
     serve(p);
     drain(p);
     wind_up(p);

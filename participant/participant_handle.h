@@ -5,6 +5,7 @@
 //   participant_engine.c     the engine thread, around the participant's core
 //   participant_calls.c      the worker pool that runs the handlers
 //   participant_handlers.c   which handler a call is for, and what its answer means
+//   participant_nested.c     nested branches
 //   participant_watch.c      what the application may ask
 //   participant_branch_id.c  the text under which a resource manager holds prepared work
 //
@@ -49,6 +50,18 @@ struct working {
     bool answered;
 };
 
+// A handler asks for a nested branch: on the stack of its thread, which waits.
+struct nested {
+    struct list link;
+    struct event_extend extend; // borrows from the caller
+    token_t token;
+    bool pinned; // the engine is at work on it
+    bool answered;
+    int code;
+    uint16_t number;
+    assent_error error; // code 0: it has its number
+};
+
 struct assent_participant {
     // constant once open
     struct shell_place place;
@@ -68,11 +81,13 @@ struct assent_participant {
     struct list calls;      // for the workers
     struct list answers;    // for the engine
     struct list works;      // for the engine
-    unsigned running;       // calls that workers are in
-    unsigned idle;          // workers that wait for one
-    uint32_t users;         // application threads inside, that close has to wait for
-    bool awake;             // the engine will look before it sleeps
-    bool closing;           // no new calls begin
+    struct list nested_new; // for the engine
+    struct list nested_asked;
+    unsigned running; // calls that workers are in
+    unsigned idle;    // workers that wait for one
+    uint32_t users;   // application threads inside, that close has to wait for
+    bool awake;       // the engine will look before it sleeps
+    bool closing;     // no new calls begin
     bool workers_leave;
     struct participant_stats stats;
     assent_error failure;    // code 0: it works
@@ -87,7 +102,8 @@ struct assent_participant {
     struct buf record;
     struct now now;
     struct list new_calls; // of this turn
-    uint64_t writes_due;   // records that were not lazy, and are not known to be durable
+    token_t nested_tokens;
+    uint64_t writes_due; // records that were not lazy, and are not known to be durable
     bool stopped;
     bool sent_vote, sent_done; // this turn, for the crash points
 };
@@ -107,10 +123,22 @@ int participant_recover(assent_participant *p, struct store *store, assent_error
 // ---- participant_engine.c ----
 
 void *engine_run(void *participant);
-void engine_wake(assent_participant *p); // lock held
+void engine_wake(assent_participant *p);                      // lock held
+void engine_step(assent_participant *p, struct event *event); // in the engine
 // From any thread before the engine runs, later from the engine's alone.
 void engine_stop(assent_participant *p, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+// ---- participant_watch.c ----
+
+// Lock held: calls from now on may use the participant, which close waits for.
+int participant_enter(assent_participant *p, assent_error *error);
+void participant_leave(assent_participant *p);
+
+// ---- participant_nested.c ----
+
+void nested_take(assent_participant *p); // lock held, and let go of meanwhile
+void nested_answered(assent_participant *p, const struct effect_extended *answer);
 
 // ---- participant_handlers.c ----
 

@@ -56,6 +56,8 @@ static assent_participant *participant_alloc(const assent_participant_options *o
     list_init(&p->calls);
     list_init(&p->answers);
     list_init(&p->works);
+    list_init(&p->nested_new);
+    list_init(&p->nested_asked);
     effects_init(&p->fx);
     buf_init(&p->record, LIMIT_RECORD_BYTES);
     snprintf(p->resource, sizeof p->resource, "%s", options->resource);

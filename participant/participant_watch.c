@@ -2,8 +2,7 @@
 // What the application may ask of a participant.
 #include "participant_handle.h"
 
-// Lock held. Calls from now on may use the participant, which close waits for.
-static int enter(assent_participant *p, assent_error *error)
+int participant_enter(assent_participant *p, assent_error *error)
 {
     if (p->closing)
         return error_set(error, ASSENT_CLOSED, "the participant is being closed");
@@ -16,7 +15,7 @@ static int enter(assent_participant *p, assent_error *error)
     return ASSENT_OK;
 }
 
-static void leave(assent_participant *p)
+void participant_leave(assent_participant *p)
 {
     if (--p->users == 0 && p->closing)
         pthread_cond_broadcast(&p->changed);
@@ -43,10 +42,10 @@ int assent_participant_wait(assent_participant *p, int timeout_ms, assent_error 
 {
     uint64_t until_ms = timeout_ms < 0 ? UINT64_MAX : shell_now().mono_ms + (uint64_t)timeout_ms;
     pthread_mutex_lock(&p->lock);
-    int code = enter(p, error);
+    int code = participant_enter(p, error);
     if (code == ASSENT_OK) {
         code = wait_for_welcome(p, until_ms, error);
-        leave(p);
+        participant_leave(p);
     }
     pthread_mutex_unlock(&p->lock);
     return code;
@@ -70,7 +69,7 @@ int assent_participant_working(assent_participant *p, const char *gtid, uint16_t
         return error_set(error, ASSENT_INVALID, "no gtid of a transaction, or no branch of one");
     list_init(&work.link);
     pthread_mutex_lock(&p->lock);
-    int code = enter(p, error);
+    int code = participant_enter(p, error);
     if (code == ASSENT_OK) {
         list_append(&p->works, &work.link);
         engine_wake(p);
@@ -78,7 +77,7 @@ int assent_participant_working(assent_participant *p, const char *gtid, uint16_t
             pthread_cond_wait(&p->changed, &p->lock);
         if (work.code != ASSENT_OK)
             code = working_error(&work, error);
-        leave(p);
+        participant_leave(p);
     }
     pthread_mutex_unlock(&p->lock);
     return code;

@@ -235,6 +235,7 @@ void client_step(struct client *c, const struct event *event, struct effects *fx
     case EVENT_GIVE_UP: ask_give_up(c, event->u.give_up); break;
     case EVENT_RECOVERED:
     case EVENT_FOUND:
+    case EVENT_EXTEND:
     case EVENT_WRITTEN:
     case EVENT_LOOKED_UP:
     case EVENT_CALLED:

@@ -391,6 +391,7 @@ void coordinator_step(struct coordinator *c, const struct event *event, struct e
     case EVENT_CALLED:
     case EVENT_WORKING:
     case EVENT_ASK:
+    case EVENT_EXTEND:
     case EVENT_GIVE_UP: CHECK(!"an event for a coordinator"); break;
     }
     coord_tick(c);

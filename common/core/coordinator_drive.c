@@ -214,8 +214,10 @@ void drive_check_end(struct coordinator *c, struct tx *tx)
     tx->ended_ms = c->stamp_ms;
     coord_answer_waiters(c, tx);
     // A crash before this is written leaves the decision, and the branches are told once more. Only
-    // what an operator did must not be lost.
-    tx_write(c, tx, WRITING_END, STAGE_ENDED, !tx->keep && !tx->heuristic);
+    // what an operator did must not be lost; and where participants are told that they may forget,
+    // nobody may ask again.
+    bool lazy = !tx->keep && !tx->heuristic && !protocol_admitted(tx->protocol);
+    tx_write(c, tx, WRITING_END, STAGE_ENDED, lazy);
 }
 
 // Nobody will ask about its branches any more, so they may be forgotten. One that does not hear

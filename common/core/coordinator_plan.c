@@ -107,7 +107,10 @@ void plan_vote(struct coordinator *c, struct branch *b, const struct msg_vote *v
     } else if (vote->vote == VOTE_NO) {
         plan_answered(c, b);
         b->vote = VOTE_NO;
-        branch_move(c, b, BRANCH_DONE);
+        // It does not remember that: a late copy of what was asked may have it act all the same. So
+        // it is compensated like the others.
+        if (b->kind == BRANCH_SENDER)
+            branch_move(c, b, BRANCH_DONE);
         decide_abort(c, tx, REASON_VOTED_NO, b->number, vote->text);
     } else {
         plan_promised(c, b, vote);

@@ -25,15 +25,20 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
         struct branch *b = tx_add_branch(c, tx, from->branch, from->kind, from->resource);
         if (!b || (protocol_admitted(record->protocol) && !recover_planned(c, b, from)))
             return false;
-        if (record->stage == STAGE_ADMITTED)
-            continue; // whatever was answered will be asked again
+        if (record->stage == STAGE_ADMITTED) {
+            // Whatever was asked will be asked again. Should it come to an abort before that, it has
+            // to be undone all the same, whether it was asked or not.
+            b->prepare_sent = record->submitted;
+            continue;
+        }
         b->vote = from->vote;
         b->outcome = from->outcome;
         b->heuristic = from->heuristic;
         b->journal = from->journal;
         // Where a crash may have left it; recover_start drives it on.
         b->state = from->vote == VOTE_YES ? BRANCH_PREPARED : BRANCH_ACTIVE;
-        if (from->outcome != OUTCOME_NONE || from->vote == VOTE_NO || from->vote == VOTE_READ_ONLY)
+        if (from->outcome != OUTCOME_NONE || from->vote == VOTE_READ_ONLY ||
+            (from->vote == VOTE_NO && !from->asked) || from->kind == BRANCH_SENDER)
             b->state = BRANCH_DONE;
     }
     return true;

@@ -43,7 +43,8 @@ static const struct sm_state branch_states[] = {
                        SM_TO(BRANCH_PREPARING) | SM_TO(BRANCH_COMMITTING) | SM_TO(BRANCH_ABORTING) |
                            SM_TO(BRANCH_DONE),
                        "a step or delivery that is asked for later, perhaps again"},
-    [BRANCH_PREPARED] = {"prepared", SM_TO(BRANCH_COMMITTING) | SM_TO(BRANCH_ABORTING),
+    [BRANCH_PREPARED] = {"prepared",
+                         SM_TO(BRANCH_COMMITTING) | SM_TO(BRANCH_ABORTING) | SM_TO(BRANCH_DONE),
                          "voted yes"},
     [BRANCH_COMMITTING] = {"committing", SM_TO(BRANCH_DONE) | SM_TO(BRANCH_ABORTING),
                            "told to commit"},

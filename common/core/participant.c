@@ -32,6 +32,7 @@ struct participant *participant_new(const struct participant_config *config)
     map_init(&self->parts, rng_next(&self->rng));
     slots_init(&self->slots);
     heap_init(&self->due);
+    heap_init(&self->extending);
     heap_init(&self->finished);
     list_init(&self->numbered);
     return self;
@@ -45,6 +46,7 @@ void participant_destroy(struct participant **self_p)
     size_t cursor = 0;
     for (void *value; map_next(&self->parts, &cursor, &value);) {
         struct part *b = value;
+        part_extend_no_more(self, b);
         free(b->payload);
         free(b->result);
         free(b);
@@ -52,6 +54,7 @@ void participant_destroy(struct participant **self_p)
     map_free(&self->parts);
     slots_free(&self->slots);
     heap_free(&self->due);
+    heap_free(&self->extending);
     heap_free(&self->finished);
     free(self);
     *self_p = NULL;
@@ -74,6 +77,7 @@ static void run_due(struct participant *self)
                          first->due_ms <= self->now.mono_ms;
          n++)
         part_due(self, container_of(first, struct part, timer));
+    part_extend_due(self);
 }
 
 static void tick(struct participant *self)
@@ -95,6 +99,8 @@ static void received_branch(struct participant *self, const struct msg *msg)
         part_commit(self, &msg->u.decide);
     else if (msg->type == MSG_ROLLBACK)
         part_rollback(self, &msg->u.decide);
+    else if (msg->type == MSG_EXTENDED)
+        part_extended(self, &msg->u.extended);
     else
         part_standing(self, &msg->u.standing);
 }
@@ -116,8 +122,8 @@ static void received(struct participant *self, const struct frame_header *header
     case MSG_PREPARE:
     case MSG_COMMIT:
     case MSG_ROLLBACK:
-    case MSG_STANDING: received_branch(self, msg); return;
-    case MSG_EXTENDED: return;
+    case MSG_STANDING:
+    case MSG_EXTENDED: received_branch(self, msg); return;
     case MSG_HELLO:
     case MSG_PING:
     case MSG_LEASE:
@@ -194,6 +200,7 @@ static void dispatch(struct participant *self, const struct event *event)
     case EVENT_WRITTEN: written(self, event->u.written.token, event->u.written.fenced); return;
     case EVENT_CALLED: called(self, &event->u.called); return;
     case EVENT_WORKING: part_working(self, &event->u.branch->gtid, event->u.branch->branch); return;
+    case EVENT_EXTEND: part_extend(self, &event->u.extend); return;
     case EVENT_LOOKED_UP:
     case EVENT_OPERATOR:
     case EVENT_ASK:
@@ -220,6 +227,9 @@ uint64_t participant_deadline(const struct participant *self)
 {
     const struct timer *first = heap_first(&self->due);
     uint64_t deadline = first ? first->due_ms : UINT64_MAX;
+    const struct timer *extending = heap_first(&self->extending);
+    if (extending && extending->due_ms < deadline)
+        deadline = extending->due_ms;
     uint64_t session = part_session_deadline(self);
     uint64_t horizon = part_horizon_deadline(self);
     if (session < deadline)

@@ -37,6 +37,7 @@ struct part *part_new(struct participant *self, const struct gtid *gtid, unsigne
     b->state = state;
     b->protocol = PROTOCOL_2PC;
     list_init(&b->numbered);
+    list_init(&b->extensions);
     b->token = slots_add(&self->slots, b);
     if (!b->token)
         goto fail;
@@ -53,6 +54,7 @@ fail:
 
 void part_free(struct participant *self, struct part *b)
 {
+    part_extend_no_more(self, b);
     self->states[b->state]--;
     heap_disarm(&self->due, &b->timer);
     heap_disarm(&self->finished, &b->fenced);
@@ -137,6 +139,7 @@ bool part_steps(const struct part *b)
 
 void part_move(struct participant *self, struct part *b, enum part_state state)
 {
+    part_extend_no_more(self, b);
     heap_disarm(&self->due, &b->timer); // it means something else in the next state
     heap_disarm(&self->finished, &b->fenced);
     self->states[b->state]--;
@@ -192,16 +195,10 @@ void part_call(struct participant *self, struct part *b)
     };
 }
 
-// NULL: out of memory, and the step is marked as failed.
-static struct branch_record *record_of(struct participant *self, const struct part *b,
-                                       enum journal_stage stage)
+// All that is known of it, but for where its coordinator's log is.
+static struct branch_record described(const struct part *b, enum journal_stage stage)
 {
-    struct branch_record *record = effects_alloc(self->fx, sizeof *record);
-    if (!record)
-        return NULL;
-    bool payload = stage != JOURNAL_FINISHED;
-    bool echo = part_ours(self, b); // the log position belongs to the coordinator in the record
-    *record = (struct branch_record){
+    return (struct branch_record){
         .gtid = b->gtid,
         .attempt = b->attempt,
         .coordinator = b->coordinator,
@@ -211,12 +208,27 @@ static struct branch_record *record_of(struct participant *self, const struct pa
         .stage = (uint8_t)stage,
         .outcome = b->outcome,
         .heuristic = b->heuristic,
-        .log_seq = echo ? self->heard.log_seq : 0,
-        .seal = echo ? self->heard.seal : 0,
         .prepared_ms = b->prepared_ms,
-        .payload = payload ? slice_of(b->payload, b->payload_size) : slice_of(NULL, 0),
-        .result = part_result(self, b), // the branch may be let go of in this very step
+        .payload = slice_of(b->payload, b->payload_size),
+        .result = slice_of(b->result, b->result_size),
     };
+}
+
+// NULL: out of memory, and the step is marked as failed.
+static struct branch_record *record_of(struct participant *self, const struct part *b,
+                                       enum journal_stage stage)
+{
+    struct branch_record *record = effects_alloc(self->fx, sizeof *record);
+    if (!record)
+        return NULL;
+    *record = described(b, stage);
+    record->result = part_result(self, b); // the branch may be let go of in this very step
+    if (part_ours(self, b)) { // the log position belongs to the coordinator in the record
+        record->log_seq = self->heard.log_seq;
+        record->seal = self->heard.seal;
+    }
+    if (stage == JOURNAL_FINISHED)
+        record->payload = slice_of(NULL, 0);
     return record;
 }
 
@@ -264,17 +276,20 @@ void part_write_aside(struct participant *self, const struct part *b, bool forge
     aside->forget = forget;
 }
 
-// The pause doubles with each try, and is drawn from its upper half.
-void part_wait(struct participant *self, struct part *b, uint32_t min_ms, uint32_t max_ms)
+uint64_t part_pause(struct participant *self, uint32_t *tries, uint32_t min_ms, uint32_t max_ms)
 {
-    uint64_t pause = (uint64_t)min_ms << (b->tries < 20 ? b->tries : 20);
+    uint64_t pause = (uint64_t)min_ms << (*tries < 20 ? *tries : 20);
     if (pause > max_ms)
         pause = max_ms;
     if (pause < 2)
         pause = 2;
-    b->tries++;
-    heap_arm(&self->due, &b->timer,
-             self->now.mono_ms + pause / 2 + rng_below(&self->rng, pause / 2));
+    ++*tries;
+    return self->now.mono_ms + pause / 2 + rng_below(&self->rng, pause / 2);
+}
+
+void part_wait(struct participant *self, struct part *b, uint32_t min_ms, uint32_t max_ms)
+{
+    heap_arm(&self->due, &b->timer, part_pause(self, &b->tries, min_ms, max_ms));
 }
 
 // The branch's timer has run out.
@@ -309,22 +324,5 @@ static enum journal_stage stage_of(enum part_state state)
 
 void part_view_of(const struct part *b, struct part_view *ret)
 {
-    *ret = (struct part_view){
-        .state = b->state,
-        .record =
-            {
-                .gtid = b->gtid,
-                .attempt = b->attempt,
-                .coordinator = b->coordinator,
-                .branch = b->branch,
-                .protocol = b->protocol,
-                .kind = b->kind,
-                .stage = (uint8_t)stage_of(b->state),
-                .outcome = b->outcome,
-                .heuristic = b->heuristic,
-                .prepared_ms = b->prepared_ms,
-                .payload = slice_of(b->payload, b->payload_size),
-                .result = slice_of(b->result, b->result_size),
-            },
-    };
+    *ret = (struct part_view){.state = b->state, .record = described(b, stage_of(b->state))};
 }

@@ -66,6 +66,8 @@ void part_inquire_all(struct participant *self)
         if (b->state == PART_PREPARED) {
             b->tries = 0;
             heap_arm(&self->due, &b->timer, self->now.mono_ms);
+        } else if (b->state == PART_PREPARING) {
+            part_extend_again(self, b);
         } else if (b->state == PART_FINISHED && timer_armed(&b->timer)) {
             // May be very many, and there is no hurry: spread.
             b->tries = 0;

@@ -116,6 +116,8 @@ void part_coordinator_changed(struct participant *self)
         struct part *b = value;
         if (b->state == PART_FINISHED)
             remember(self, b);
+        else if (!part_ours(self, b))
+            part_extend_no_more(self, b);
     }
 }
 

@@ -8,6 +8,7 @@
 //   participant_outcome.c  phase two
 //   participant_doubt.c    asking what stands
 //   participant_fence.c    remembering what is finished, and for how long
+//   participant_extend.c   branches nested in one of ours
 //   participant_recover.c  what the journal and the resource manager held at start
 #ifndef CORE_PARTICIPANT_INTERNAL_H
 #define CORE_PARTICIPANT_INTERNAL_H
@@ -32,9 +33,10 @@ enum {
 enum part_busy { PART_IDLE = 0, PART_CALLING, PART_WRITING };
 
 struct part {
-    struct timer timer;   // when to ask or call again
-    struct timer fenced;  // FINISHED: by attempt
-    struct list numbered; // closed records, oldest first: what holds the horizon back
+    struct timer timer;     // when to ask or call again
+    struct timer fenced;    // FINISHED: by attempt
+    struct list numbered;   // closed records, oldest first: what holds the horizon back
+    struct list extensions; // that its try waits for
     struct gtid gtid;
     uint16_t branch;
     uint8_t key_size;
@@ -89,6 +91,8 @@ struct participant {
     struct map parts; // (gtid, branch) -> part
     struct slots slots;
     struct heap due;
+    struct heap extending;
+    size_t extensions;
     struct heap finished; // those that the fence will release, by attempt
     struct list numbered;
     size_t states[PART_STATES];
@@ -131,6 +135,8 @@ void part_call(struct participant *self, struct part *b);
 void part_write(struct participant *self, struct part *b, enum journal_stage stage);
 void part_write_aside(struct participant *self, const struct part *b, bool forget);
 void part_wait(struct participant *self, struct part *b, uint32_t min_ms, uint32_t max_ms);
+// When to try again: the pause doubles with each try, and is drawn from its upper half.
+uint64_t part_pause(struct participant *self, uint32_t *tries, uint32_t min_ms, uint32_t max_ms);
 void part_due(struct participant *self, struct part *b);
 void part_view_of(const struct part *b, struct part_view *ret);
 
@@ -176,6 +182,13 @@ size_t part_finished_count(const struct participant *self);
 void part_coordinator_changed(struct participant *self);
 void part_horizon(struct participant *self);
 uint64_t part_horizon_deadline(const struct participant *self);
+
+// participant_extend.c
+void part_extend(struct participant *self, const struct event_extend *extend);
+void part_extended(struct participant *self, const struct msg_extended *extended);
+void part_extend_no_more(struct participant *self, struct part *b); // they have failed
+void part_extend_due(struct participant *self);                     // a bounded number
+void part_extend_again(struct participant *self, struct part *b);
 
 // participant_recover.c
 void part_recovered(struct participant *self, const struct branch_record *record);

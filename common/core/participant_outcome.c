@@ -210,6 +210,7 @@ static void rollback_same(struct participant *self, struct part *b, const struct
     case PART_PREPARING:
     case PART_VOTING:
         b->abort = true;
+        part_extend_no_more(self, b);
         asked_to_roll_back(b, d);
         if (MUTANT(ROLLBACK_NOT_AWAITED))
             done(self, d, OUTCOME_ABORTED, 0, slice_of(NULL, 0));

@@ -105,6 +105,9 @@ void part_asked_again(struct participant *self, struct part *b, const struct msg
     part_renew(self, b, p->attempt);
     switch (b->state) {
     case PART_PREPARING:
+        make_final(b, p);
+        part_extend_again(self, b); // in the newer attempt; the older is answered no more
+        return;
     case PART_VOTING: make_final(b, p); return;
     case PART_PREPARED:
         make_final(b, p);

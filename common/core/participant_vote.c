@@ -248,6 +248,7 @@ static void prepared_no(struct participant *self, struct part *b, struct slice t
 
 void part_prepared(struct participant *self, struct part *b, const struct event_called *called)
 {
+    part_extend_no_more(self, b); // who asked has returned
     if (part_steps(b)) {
         part_acted(self, b, called);
         return;

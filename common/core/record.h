@@ -32,6 +32,12 @@ enum tx_stage {
     STAGE_ADMITTED = 4,  // admitted protocols: what is to be done; nothing is decided
 };
 
+// Whether a record of that stage is a decision, which stands from then on.
+static inline bool tx_stage_decides(unsigned stage)
+{
+    return stage == STAGE_DECIDED || stage == STAGE_ENDED;
+}
+
 struct record_heuristic {
     uint8_t forced;   // enum outcome the operator asked for; NONE: no heuristic
     uint64_t when_ms; // since 1970

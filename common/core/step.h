@@ -31,6 +31,7 @@ enum event_type {
     EVENT_OPERATOR,  // coordinator: an operator's order
     EVENT_ASK,       // client: the application asks for something
     EVENT_GIVE_UP,   // client: the application no longer waits for that ask
+    EVENT_EXTEND,    // participant: a try that runs asks for a branch nested in its own
 };
 
 // The core a peer number or token belongs to chose its meaning; shells only hand it back.
@@ -61,6 +62,17 @@ struct event_called {
     enum rm_result result;
     bool durable;      // prepare: the resource manager itself keeps the prepared state
     struct slice text; // why not; prepare of a STEP: what it returns
+};
+
+// Answered by EFFECT_EXTENDED, by a participant that does not stop.
+struct event_extend {
+    token_t token; // the shell's
+    struct gtid gtid;
+    uint16_t branch; // whose try runs
+    uint16_t index;  // below LIMIT_BRANCHES: tells apart what this branch asks for, in each call
+    uint8_t kind;    // CALL or ENLISTED
+    struct slice resource;
+    struct slice payload;
 };
 
 enum ask_kind { ASK_ENLIST = 1, ASK_SUBMIT, ASK_CANCEL, ASK_STATUS };
@@ -104,6 +116,7 @@ struct event {
         struct event_operator op;
         struct event_ask ask;
         token_t give_up;
+        struct event_extend extend;
     } u;
 };
 
@@ -115,6 +128,7 @@ enum effect_type {
     EFFECT_HORIZON,  // participant: closed records with a stamp below it may be collected
     EFFECT_ANSWER,   // coordinator: to an OPERATOR event
     EFFECT_COMPLETE, // client: to an ASK event
+    EFFECT_EXTENDED, // participant: to an EXTEND event
     EFFECT_STOP,     // this process must stop now, writing nothing more
 };
 
@@ -151,6 +165,13 @@ struct effect_complete {
     struct slice text;
 };
 
+struct effect_extended {
+    token_t token;
+    int code;        // ASSENT_OK: `number` holds; else why not, with `text`
+    uint16_t number; // of the new branch
+    struct slice text;
+};
+
 struct effect {
     enum effect_type type;
     union {
@@ -171,6 +192,7 @@ struct effect {
             struct slice text;
         } answer;
         struct effect_complete complete;
+        struct effect_extended extended;
         struct {
             int code;
             struct slice text;

@@ -88,6 +88,7 @@ static void apply(struct world *w, const struct effect *effect)
         break;
     case EFFECT_CALL:
     case EFFECT_HORIZON:
+    case EFFECT_EXTENDED:
     case EFFECT_COMPLETE: CHECK(!"an effect of another core"); break;
     }
 }
@@ -241,12 +242,13 @@ void world_disconnect(struct world *w, unsigned slot)
     world_step(w, &event);
 }
 
-void world_order(struct world *w, enum operator_verb verb, const struct gtid *gtid,
+void world_order(struct world *w, enum operator_verb verb, bool lost, const struct gtid *gtid,
                  struct slice why)
 {
     struct event event = {.type = EVENT_OPERATOR};
     event.u.op.token = ++w->order_next;
     event.u.op.verb = verb;
+    event.u.op.lost = lost;
     event.u.op.gtid = *gtid;
     event.u.op.who = slice_text("admin");
     event.u.op.why = why;

@@ -57,7 +57,7 @@ void world_close(struct world *w);
 void world_step(struct world *w, struct event *event); // which gets its time here
 void world_receive(struct world *w, unsigned slot, const struct msg *msg); // connects it first
 void world_disconnect(struct world *w, unsigned slot);
-void world_order(struct world *w, enum operator_verb verb, const struct gtid *gtid,
+void world_order(struct world *w, enum operator_verb verb, bool lost, const struct gtid *gtid,
                  struct slice why);
 void world_pass(struct world *w, uint64_t ms);
 bool world_sync(struct world *w);                    // the oldest write; false: none waits

@@ -46,7 +46,7 @@ void fake_log_write(struct fake_log *log, const struct effect_write *write)
     entry_key(&to->entry, write);
     to->entry.open = write->open;
     to->entry.stamp = write->stamp;
-    to->entry.decided = write->tx && write->tx->stage != STAGE_DELEGATED;
+    to->entry.decided = write->tx && tx_stage_decides(write->tx->stage);
     if (write->forget)
         return;
     struct buf bytes;

@@ -219,7 +219,8 @@ static void do_order(struct world *w)
     struct gtid gtid = {0};
     if (verb != OPERATOR_RETRY || how & 0x20)
         gtid = pick_gtid(w);
-    world_order(w, verb, &gtid, slice_text(how & 0x10 ? "" : "because"));
+    bool lost = verb == OPERATOR_FORGET && how & 0x40;
+    world_order(w, verb, lost, &gtid, slice_text(how & 0x10 ? "" : "because"));
 }
 
 static void do_pass(struct world *w)

@@ -78,6 +78,7 @@ static void apply(struct site *s, const struct effect *effect)
         break;
     case EFFECT_LOOKUP:
     case EFFECT_ANSWER:
+    case EFFECT_EXTENDED:
     case EFFECT_COMPLETE: CHECK(!"an effect of another core"); break;
     case EFFECT_STOP: CHECK(!"nothing should stop it"); break;
     }

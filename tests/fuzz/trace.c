@@ -45,6 +45,7 @@ static void tell_event(const struct describe *d, const struct event *event)
         [EVENT_OPERATOR] = "operator",
         [EVENT_ASK] = "ask",
         [EVENT_GIVE_UP] = "give up",
+        [EVENT_EXTEND] = "extend",
     };
     TELL("%llu %s", (unsigned long long)event->now.mono_ms, names[event->type]);
     if (event->type == EVENT_RECEIVED) {
@@ -89,6 +90,7 @@ static void tell_effect(const struct describe *d, const struct effect *effect)
     case EFFECT_HORIZON: TELL("horizon %llu", (unsigned long long)effect->u.horizon); break;
     case EFFECT_ANSWER: TELL("answer %d", effect->u.answer.code); break;
     case EFFECT_COMPLETE: TELL("complete %d", effect->u.complete.code); break;
+    case EFFECT_EXTENDED: TELL("extended %d", effect->u.extended.code); break;
     case EFFECT_STOP: TELL("stop %d", effect->u.stop.code); break;
     }
     TELL("\n");

@@ -337,6 +337,7 @@ void model_trace_effect(struct model_trace *self, unsigned actor, const struct e
     case EFFECT_HORIZON:
     case EFFECT_ANSWER:
     case EFFECT_COMPLETE:
+    case EFFECT_EXTENDED:
     case EFFECT_STOP: return;
     }
 }

@@ -95,6 +95,56 @@ static void plan_mischief(struct world *w, struct sim_tx *tx, uint64_t start_us)
     tx->vanishes = faults_strike(&w->faults, FAULT_VANISH);
 }
 
+static uint8_t draw_protocol(struct world *w)
+{
+    static const uint8_t all[] = {PROTOCOL_2PC, PROTOCOL_TCC, PROTOCOL_SAGA, PROTOCOL_MESSAGE};
+    uint8_t there[sizeof all];
+    unsigned count = 0;
+    for (unsigned i = 0; i < sizeof all; i++) {
+        if (w->setup.protocols >> all[i] & 1)
+            there[count++] = all[i];
+    }
+    return count > 1 ? there[rng_below(&w->rng_app, count)] : there[0];
+}
+
+// A sequence, or a graph; some steps are tried so many times only, or without a way back.
+static void plan_saga(struct world *w, struct sim_tx *tx)
+{
+    struct rng *rng = &w->rng_app;
+    bool graph = rng_below(rng, 2), limited = rng_below(rng, 2);
+    for (unsigned i = 0; i < tx->branch_count; i++) {
+        struct branch_plan *plan = &tx->branches[i].plan;
+        uint64_t before = (UINT64_C(1) << i) - 1;
+        plan->after = graph ? rng_below(rng, 16) & before : before & ~(before >> 1);
+        plan->attempts = limited ? (uint16_t)rng_below(rng, 4) : 0;
+        plan->timeout_ms = rng_below(rng, 2) ? 0 : 300 + (uint32_t)rng_below(rng, 3000);
+        plan->backoff_ms = rng_below(rng, 2) ? 0 : 20;
+    }
+    unsigned one = (unsigned)rng_below(rng, tx->branch_count);
+    if (rng_below(rng, 3) == 0)
+        tx->branches[one].plan.flags |= STEP_PIVOT;
+    if (rng_below(rng, 4) == 0 && tx->branch_count > 1) {
+        one = 1 + (unsigned)rng_below(rng, tx->branch_count - 1);
+        tx->branches[one].plan.flags |= STEP_KEPT;
+        tx->branches[0].amount += tx->branches[one].amount; // what is kept must not cost anything
+        tx->branches[one].amount = 0;
+    }
+}
+
+static void plan_business(struct world *w, struct sim_tx *tx)
+{
+    struct rng *rng = &w->rng_app;
+    tx->enlisted = tx->enlisted && tx->protocol == PROTOCOL_TCC;
+    tx->accepts = !tx->enlisted && tx->protocol != PROTOCOL_MESSAGE && rng_below(rng, 3) == 0;
+    tx->wait_done = tx->wait_done && !tx->accepts;
+    if (tx->branch_count == 1) // money from one account to another takes two
+        tx->branches[0].amount = 0;
+    if (tx->protocol == PROTOCOL_SAGA)
+        plan_saga(w, tx);
+    for (unsigned i = 1; i < tx->branch_count && tx->protocol == PROTOCOL_MESSAGE; i++)
+        tx->branches[i].plan.delay_ms = rng_below(rng, 3) ? 0 : (uint32_t)rng_below(rng, 5000);
+}
+
 static struct sim_tx *plan_tx(struct world *w, struct actor *client)
 {
     struct rng *rng = &w->rng_app;
@@ -110,9 +160,14 @@ static struct sim_tx *plan_tx(struct world *w, struct actor *client)
         .own = rng_below(rng, MILLION) < setup->own_rate,
         .wait_done = rng_below(rng, 5) == 0,
     };
+    tx->protocol = draw_protocol(w);
+    if (tx->protocol == PROTOCOL_MESSAGE && tx->branch_count == 1)
+        tx->branch_count = 2;
     plan_branches(w, tx);
-    if (rng_below(rng, MILLION) < setup->read_only_rate)
+    if (rng_below(rng, MILLION) < setup->read_only_rate && tx->protocol == PROTOCOL_2PC)
         plan_reads(w, tx);
+    if (tx->protocol != PROTOCOL_2PC)
+        plan_business(w, tx);
     return tx;
 }
 
@@ -144,6 +199,33 @@ static void ask(struct actor *a, struct sim_tx *tx, enum app_step step, struct e
     shell_step(a, &(struct event){.type = EVENT_ASK, .u.ask = *ask});
 }
 
+static uint8_t kind_of(const struct sim_tx *tx, unsigned branch)
+{
+    switch ((enum protocol)tx->protocol) {
+    case PROTOCOL_2PC:
+    case PROTOCOL_3PC:
+    case PROTOCOL_TCC: return tx->enlisted ? BRANCH_ENLISTED : BRANCH_CALL;
+    case PROTOCOL_SAGA: return BRANCH_STEP;
+    case PROTOCOL_MESSAGE: return branch ? BRANCH_CONSUMER : BRANCH_SENDER;
+    }
+    return 0;
+}
+
+// A message is sent only once its local transaction has happened.
+static uint8_t flags_of(const struct sim_tx *tx, enum app_step step)
+{
+    bool hold = tx->protocol == PROTOCOL_MESSAGE && (step == APP_PREPARE || !tx->deeds[0].ran);
+    return (uint8_t)((hold ? SUBMIT_HOLD : 0) | (tx->accepts ? SUBMIT_ACCEPT : 0) |
+                     (tx->wait_done && !hold && !tx->accepts ? SUBMIT_WAIT_DONE : 0));
+}
+
+static uint32_t timeout_of(const struct sim_tx *tx)
+{
+    if (tx->protocol == PROTOCOL_SAGA && tx->index % 2)
+        return 0;
+    return tx->protocol == PROTOCOL_MESSAGE ? 3000 : 12000;
+}
+
 static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
 {
     struct world *w = a->world;
@@ -151,22 +233,23 @@ static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
     uint8_t bytes[SIM_BRANCHES_MAX * 8];
     struct buf payloads = {.data = bytes, .capacity = sizeof bytes, .cap = sizeof bytes};
     for (unsigned i = 0; i < tx->branch_count; i++) {
-        unsigned from =
-            (i + (step == APP_OTHER)) % tx->branch_count; // at other banks, if it can be
+        bool moved = step == APP_OTHER && tx->protocol != PROTOCOL_MESSAGE;
+        unsigned from = (i + moved) % tx->branch_count; // at other banks, if it can be
         branches[i] = (struct msg_branch){
             .branch = (uint16_t)i,
-            .kind = tx->enlisted ? BRANCH_ENLISTED : BRANCH_CALL,
+            .kind = kind_of(tx, i),
+            .plan = tx->branches[i].plan,
             .resource = slice_text(w->actors[tx->branches[from].bank].name),
         };
-        if (!tx->enlisted)
+        if (branches[i].kind != BRANCH_ENLISTED && branches[i].kind != BRANCH_SENDER)
             branches[i].payload = bank_payload(&payloads, tx, i, step == APP_OTHER);
     }
     struct event_ask event = {.kind = ASK_SUBMIT};
     event.u.submit = (struct msg_submit){
         .gtid = tx->gtid,
-        .protocol = PROTOCOL_2PC,
-        .flags = tx->wait_done ? SUBMIT_WAIT_DONE : 0,
-        .timeout_ms = 12000,
+        .protocol = tx->protocol,
+        .flags = flags_of(tx, step),
+        .timeout_ms = timeout_of(tx),
         .branch_count = (uint16_t)tx->branch_count,
         .branches = branches,
     };
@@ -195,7 +278,11 @@ static void begin(struct world *w, struct sim_tx *tx)
         return;
     }
     truth_begin(w, tx, &gtid);
-    later(w, tx, tx->enlisted ? APP_ENLIST : APP_SUBMIT, rng_below(&w->rng_app, THINK_US));
+    later(w, tx,
+          tx->protocol == PROTOCOL_MESSAGE ? APP_PREPARE
+          : tx->enlisted                   ? APP_ENLIST
+                                           : APP_SUBMIT,
+          rng_below(&w->rng_app, THINK_US));
 }
 
 static void vanish(struct actor *a)
@@ -217,11 +304,13 @@ static void enlist(struct world *w, struct sim_tx *tx)
     struct event_ask event = {.kind = ASK_ENLIST};
     event.u.enlist = (struct msg_enlist){
         .gtid = tx->gtid,
-        .protocol = PROTOCOL_2PC,
+        .protocol = tx->protocol,
         .timeout_ms = 12000,
         .branch = (uint16_t)i,
         .resource = slice_text(w->actors[tx->branches[i].bank].name),
     };
+    if (tx->protocol == PROTOCOL_TCC)
+        event.u.enlist.payload = slice_text("confirm");
     ask(a, tx, APP_ENLIST, &event);
 }
 
@@ -266,6 +355,10 @@ void app_turn(struct world *w, struct sim_tx *tx, enum app_step step)
             later(w, tx, APP_VANISH, rng_below(&w->rng_app, 4000));
         break;
     case APP_VANISH: vanish(a); break;
+    case APP_PREPARE:
+        if (a->alive && a->life == tx->client_life)
+            submit(a, tx, step);
+        break;
     case APP_REPEAT:
     case APP_OTHER:
         a = somebody(w, tx, false);
@@ -274,6 +367,10 @@ void app_turn(struct world *w, struct sim_tx *tx, enum app_step step)
         later(w, tx, APP_STATUS, rng_below(&w->rng_app, 500000));
         break;
     case APP_CANCEL:
+        if (tx->protocol == PROTOCOL_MESSAGE && tx->deeds[0].ran)
+            break; // that would be a lie
+        if (tx->protocol == PROTOCOL_MESSAGE)
+            deed_bar(tx, 0);
         tx->cancelled = true;
         ask_about(w, tx, somebody(w, tx, false), step);
         break;
@@ -290,10 +387,30 @@ static void enlisted(struct actor *a, struct sim_tx *tx, const struct effect_com
         later(w, tx, APP_CANCEL, rng_below(&w->rng_app, THINK_US));
         return;
     }
-    bank_work(&w->actors[tx->branches[tx->enlisted_count].bank], tx, tx->enlisted_count);
+    struct actor *bank = &w->actors[tx->branches[tx->enlisted_count].bank];
+    if (tx->protocol == PROTOCOL_2PC) {
+        bank_work(bank, tx, tx->enlisted_count);
+    } else if (!deed_by_application(bank, tx, tx->enlisted_count)) {
+        later(w, tx, APP_CANCEL, rng_below(&w->rng_app, THINK_US));
+        return;
+    }
     tx->enlisted_count++;
     later(w, tx, tx->enlisted_count < tx->branch_count ? APP_ENLIST : APP_SUBMIT,
           rng_below(&w->rng_app, THINK_US));
+}
+
+// The message is prepared: now the local transaction, and then it is sent.
+static void prepared(struct actor *a, struct sim_tx *tx, const struct effect_complete *complete)
+{
+    struct world *w = a->world;
+    if (complete->code != ASSENT_OK || complete->result.outcome != OUTCOME_NONE)
+        return;
+    if (tx->vanishes && rng_below(&w->rng_app, 2)) {
+        vanish(a);
+        return;
+    }
+    bool happened = deed_by_application(&w->actors[tx->branches[0].bank], tx, 0);
+    later(w, tx, happened ? APP_SUBMIT : APP_CANCEL, rng_below(&w->rng_app, THINK_US));
 }
 
 void app_complete(struct actor *a, const struct effect_complete *complete)
@@ -308,6 +425,8 @@ void app_complete(struct actor *a, const struct effect_complete *complete)
     check_complete(a, tx, step, a->ask_began_us[serial % SIM_ASKS], complete);
     if (step == APP_ENLIST)
         enlisted(a, tx, complete);
+    else if (step == APP_PREPARE)
+        prepared(a, tx, complete);
     else if (step == APP_SUBMIT && rng_below(&w->rng_app, 4) == 0)
         later(w, tx, APP_STATUS, rng_below(&w->rng_app, 2000000));
 }
@@ -321,7 +440,7 @@ void app_probe(struct world *w)
             continue;
         struct sim_tx *tx = plan_tx(w, &w->actors[i]);
         tx->probe = true;
-        tx->own = false;
+        tx->own = tx->accepts = false;
         app_turn(w, tx, APP_BEGIN);
     }
 }

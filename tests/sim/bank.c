@@ -152,6 +152,7 @@ static void finish(struct actor *a, const struct effect_call *call, struct held 
         else
             release(&a->bank, held);
         held->state = call->op == RM_COMMIT ? HELD_COMMITTED : HELD_ROLLED_BACK;
+        held->undone |= call->op == RM_ROLLBACK;
         return;
     }
     struct held *work = truth_held(a->world, &call->gtid, 0, call->branch);
@@ -177,8 +178,8 @@ static enum rm_result obey(struct actor *a, const struct effect_call *call, stru
 
 // ---- calls ----
 
-static void later(struct actor *a, enum item_kind kind, uint64_t number, uint8_t what,
-                  uint64_t extra_us)
+static struct item *later(struct actor *a, enum item_kind kind, uint64_t number, uint8_t what,
+                          uint64_t extra_us)
 {
     struct world *w = a->world;
     struct item *item = queue_item(&w->queue, kind);
@@ -193,6 +194,16 @@ static void later(struct actor *a, enum item_kind kind, uint64_t number, uint8_t
         us += faults_below(&w->faults, FAULT_SLOW_RM, little ? SLOW_LITTLE_US : SLOW_MAX_US);
     }
     queue_add(&w->queue, item, w->now_us + us);
+    return item;
+}
+
+static struct slice put(uint8_t **to, struct slice from)
+{
+    struct slice copy = slice_of(*to, from.size);
+    if (from.size)
+        memcpy(*to, from.data, from.size);
+    *to += from.size;
+    return copy;
 }
 
 void bank_call(struct actor *a, const struct effect_call *call)
@@ -200,12 +211,13 @@ void bank_call(struct actor *a, const struct effect_call *call)
     struct call *place = a->calls;
     while (place->open)
         CHECK(++place < a->calls + SIM_CALLS_MAX);
-    uint8_t *copy = malloc(call->payload.size + 1);
+    uint8_t *copy = malloc(call->payload.size + call->inputs.size + call->result.size + 1);
     CHECK(copy);
-    if (call->payload.size)
-        memcpy(copy, call->payload.data, call->payload.size);
-    *place = (struct call){.effect = *call, .serial = ++a->call_serial, .open = true};
-    place->effect.payload = slice_of(copy, call->payload.size);
+    *place =
+        (struct call){.effect = *call, .memory = copy, .serial = ++a->call_serial, .open = true};
+    place->effect.payload = put(&copy, call->payload);
+    place->effect.inputs = put(&copy, call->inputs);
+    place->effect.result = put(&copy, call->result);
     later(a, ITEM_CALL, place->serial, 0, 0);
 }
 
@@ -220,12 +232,24 @@ static enum crash_point point_of(enum rm_op op, bool after)
     return after ? CRASH_part_after_rollback : CRASH_part_before_rollback;
 }
 
+static enum rm_result obey_deed(struct actor *a, struct sim_tx *tx, const struct effect_call *call)
+{
+    struct faults *faults = &a->world->faults;
+    if (faults_strike(faults, FAULT_RM_RETRY))
+        return RM_RETRY;
+    enum rm_result result = deed_do(a, tx, call);
+    return faults_strike(faults, FAULT_RM_UNSURE) && result == RM_DONE ? RM_RETRY : result;
+}
+
 static enum rm_result call_happens(struct actor *a, struct call *call)
 {
-    struct held *held =
-        truth_held(a->world, &call->effect.gtid, call->effect.attempt, call->effect.branch);
-    CHECK(held);
-    enum rm_result result = obey(a, &call->effect, held);
+    const struct effect_call *effect = &call->effect;
+    struct sim_tx *tx = truth_find(a->world, &effect->gtid);
+    CHECK(tx && effect->branch < SIM_BRANCHES_MAX);
+    enum rm_result result =
+        tx->protocol != PROTOCOL_2PC
+            ? obey_deed(a, tx, effect)
+            : obey(a, effect, truth_held(a->world, &effect->gtid, effect->attempt, effect->branch));
     story_called(a, &call->effect, result);
     model_called(a, &call->effect, result);
     return result;
@@ -233,8 +257,17 @@ static enum rm_result call_happens(struct actor *a, struct call *call)
 
 static void close_call(struct call *call)
 {
-    free((void *)call->effect.payload.data);
+    free(call->memory);
     *call = (struct call){0};
+}
+
+static void answer(struct actor *a, struct sim_tx *tx, const struct effect_call *call,
+                   uint8_t result, uint64_t extra_us)
+{
+    struct item *item = later(a, ITEM_ANSWER, call->token, result, extra_us);
+    bool returns = call->kind == BRANCH_STEP && call->op == RM_PREPARE && result == RM_DONE;
+    item->tx = returns ? tx : NULL;
+    item->branch = (uint8_t)call->branch;
 }
 
 void bank_do(struct actor *a, uint64_t serial)
@@ -242,30 +275,33 @@ void bank_do(struct actor *a, uint64_t serial)
     struct call *call = a->calls;
     while (!call->open || call->serial != serial)
         CHECK(++call < a->calls + SIM_CALLS_MAX);
-    enum rm_op op = call->effect.op;
-    token_t token = call->effect.token;
+    const struct effect_call effect = call->effect;
+    struct sim_tx *tx = truth_find(a->world, &effect.gtid);
+    enum rm_op op = effect.op;
     if (shell_dies(a, point_of(op, false)))
         return;
     enum rm_result result = call_happens(a, call);
     close_call(call);
     if (shell_dies(a, point_of(op, true)))
         return;
-    later(a, ITEM_ANSWER, token, (uint8_t)result, 0);
+    answer(a, tx, &effect, (uint8_t)result, 0);
     struct faults *faults = &a->world->faults;
     if (faults_strike(faults, FAULT_RM_TWICE)) // perhaps when it has been asked for the next thing
-        later(a, ITEM_ANSWER, token, (uint8_t)result,
-              faults_below(faults, FAULT_RM_TWICE, TWICE_MAX_US));
+        answer(a, tx, &effect, (uint8_t)result, faults_below(faults, FAULT_RM_TWICE, TWICE_MAX_US));
 }
 
 void bank_answer(struct actor *a, const struct item *item)
 {
     struct event event = {.type = EVENT_CALLED};
+    uint8_t storage[DEED_RESULT_BYTES];
     event.u.called = (struct event_called){
         .token = item->number,
         .result = (enum rm_result)item->what,
         .durable = a->rm_durable,
         .text = slice_text(item->what == RM_NO ? "no such account" : ""),
     };
+    if (item->tx) // an action returns what its row says
+        event.u.called.text = deed_result(&item->tx->deeds[item->branch], storage);
     shell_step(a, &event);
 }
 

@@ -45,6 +45,8 @@ void overrides_apply(const struct overrides *self, struct sim_setup *setup)
         setup->transactions = self->transactions;
     if (self->branches)
         setup->branches_max = self->branches;
+    if (self->protocols)
+        setup->protocols = self->protocols;
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         if (self->set[i])
             setup->rate[i] = self->rate[i];

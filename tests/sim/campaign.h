@@ -10,6 +10,7 @@ enum { CAMPAIGN_FAILURES = 32, CAMPAIGN_JOBS_MAX = 64 };
 // What the command line wants otherwise than the seeds.
 struct overrides {
     unsigned coordinators, participants, clients, transactions, branches; // 0: as drawn
+    unsigned protocols; // bits; 0: two-phase commit
     bool set[FAULT_COUNT];
     uint32_t rate[FAULT_COUNT];
     const struct strikes *only;

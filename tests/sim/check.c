@@ -170,6 +170,10 @@ void check_submitted(struct world *w, peer_t peer, const struct msg_submit *subm
 // Who asked for something else than what was done is not told that it was done.
 static void check_content(struct world *w, const struct sim_tx *tx, bool other)
 {
+    const struct deed *deed = &tx->deeds[tx->protocol == PROTOCOL_MESSAGE];
+    REQUIRE(w, tx->protocol == PROTOCOL_2PC || !deed->ran || deed->variant == other,
+            "honest answers", "%.*s is told committed to somebody who asked for something else",
+            TEXT(tx));
     for (unsigned i = 0; i < tx->attempt_count; i++) {
         const struct held *held = &tx->attempts[i].branches[0];
         if (tx->reg.stands && tx->attempts[i].number == tx->reg.attempt && held->result_plus)
@@ -194,6 +198,10 @@ void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t 
 {
     bool asked = step == APP_SUBMIT || step == APP_REPEAT || step == APP_OTHER;
     if (complete->code == ASSENT_OK) {
+        if (complete->result.outcome == OUTCOME_NONE &&
+            (step == APP_PREPARE || (asked && tx->accepts)))
+            REQUIRE(a->world, tx->reg.stands || tx->collected, "durable before visible",
+                    "%.*s is said to be accepted, and is not on disk", TEXT(tx));
         if (step != APP_ENLIST)
             told(a, tx, asked_us, &complete->result);
         if (asked && !tx->enlisted && complete->result.outcome == OUTCOME_COMMITTED)
@@ -287,6 +295,10 @@ static void check_branch(struct world *w, const struct sim_tx *tx, unsigned i, u
 
 static void check_tx(struct world *w, const struct sim_tx *tx)
 {
+    if (tx->protocol != PROTOCOL_2PC) {
+        check_deed_end(w, tx);
+        return;
+    }
     unsigned committed = 0, not = 0;
     for (unsigned i = 0; i < tx->branch_count; i++) {
         uint8_t state;
@@ -327,7 +339,8 @@ static void check_money(struct world *w)
     int64_t before = 0;
     bool heuristic = false;
     for (unsigned i = 0; i < w->tx_count; i++)
-        heuristic |= w->txs[i].heuristic;
+        heuristic |=
+            w->txs[i].heuristic || (w->txs[i].ordered && w->txs[i].protocol == PROTOCOL_MESSAGE);
     for (unsigned i = 0; i < w->actor_count; i++) {
         const struct actor *a = &w->actors[i];
         for (unsigned n = 0; a->kind == ACTOR_PARTICIPANT && n < SIM_ACCOUNTS; n++) {

@@ -140,13 +140,18 @@ static void sent_result(struct actor *a, struct sim_tx *tx, const struct msg_res
 
 void check_coordinator_send(struct actor *a, const struct msg *msg)
 {
-    const struct gtid *gtid = msg->type == MSG_PREPARE  ? &msg->u.prepare.gtid
-                              : msg->type == MSG_RESULT ? &msg->u.result.gtid
-                                                        : &msg->u.decide.gtid;
+    const struct gtid *gtid = msg->type == MSG_PREPARE    ? &msg->u.prepare.gtid
+                              : msg->type == MSG_RESULT   ? &msg->u.result.gtid
+                              : msg->type == MSG_STANDING ? &msg->u.standing.gtid
+                                                          : &msg->u.decide.gtid;
     if (msg->type != MSG_PREPARE && msg->type != MSG_RESULT && msg->type != MSG_COMMIT &&
-        msg->type != MSG_ROLLBACK)
+        msg->type != MSG_ROLLBACK && msg->type != MSG_STANDING)
         return;
     struct sim_tx *tx = truth_find(a->world, gtid);
+    if (tx && tx->protocol != PROTOCOL_2PC)
+        check_deed_send(a, tx, msg);
+    if (msg->type == MSG_STANDING || (tx && tx->protocol != PROTOCOL_2PC))
+        return;
     REQUIRE(a->world, tx, "honest answers", "%s speaks of %.*s, which nobody began", a->name,
             gtid->size, gtid->text);
     if (msg->type == MSG_RESULT) {
@@ -188,7 +193,8 @@ static void writes_end(struct actor *a, struct sim_tx *tx, const struct tx_recor
         const struct held *held = &attempt->branches[record->branches[i].branch];
         if (record->branches[i].vote != VOTE_YES || record->mixed || tx->heuristic)
             continue;
-        REQUIRE(a->world, held->state == goal || held->lost, "no end before all acknowledged",
+        bool done = held->state == goal || (goal == HELD_ROLLED_BACK && held->undone);
+        REQUIRE(a->world, done || held->lost, "no end before all acknowledged",
                 "%.*s is to be ended, branch %u has not finished", TEXT(tx),
                 record->branches[i].branch);
     }
@@ -200,6 +206,10 @@ void check_coordinator_write(struct actor *a, const struct effect_write *write)
     struct sim_tx *tx = truth_find(a->world, &record->gtid);
     REQUIRE(a->world, tx, "honest answers", "a record of %.*s, which nobody began",
             record->gtid.size, record->gtid.text);
+    if (tx->protocol != PROTOCOL_2PC) {
+        check_deed_write(a, tx, write);
+        return;
+    }
     const struct register_view *r = &tx->reg;
     if (r->stands && r->stage != STAGE_DELEGATED && r->outcome != record->outcome &&
         r->attempt == record->attempt)

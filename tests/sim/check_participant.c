@@ -6,6 +6,11 @@
 
 static void sent_vote(struct actor *a, const struct msg_vote *m)
 {
+    struct sim_tx *tx = truth_find(a->world, &m->gtid);
+    if (tx && tx->protocol != PROTOCOL_2PC) {
+        check_deed_vote(a, tx, m);
+        return;
+    }
     struct held *held = truth_held(a->world, &m->gtid, m->attempt, m->branch);
     REQUIRE(a->world, held, "honest answers", "%s votes on %.*s/%u, which nobody began", a->name,
             TEXT(&m->gtid), m->branch);
@@ -29,6 +34,11 @@ static void sent_vote(struct actor *a, const struct msg_vote *m)
 static void sent_done(struct actor *a, const struct msg_done *m)
 {
     struct world *w = a->world;
+    struct sim_tx *other = truth_find(w, &m->gtid);
+    if (other && other->protocol != PROTOCOL_2PC) {
+        check_deed_done(a, other, m);
+        return;
+    }
     struct held *held = truth_held(w, &m->gtid, m->attempt, m->branch);
     REQUIRE(w, held, "honest answers", "%s ends %.*s/%u, which nobody began", a->name,
             TEXT(&m->gtid), m->branch);
@@ -61,6 +71,11 @@ void check_participant_send(struct actor *a, const struct msg *msg)
 
 void check_participant_durable(struct actor *a, const struct branch_record *record)
 {
+    struct sim_tx *tx = truth_find(a->world, &record->gtid);
+    if (tx && tx->protocol != PROTOCOL_2PC) {
+        tx->deeds[record->branch].journal_stage = record->stage;
+        return;
+    }
     struct held *held = truth_held(a->world, &record->gtid, record->attempt, record->branch);
     if (!held)
         return;

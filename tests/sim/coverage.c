@@ -18,26 +18,34 @@ static const struct {
      "another coordinator decided first: only a replicated register store can answer so"},
     {&tx_table, TX_DELEGATING, TX_ABORTING,
      "another coordinator decided first: only a replicated register store can answer so"},
-#define NOT_PLAYED "of admitted protocols, which the simulator does not play yet"
-    {&tx_table, TX_LOOKING, TX_ADMITTING, NOT_PLAYED},
-    {&tx_table, TX_ADMITTING, TX_ACTIVE, NOT_PLAYED},
-    {&tx_table, TX_ADMITTING, TX_PREPARING, NOT_PLAYED},
-    {&tx_table, TX_ADMITTING, TX_DECIDING, NOT_PLAYED},
-    {&tx_table, TX_ACTIVE, TX_ADMITTING, NOT_PLAYED},
-    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_PAUSED, NOT_PLAYED},
-    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_COMMITTING, NOT_PLAYED},
-    {&tx_branch_table, BRANCH_PREPARING, BRANCH_PAUSED, NOT_PLAYED},
-    {&tx_branch_table, BRANCH_PREPARING, BRANCH_COMMITTING, NOT_PLAYED},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_PREPARING, NOT_PLAYED},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_COMMITTING, NOT_PLAYED},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_ABORTING, NOT_PLAYED},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_DONE, NOT_PLAYED},
-    {&part_table, PART_PREPARED, PART_FINISHING, NOT_PLAYED},
-    {&part_table, PART_DECIDING, PART_FINISHING, NOT_PLAYED},
-    {&part_table, PART_FINISHED, PART_FORGETTING, NOT_PLAYED},
+};
+
+// Moves of admitted protocols, which a campaign without them cannot make.
+static const struct {
+    const struct sm_table *table;
+    int from, to;
+} admitted[] = {
+    {&tx_table, TX_LOOKING, TX_ADMITTING},
+    {&tx_table, TX_ADMITTING, TX_ACTIVE},
+    {&tx_table, TX_ADMITTING, TX_PREPARING},
+    {&tx_table, TX_ADMITTING, TX_DECIDING},
+    {&tx_table, TX_ACTIVE, TX_ADMITTING},
+    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_PAUSED},
+    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_COMMITTING},
+    {&tx_branch_table, BRANCH_PREPARING, BRANCH_PAUSED},
+    {&tx_branch_table, BRANCH_PREPARING, BRANCH_COMMITTING},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_PREPARING},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_COMMITTING},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_ABORTING},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_DONE},
+    {&tx_branch_table, BRANCH_PREPARED, BRANCH_DONE},
+    {&part_table, PART_PREPARED, PART_FINISHING},
+    {&part_table, PART_DECIDING, PART_FINISHING},
+    {&part_table, PART_FINISHED, PART_FORGETTING},
 };
 
 static struct coverage *current;
+static unsigned played; // protocols of the campaign that is reported
 
 // Takes the place of sm_move: the core is not changed for it.
 int __wrap_sm_move(const struct sm_table *table, int from, int to);
@@ -108,6 +116,11 @@ static const char *excuse(const struct sm_table *table, int from, int to)
     for (size_t i = 0; i < sizeof unreachable / sizeof unreachable[0]; i++) {
         if (unreachable[i].table == table && unreachable[i].from == from && unreachable[i].to == to)
             return unreachable[i].why;
+    }
+    for (size_t i = 0; played == 1u << PROTOCOL_2PC && i < sizeof admitted / sizeof admitted[0];
+         i++) {
+        if (admitted[i].table == table && admitted[i].from == from && admitted[i].to == to)
+            return "of protocols that are not played";
     }
     return NULL;
 }
@@ -194,8 +207,9 @@ static bool report_faults(const struct coverage *self, FILE *out, bool verbose)
     return struck == FAULT_COUNT;
 }
 
-bool coverage_report(const struct coverage *self, FILE *out, bool verbose)
+bool coverage_report(const struct coverage *self, unsigned protocols, FILE *out, bool verbose)
 {
+    played = protocols;
     bool moves = report_moves(self, out, verbose);
     bool points = report_points(self, out, verbose);
     bool faults = report_faults(self, out, verbose);

@@ -31,6 +31,7 @@ void coverage_move(const struct sm_table *table, int from, int to); // to the on
 void coverage_event(struct coverage *self, const struct actor *a, const struct event *event);
 void coverage_add(struct coverage *to, const struct coverage *from);
 // Says what was exercised and what was not. False: something that can be reached was not.
-bool coverage_report(const struct coverage *self, FILE *out, bool verbose);
+// `protocols`, as bits: those of the campaign.
+bool coverage_report(const struct coverage *self, unsigned protocols, FILE *out, bool verbose);
 
 #endif

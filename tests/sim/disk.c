@@ -77,7 +77,7 @@ void disk_put(struct actor *a, const struct effect_write *write)
     op->token = write->token;
     op->lazy = write->lazy;
     op->decide = write->decide;
-    op->decided = write->tx && write->tx->stage != STAGE_DELEGATED;
+    op->decided = write->tx && tx_stage_decides(write->tx->stage);
     op->forget = write->forget;
     op->open = write->open;
     op->stamp = write->stamp;

@@ -29,6 +29,7 @@ static void limits_of(const struct sim_setup *setup, struct coordinator_config *
     config->lease_gtids = 8;
     config->phase_one_timeout_ms = 4000;
     config->timeout_default_ms = 15000;
+    config->check_back_ms = 3000;
     if (setup->tight) {
         config->transactions_max = 6;
         config->lease_gtids = 3;
@@ -99,6 +100,7 @@ static void start_participant(struct actor *a)
     config.journal = info.id;
     config.seed = a->world->setup.seed * 31 + a->index + info.incarnation;
     config.rm_durable = a->rm_durable;
+    config.rm_forgets = true;
     if (a->world->setup.tight) {
         config.branches_max = 4;
         config.finished_max = 6;

@@ -175,7 +175,10 @@ static int run_campaign(const struct options *options)
     }
     bool covered = true;
     if (options->coverage)
-        covered = coverage_report(&result.totals.coverage, options->json ? stderr : stdout, true);
+        covered = coverage_report(&result.totals.coverage,
+                                  options->overrides.protocols ? options->overrides.protocols
+                                                               : 1u << PROTOCOL_2PC,
+                                  options->json ? stderr : stdout, true);
     if (options->json) {
         json_t *json = json_of(options, &result, covered);
         json_dumpf(json, stdout, JSON_INDENT(2));

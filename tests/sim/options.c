@@ -40,6 +40,9 @@ static const char usage[] =
     "Otherwise than the seed has it:\n"
     "  --coordinators N, --participants N, --clients N (of each coordinator), --transactions N,\n"
     "  --branches N         how many there are (branches: at most, of a transaction)\n"
+    "  --protocol NAME      of the transactions: 2pc (as it is without this), tcc, saga, message, "
+    "or\n"
+    "                       mixed for all of them side by side\n"
     "  --fault NAME=RATE    how often it strikes, in a million opportunities\n"
     "  --list-faults        the kinds of faults\n"
     "  --only NAME:N,...    only these strikes, the N-th of their kind, counted from 0\n"
@@ -79,6 +82,18 @@ static bool seeds(const char *text, struct options *ret)
     ret->seeds_given = true;
     return number(first, UINT64_MAX - 1, &ret->first) &&
            number(dots ? dots + 2 : first, UINT64_MAX - 1, &ret->last) && ret->first <= ret->last;
+}
+
+static bool protocols(const char *text, unsigned *ret)
+{
+    static const enum protocol all[] = {PROTOCOL_2PC, PROTOCOL_TCC, PROTOCOL_SAGA,
+                                        PROTOCOL_MESSAGE};
+    *ret = 0;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (strcmp(text, "mixed") == 0 || strcmp(text, protocol_name(all[i])) == 0)
+            *ret |= 1u << all[i];
+    }
+    return *ret != 0;
 }
 
 static int fault_of(const char *name, size_t size)
@@ -173,6 +188,7 @@ enum {
     O_CLIENTS,
     O_TRANSACTIONS,
     O_BRANCHES,
+    O_PROTOCOL,
     O_FAULT,
     O_LIST_FAULTS,
     O_ONLY,
@@ -199,6 +215,7 @@ static const struct option table[] = {
     {"clients", required_argument, NULL, O_CLIENTS},
     {"transactions", required_argument, NULL, O_TRANSACTIONS},
     {"branches", required_argument, NULL, O_BRANCHES},
+    {"protocol", required_argument, NULL, O_PROTOCOL},
     {"fault", required_argument, NULL, O_FAULT},
     {"list-faults", no_argument, NULL, O_LIST_FAULTS},
     {"only", required_argument, NULL, O_ONLY},
@@ -253,6 +270,8 @@ static int read_one(int option, struct options *ret)
     case O_MINIMIZE: ret->minimize = true; return -1;
     case O_LIST_MUTANTS: mutant_list(stdout); return 0;
     case O_MUTANT: ret->mutant = optarg; return -1;
+    case O_PROTOCOL:
+        return protocols(optarg, &ret->overrides.protocols) ? -1 : wrong("not a protocol", optarg);
     case O_FAULT:
         return fault_rate(optarg, &ret->overrides) ? -1 : wrong("not NAME=RATE of a fault", optarg);
     case O_LIST_FAULTS: return list_faults();

@@ -39,6 +39,7 @@ struct item {
     struct sim_tx *tx;  // APP, OPERATOR
     uint64_t number;    // CALL, ANSWER: the call; TICK: when it was due
     uint8_t kind;       // enum item_kind
+    uint8_t branch;     // ANSWER to an action of `tx`
     uint8_t what; // APP: enum app_step; OPERATOR: the verb, 0: any; ANSWER: enum rm_result; FRAME:
                   // enum direction
 };

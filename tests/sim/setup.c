@@ -136,6 +136,7 @@ void setup_draw(struct sim_setup *ret, uint64_t seed)
         .patience_ms = percent(&rng, 30) ? 500 + (uint32_t)rng_below(&rng, 10000) : 60000,
         .rm_durable = percent(&rng, 40),
         .tight = percent(&rng, 15),
+        .protocols = 1u << PROTOCOL_2PC,
     };
     draw_rates(ret, &rng);
     draw_theme(ret, &rng);

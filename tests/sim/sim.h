@@ -9,6 +9,7 @@
 //   disk.c         the log thread, and what a crash leaves of its work
 //   life.c         processes start, die and come back
 //   bank.c         resource managers
+//   deed.c         business under the other protocols, with the barrier
 //   app.c          applications
 //   disaster.c     what happens to whole machines; operators
 //   setup.c        what a seed draws
@@ -44,6 +45,8 @@ enum {
     SIM_ASKS = 4096,       // of one client, that may be open at a time
     SIM_VERDICT_BYTES = 400,
     SIM_HEARD = 16,
+    DEED_RESULT_BYTES = 4,
+    BANK_PAYLOAD_VARIANT = 6, // its place in a payload
 };
 
 // Of all that a seed decides, what the command line can override.
@@ -55,6 +58,7 @@ struct sim_setup {
     uint32_t rate[FAULT_COUNT];
     uint32_t no_rate, read_only_rate, enlist_rate, own_rate; // workload, in a million
     uint32_t hot_rate;     // that a transfer is from the first account
+    unsigned protocols;    // bits, by enum protocol
     uint32_t span_ms;      // in which the transactions begin
     uint32_t retention_ms; // of the coordinators' logs
     uint32_t patience_ms;  // of applications
@@ -78,6 +82,7 @@ struct held {
     bool voted_yes, voted_read_only;
     bool forced;                            // an operator's word reached it
     bool lost;                              // it was finished, and prepared again
+    bool undone;                            // rolled back; a late PREPARE may come after it
     bool word;                              // an operator's is durable in its journal
     uint8_t journal_stage, journal_outcome; // durable in its participant's journal
     uint8_t bank;                           // index of the actor
@@ -86,6 +91,19 @@ struct held {
     int32_t amount;
 };
 enum { NO_ACCOUNT = 0xff };
+
+// What became of one branch of an admitted protocol at its bank.
+struct deed {
+    bool ran;       // the forward operation has had its effect: its row is there
+    bool barred;    // it never can: the row was put there to keep it out
+    bool undone;    // cancelled, compensated
+    bool confirmed; // tcc
+    bool forgotten; // the rows are gone
+    bool asked, asked_final;
+    uint8_t bank, variant;
+    uint8_t journal_stage; // durable in its participant's journal
+    uint32_t serial;       // what it returns
+};
 
 struct attempt {
     uint64_t number; // 0: work that the application started, never prepared
@@ -104,15 +122,18 @@ struct plan_branch {
     uint8_t account, account_to;
     int32_t amount;
     bool read_only;
+    struct branch_plan plan; // of a step or delivery
 };
 
 struct sim_tx {
-    struct gtid gtid;                    // size 0: not begun yet
+    struct gtid gtid; // size 0: not begun yet
+    uint8_t protocol;
     unsigned index, coordinator, client; // actors
     // plan
     unsigned branch_count;
     struct plan_branch branches[SIM_BRANCHES_MAX];
     bool enlisted, own, wait_done, vanishes, probe;
+    bool accepts; // is content to hear that it is admitted
     // progress of its application
     unsigned enlisted_count;
     unsigned tries;       // to begin
@@ -134,8 +155,9 @@ struct sim_tx {
     bool collected; // a record of it was let go of
     struct register_view reg;
     struct register_view gone; // as it was when it was let go of
-    struct attempt *attempts;  // owned
+    struct attempt *attempts;  // owned; of two-phase commit
     unsigned attempt_count;
+    struct deed deeds[SIM_BRANCHES_MAX]; // of the other protocols
 };
 
 // ---- processes ----
@@ -195,7 +217,7 @@ struct bank {
 
 struct call { // under way at a resource manager
     struct effect_call effect;
-    struct slice payload; // owned
+    uint8_t *memory; // owned: payload, inputs and result
     uint64_t serial;
     bool open;
 };
@@ -259,7 +281,8 @@ struct world {
     unsigned tx_count, tx_begun;
     struct map by_gtid;   // to sim_tx
     struct sim_tx *found; // the one that was found last
-    bool repaired;        // no more faults: everything must come to its end
+    uint32_t deed_serial;
+    bool repaired; // no more faults: everything must come to its end
     uint64_t repair_us;
     bool failed;
     char verdict[SIM_VERDICT_BYTES]; // what broke: "invariant: details"
@@ -344,6 +367,13 @@ bool bank_work(struct actor *a, struct sim_tx *tx, unsigned branch);
 struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned branch, bool other);
 int64_t bank_total(const struct world *w);
 
+// ---- deed.c ----
+enum rm_result deed_do(struct actor *a, struct sim_tx *tx, const struct effect_call *call);
+// The application does it itself. False: refused.
+bool deed_by_application(struct actor *a, struct sim_tx *tx, unsigned branch);
+void deed_bar(struct sim_tx *tx, unsigned branch); // it will not
+struct slice deed_result(const struct deed *deed, uint8_t storage[DEED_RESULT_BYTES]);
+
 // ---- app.c ----
 enum app_step {
     APP_BEGIN,
@@ -354,6 +384,7 @@ enum app_step {
     APP_CANCEL,
     APP_STATUS,
     APP_VANISH,
+    APP_PREPARE, // a message
 };
 void app_plan(struct world *w);
 void app_turn(struct world *w, struct sim_tx *tx, enum app_step step);
@@ -404,6 +435,17 @@ void check_heard_before(struct actor *a, const struct branch_record *record);
 void check_heard_of(struct actor *a);
 void check_echo(struct actor *a, const struct frame_header *header);
 void check_words(struct world *w, const struct sim_tx *tx);
+
+void check_deed_forward(struct world *w, const struct sim_tx *tx, unsigned branch);
+void check_deed_back(struct world *w, const struct sim_tx *tx, unsigned branch);
+void check_deed_confirm(struct world *w, const struct sim_tx *tx, unsigned branch);
+void check_deed_forgotten(struct world *w, const struct sim_tx *tx, unsigned branch);
+void check_deed_content(struct actor *a, struct sim_tx *tx, const struct effect_call *call);
+void check_deed_send(struct actor *a, struct sim_tx *tx, const struct msg *msg);
+void check_deed_write(struct actor *a, struct sim_tx *tx, const struct effect_write *write);
+void check_deed_vote(struct actor *a, struct sim_tx *tx, const struct msg_vote *m);
+void check_deed_done(struct actor *a, struct sim_tx *tx, const struct msg_done *m);
+void check_deed_end(struct world *w, const struct sim_tx *tx);
 void check_memory(struct actor *a); // at rest, or dead
 
 // ---- story.c ----

@@ -87,7 +87,7 @@ void story_effects(struct actor *a)
 
 void story_called(struct actor *a, const struct effect_call *call, enum rm_result result)
 {
-    static const char *const ops[] = {"?", "prepare", "commit", "roll back"};
+    static const char *const ops[] = {"?", "prepare", "commit", "roll back", "forget"};
     static const char *const results[] = {"done", "no", "read-only", "try again"};
     story_mix(a->world, call->token * 16 + call->op * 4 + result);
     story_say(a, "resource manager: %s %.*s/%u: %s", ops[call->op], call->gtid.size,
@@ -99,7 +99,7 @@ void story_complete(struct actor *a, const struct sim_tx *tx, unsigned step,
 {
     static const char *const steps[] = {
         "begin",  "enlist", "submit", "submit (again)", "submit (other content)",
-        "cancel", "status", "vanish"};
+        "cancel", "status", "vanish", "prepare"};
     story_mix(a->world,
               complete->token * 64 + (uint64_t)complete->code * 8 + complete->result.outcome);
     if (complete->code != ASSENT_OK)

@@ -107,6 +107,27 @@ static void tell_inquire(const struct describe *d, const struct msg_inquire *inq
     TELL("%s", inquire->prepared < 3 ? states[inquire->prepared] : "?");
 }
 
+static void tell_extend(const struct describe *d, const struct msg_extend *extend)
+{
+    TELL(" ");
+    describe_branch(d, &extend->gtid, extend->branch, extend->attempt);
+    TELL(" by %u, at %.*s", extend->index, (int)extend->resource.size,
+         (const char *)extend->resource.data);
+    describe_text(d, extend->payload);
+}
+
+static void tell_extended(const struct describe *d, const struct msg_extended *extended)
+{
+    TELL(" ");
+    describe_branch(d, &extended->gtid, extended->branch, extended->attempt);
+    TELL(" by %u", extended->index);
+    if (extended->code == ASSENT_OK)
+        TELL(": branch %u", extended->number);
+    else
+        TELL(" not (%s)", assent_code_name(extended->code));
+    describe_text(d, extended->text);
+}
+
 void describe_message(const struct describe *d, const struct msg *msg)
 {
     TELL("%s", msg_name(msg->type));
@@ -145,12 +166,12 @@ void describe_message(const struct describe *d, const struct msg *msg)
         describe_branch(d, &msg->u.standing.gtid, msg->u.standing.branch, msg->u.standing.attempt);
         TELL(" %s", outcome_name(msg->u.standing.outcome));
         break;
+    case MSG_EXTEND: tell_extend(d, &msg->u.extend); break;
+    case MSG_EXTENDED: tell_extended(d, &msg->u.extended); break;
     case MSG_WELCOME:
     case MSG_PING:
     case MSG_PONG:
     case MSG_LEASE:
-    case MSG_EXTEND:
-    case MSG_EXTENDED:
     case MSG_ADMIN:
     case MSG_ADMIN_REPLY: break;
     }

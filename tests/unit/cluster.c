@@ -190,6 +190,7 @@ static void apply(struct actor *a, const struct effect *effect)
         return;
     case EFFECT_ANSWER: see(a, (struct sight){.seen = SEEN_ANSWER, .effect = effect}); return;
     case EFFECT_COMPLETE: see(a, (struct sight){.seen = SEEN_COMPLETE, .effect = effect}); return;
+    case EFFECT_EXTENDED: see(a, (struct sight){.seen = SEEN_EXTENDED, .effect = effect}); return;
     case EFFECT_STOP:
         see(a, (struct sight){.seen = SEEN_STOP, .effect = effect});
         cluster_crash(a, 0, false);

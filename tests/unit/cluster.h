@@ -84,6 +84,7 @@ enum seen {
     SEEN_HORIZON,  // effect
     SEEN_COMPLETE, // effect: a client's request has its answer
     SEEN_ANSWER,   // effect: an operator has theirs
+    SEEN_EXTENDED, // effect: a try that asked for a nested branch has its answer
     SEEN_STOP,     // effect: it must stop, and is gone
 };
 

@@ -191,6 +191,14 @@ static void tell_complete(struct play *p, const struct effect_complete *complete
     }
 }
 
+static void tell_extended(struct play *p, const struct effect_extended *extended)
+{
+    TELL("tells the try: %s", assent_code_name(extended->code));
+    if (extended->code == ASSENT_OK)
+        TELL(", branch %u", extended->number);
+    tell_text(p, extended->text);
+}
+
 static void tell_stop(struct play *p, const struct effect *effect)
 {
     TELL("STOPS (%s)", assent_code_name(effect->u.stop.code));
@@ -240,6 +248,7 @@ void play_see(void *arg, const struct sight *sight)
         TELL("answers the operator: %s", assent_code_name(sight->effect->u.answer.code));
         tell_text(p, sight->effect->u.answer.text);
         break;
+    case SEEN_EXTENDED: tell_extended(p, &sight->effect->u.extended); break;
     case SEEN_STOP: tell_stop(p, sight->effect); break;
     }
     TELL("\n");

@@ -133,7 +133,16 @@ static bool does(char op, const assent_branch *branch, const char *what)
 static assent_vote try_(void *context, const assent_branch *branch, char *why)
 {
     (void)context;
-    if (!does('t', branch, "no"))
+    bool no = does('t', branch, "no"), call = does(0, branch, "nested");
+    if (call || does(0, branch, "nested-enlist")) {
+        uint16_t number = 99;
+        assent_error error;
+        int code = (call ? assent_nested_call : assent_nested_enlist)(branch, 7, "hotel", "room", 4,
+                                                                      &number, &error);
+        snprintf(why, ASSENT_NO_REASON_MAX, "%s", code ? error.message : "");
+        return code == ASSENT_OK && number == 3 ? ASSENT_VOTE_YES : ASSENT_VOTE_NO;
+    }
+    if (!no)
         return ASSENT_VOTE_YES;
     strcpy(why, "sold out");
     return ASSENT_VOTE_NO;
@@ -273,6 +282,8 @@ static const struct gtid *gtid_of(const struct msg *msg)
         return &msg->u.vote.gtid;
     if (msg->type == MSG_DONE)
         return &msg->u.done.gtid;
+    if (msg->type == MSG_EXTEND)
+        return &msg->u.extend.gtid;
     return msg->type == MSG_INQUIRE ? &msg->u.inquire.gtid : NULL;
 }
 

@@ -4,9 +4,10 @@
 //
 // prepare:  "no" votes no, "read" votes read-only, "slow..." waits to be let go, others vote yes
 // commit:   "retry" fails three times first, "slow-commit" waits to be let go
-// try_:     as prepare; action, deliver, check_back: "no" fails (where that can be), "later" is to
-//           come again, "slow" waits to be let go, others are done. An action returns "did " and
-//           its payload
+// try_:     as prepare, "nested" and "nested-enlist" ask for a branch first and vote no with the
+//           reason if they get none; action, deliver, check_back: "no" fails (where that can be),
+//           "later" is to come again, "slow" waits to be let go, others are done. An action returns
+//           "did " and its payload
 #ifndef UNIT_SDK_RM_H
 #define UNIT_SDK_RM_H
 

@@ -490,9 +490,8 @@ static void busy(void **state)
     (void)state;
     struct play p;
     play_open(&p, &SMALL_BANK);
-    play_say(&p, "Room for one finished branch. Past it a try is refused; a step, for which a no "
-                 "would be the end, and");
-    play_say(&p, "a delivery, are to come again.");
+    play_say(&p, "Room for one finished branch. What comes past it is to come again: a no would be "
+                 "the end of it.");
     prepare(&p, STEP, "g", 2, PREPARE_ONE_PHASE);
     prepare(&p, TRY, "h", 3, 0);
     prepare(&p, STEP, "h", 4, 0);

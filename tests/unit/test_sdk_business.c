@@ -180,6 +180,77 @@ static void the_end_is_told(void **state)
     rm_await_call('d', "g", 2);
 }
 
+static void extended(const char *gtid, uint64_t attempt, enum assent_code code)
+{
+    struct msg msg = {.type = MSG_EXTENDED};
+    msg.u.extended = (struct msg_extended){
+        .gtid = gtid_named(gtid),
+        .attempt = attempt,
+        .branch = 1,
+        .index = 7,
+        .number = code == ASSENT_OK ? 3 : BRANCH_NONE,
+        .code = (uint16_t)code,
+        .text = slice_text(code == ASSENT_OK ? "" : "full"),
+    };
+    rm_say(&msg);
+}
+
+static void a_try_asks_for_nested_branches(void **state)
+{
+    (void)state;
+    rm_open_with(&rm_business);
+    ask(TRY, "g", 100, "nested");
+    const struct msg_extend asked = rm_await(MSG_EXTEND, "g", 1).msg.u.extend;
+    assert_int_equal(asked.attempt, 100);
+    assert_int_equal(asked.branch, 1);
+    assert_int_equal(asked.index, 7);
+    assert_int_equal(asked.kind, BRANCH_CALL);
+    extended("g", 100, ASSENT_OK);
+    await_vote("g", 1, VOTE_YES, "");
+    ask(TRY, "h", 101, "nested-enlist");
+    assert_int_equal(rm_await(MSG_EXTEND, "h", 1).msg.u.extend.kind, BRANCH_ENLISTED);
+    extended("h", 101, ASSENT_LIMIT);
+    await_vote("h", 1, VOTE_NO, "a nested branch: full");
+    // Rolled back while it waits.
+    ask(TRY, "i", 102, "nested");
+    rm_await(MSG_EXTEND, "i", 1);
+    decide(MSG_ROLLBACK, TRY, "i", 102, "nested", "");
+    rm_await_done("i", OUTCOME_ABORTED);
+    assert_string_equal(rm_story("i"), "t");
+    // Closed while it waits.
+    ask(TRY, "j", 103, "nested");
+    rm_await(MSG_EXTEND, "j", 1);
+    rm_close();
+    assert_string_equal(rm_story("j"), "t");
+}
+
+static assent_done_code nested_confirm(void *context, const assent_branch *branch)
+{
+    (void)context;
+    assent_branch other = *branch;
+    assert_int_equal(assent_nested_call(branch, 0, "hotel", "", 0, NULL, NULL), ASSENT_STATE);
+    other.operation = "try"; // it is not
+    assert_int_equal(assent_nested_call(&other, 0, "hotel", "", 0, NULL, NULL), ASSENT_STATE);
+    assert_int_equal(assent_nested_call(&other, 64, "hotel", "", 0, NULL, NULL), ASSENT_INVALID);
+    assert_int_equal(assent_nested_call(&other, 0, "a hotel", "", 0, NULL, NULL), ASSENT_INVALID);
+    assert_int_equal(assent_nested_enlist(&other, 0, "hotel", "", 1 << 20, NULL, NULL),
+                     ASSENT_LIMIT);
+    return ASSENT_DONE;
+}
+
+static void only_a_try_may(void **state)
+{
+    (void)state;
+    assent_handlers handlers = rm_business;
+    handlers.confirm = nested_confirm;
+    rm_open_with(&handlers);
+    ask(TRY, "g", 100, "seat");
+    await_vote("g", 1, VOTE_YES, "");
+    decide(MSG_COMMIT, TRY, "g", 100, "", "");
+    rm_await_done("g", OUTCOME_COMMITTED);
+    assert_int_equal(rm_count_said(MSG_EXTEND, "g"), 0);
+}
+
 // Each protocol's handlers are a set of their own.
 static void what_has_no_handler_is_refused(void **state)
 {
@@ -250,6 +321,8 @@ int main(int argc, char **argv)
         TEST(steps_return_and_are_compensated),
         TEST(messages_are_checked_and_delivered),
         TEST(the_end_is_told),
+        TEST(a_try_asks_for_nested_branches),
+        TEST(only_a_try_may),
         TEST(what_has_no_handler_is_refused),
         TEST(sets_of_handlers_are_checked),
     };

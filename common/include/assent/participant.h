@@ -61,6 +61,7 @@ typedef struct assent_answer {
 // A branch, as handlers see it. Pointers are valid during the call and never NULL; what is not
 // known has the size 0.
 typedef struct assent_branch {
+    assent_participant *participant; // that has it
     const char *gtid;
     uint16_t branch;
     int enlisted; // 1: the application did the work here itself; in two-phase commit there is no
@@ -87,6 +88,27 @@ typedef struct assent_branch {
 // where this step does not come after that one, directly or not at all. Thread-safe.
 ASSENT_API const void *assent_branch_input(const assent_branch *branch, uint16_t step,
                                            size_t *ret_size);
+
+// For `try_` only: the transaction needs one more branch, at `resource`, which is tried, and
+// confirmed or cancelled with all the others; so it is even if this process dies now. Call it
+// before the work here rests on it. `index`, 0 to 63, is this branch's own name for it: when the
+// same try is called again, the same index is the same nested branch, with the same content. The
+// payload is copied; at most 64 KiB. *ret_branch (may be NULL): its number.
+//   call:   the participant `resource` is given the payload, and does the work
+//   enlist: for work that this handler does there itself, under the gtid and the number returned,
+//           after this has returned; the payload comes with confirm or cancel
+// Waits until the coordinator has answered, or until it has given this try up. Thread-safe. Errors:
+// ASSENT_INVALID; ASSENT_LIMIT; ASSENT_STATE (this is no try, or its transaction has gone on
+// without it: vote no); ASSENT_BUSY (this index is being asked for in another thread);
+// ASSENT_NOMEM; ASSENT_CLOSED (the participant is being closed), or what it stopped for; and what
+// the coordinator refuses it for. On failure there may be such a branch all the same, so vote no,
+// or ask again.
+ASSENT_API int assent_nested_call(const assent_branch *branch, uint16_t index, const char *resource,
+                                  const void *payload, size_t size, uint16_t *ret_branch,
+                                  assent_error *error);
+ASSENT_API int assent_nested_enlist(const assent_branch *branch, uint16_t index,
+                                    const char *resource, const void *payload, size_t size,
+                                    uint16_t *ret_branch, assent_error *error);
 
 #define ASSENT_NO_REASON_MAX 160
 
