@@ -2,6 +2,7 @@
 #include "kit/books.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,4 +181,37 @@ int64_t books_check(struct books *b, struct books_check *about)
     books_each(b, check_status, &c);
     assent_client_close(&c.client);
     return c.failed ? -1 : c.wrong;
+}
+
+int books_options(int argc, char **argv, const char *usage, struct books_check *check,
+                  int64_t *ret_wait_s, bool *ret_json)
+{
+    static const struct option options[] = {{"told", required_argument, NULL, 't'},
+                                            {"status", no_argument, NULL, 's'},
+                                            {"rows", no_argument, NULL, 'r'},
+                                            {"wait", required_argument, NULL, 'w'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    for (int c; (c = getopt_long(argc, argv, "t:srw:h", options, NULL)) != -1;) {
+        switch (c) {
+        case 't':
+            if (check->file_count == BOOKS_FILES_MAX)
+                return complain(EXIT_USAGE, "at most %d files", BOOKS_FILES_MAX);
+            check->files[check->file_count++] = optarg;
+            break;
+        case 's': check->status = true; break;
+        case 'r': check->rows = true; break;
+        case 'w':
+            if (!number_parse("wait", optarg, 0, 86400, ret_wait_s))
+                return EXIT_USAGE;
+            break;
+        case 'j': *ret_json = true; break;
+        case 'h': fputs(usage, stdout); return EXIT_GOOD;
+        default: return EXIT_USAGE;
+        }
+    }
+    if (optind + 1 != argc)
+        return complain(EXIT_USAGE, "audit needs one directory; see --help");
+    return -1;
 }

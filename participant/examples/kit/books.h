@@ -30,15 +30,30 @@ uint64_t books_count(const struct books *books);
 // Is everything in all parts or in none?
 bool books_whole(struct books *books, unsigned all);
 
+#define BOOKS_USAGE                                                                                \
+    "  -t, --told FILE     also what clients were told (--told); may be given several times\n"     \
+    "  -s, --status        also ask the coordinator what became of each\n"                         \
+    "  -r, --rows          the barrier has to be empty, too: half a minute after the last crash\n" \
+    "  -w, --wait SECONDS  wait so long for what is under way (default 0)\n"                       \
+    "      --json          print one JSON object\n"                                                \
+    "  -h, --help          show this help\n"                                                       \
+    "\n"                                                                                           \
+    "Exit status: 0 all is well; 1 something is wrong; 3 a database could not be looked into.\n"
+
 struct books_check {
     unsigned all; // the bits of all parts
     const char *(*part_name)(unsigned bit);
     const char *files[BOOKS_FILES_MAX]; // "<gtid> committed" or "<gtid> aborted", a line each
     unsigned file_count;
     bool status; // ask the coordinator about each gtid
+    bool rows;   // the barrier has to be empty
     uint64_t told, asked;
 };
 
+// The options of an audit: told, status, rows, wait, json, help; and one directory, the last
+// argument. -1: go on; else the exit status.
+int books_options(int argc, char **argv, const char *usage, struct books_check *check,
+                  int64_t *ret_wait_s, bool *ret_json);
 // How many are in some parts only, or not as was told; says which. -1: could not be found out.
 int64_t books_check(struct books *books, struct books_check *check);
 

@@ -66,6 +66,8 @@ void crowd_record(struct crowd *c, const assent_result *result)
     bool committed = result->outcome == ASSENT_COMMITTED;
     if (!committed && result->outcome != ASSENT_ABORTED) {
         c->unresolved++;
+        atomic_store(&c->gave_up, true);
+        atomic_store(&c->stop, true);
         return;
     }
     (*(committed ? &c->committed : &c->aborted))++;
@@ -177,9 +179,8 @@ int crowd_run(struct crowd *c)
     int status = crowd_members(c);
     report(c);
     if (c->gave_up)
-        status = complain(EXIT_TROUBLE, "no coordinator for %lld s", (long long)c->patience_s);
-    else if (c->unresolved && status == EXIT_GOOD)
-        status = EXIT_FOUND_WRONG;
+        status = complain(EXIT_TROUBLE, "no coordinator, or no answer, for %lld s",
+                          (long long)c->patience_s);
     assent_client_close(&c->client);
     if (c->told_file && fclose(c->told_file) != 0)
         status = complain(EXIT_TROUBLE, "%s: %s", c->told, strerror(errno));

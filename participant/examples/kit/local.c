@@ -241,14 +241,13 @@ bool local_forget(struct local *l, const assent_branch *branch)
                  &error);
 }
 
-bool local_seal(struct local *l, const assent_branch *branch, assent_barrier_operation forward)
+bool local_seal(struct local *l, const char *gtid, uint16_t branch,
+                assent_barrier_operation forward)
 {
     assent_error error;
     if (!local_begin(l))
         return false;
-    return leave(l,
-                 assent_barrier_sqlite_seal(l->db, branch->gtid, branch->branch, forward, &error),
-                 &error);
+    return leave(l, assent_barrier_sqlite_seal(l->db, gtid, branch, forward, &error), &error);
 }
 
 void local_collect(struct local *l, int64_t age_s)

@@ -48,7 +48,8 @@ bool local_each(struct local *local,
 bool local_forget(struct local *local, const assent_branch *branch);
 // Likewise where an application ran the forward operation itself: a fence stays, until the horizon
 // has passed it.
-bool local_seal(struct local *local, const assent_branch *branch, assent_barrier_operation forward);
+bool local_seal(struct local *local, const char *gtid, uint16_t branch,
+                assent_barrier_operation forward);
 // Fences older than so many seconds go.
 void local_collect(struct local *local, int64_t age_s);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 
 #include "kit/command.h"
 
-enum { READY_MS = 60000, KILL_PAUSE_MS = 700 };
+enum { READY_MS = 60000, KILL_PAUSE_MS = 400 };
 
 static char own_path[512];
 
@@ -28,6 +29,35 @@ static void pause_ms(long ms)
 static void log_path(const struct scene *s, const char *name, char path[512])
 {
     snprintf(path, 512, "%s/%s.log", s->dir, name);
+}
+
+int scene_options(struct scene *s, int argc, char **argv, const char *usage)
+{
+    static const struct option options[] = {{"count", required_argument, NULL, 'n'},
+                                            {"kills", required_argument, NULL, 'k'},
+                                            {"keep", no_argument, NULL, 'K'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    int64_t count;
+    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        switch (c) {
+        case 'n':
+            if (!number_parse("count", optarg, 1, 1000000, &count))
+                return EXIT_USAGE;
+            s->count = optarg;
+            break;
+        case 'k':
+            if (!number_parse("kills", optarg, 0, 1000, &s->kills))
+                return EXIT_USAGE;
+            break;
+        case 'K': s->keep = true; break;
+        case 'h': fputs(usage, stdout); return EXIT_GOOD;
+        default: return EXIT_USAGE;
+        }
+    }
+    if (optind != argc)
+        return complain(EXIT_USAGE, "run takes no arguments; see --help");
+    return -1;
 }
 
 // ---- processes ----
@@ -120,7 +150,6 @@ static int find_programs(struct scene *s)
 int scene_open(struct scene *s, const char *example)
 {
     static char daemon[300], data[300], endpoint[320];
-    *s = (struct scene){0};
     if (find_programs(s) != EXIT_GOOD)
         return EXIT_TROUBLE;
     const char *tmp = getenv("TMPDIR");
@@ -150,32 +179,41 @@ int scene_serve(struct scene *s, const char *name, const char *const *arguments)
     return start_ready(s, p);
 }
 
-static void kill_one(struct scene *s, int64_t number)
+static int kill_one(struct scene *s, int64_t number)
 {
     struct scene_process *p = &s->servers[number % s->server_count];
+    int status;
+    if (ended(p, &status))
+        return complain(EXIT_TROUBLE, "%s has ended by itself; see %s/%s.log", p->name, s->dir,
+                        p->name);
     printf("SIGKILL to %s\n", p->name);
     kill(p->pid, SIGKILL);
     waitpid(p->pid, NULL, 0);
     p->pid = 0;
     pause_ms(KILL_PAUSE_MS / 2);
-    start_ready(s, p);
+    return start_ready(s, p);
 }
 
 int scene_clients(struct scene *s, const char *const *arguments, int64_t kills)
 {
-    s->clients = (struct scene_process){.name = "clients"};
-    set_arguments(&s->clients, arguments);
-    if (!start(s, &s->clients, false))
+    struct scene_process *clients = &s->clients;
+    *clients = (struct scene_process){.name = "clients"};
+    set_arguments(clients, arguments);
+    if (!start(s, clients, false))
         return complain(EXIT_TROUBLE, "clients: %s", strerror(errno));
-    int status = 0;
+    int status = 0, trouble = EXIT_GOOD;
     int64_t killed = 0;
-    for (long waited = 0; !ended(&s->clients, &status); waited += 20) {
-        if (killed < kills && waited > KILL_PAUSE_MS) {
-            kill_one(s, killed++);
+    for (long waited = 0; !ended(clients, &status); waited += 20) {
+        if (killed < kills && waited > KILL_PAUSE_MS && trouble == EXIT_GOOD) {
+            trouble = kill_one(s, killed++);
             waited = 0;
         }
+        if (trouble != EXIT_GOOD)
+            kill(clients->pid, SIGTERM);
         pause_ms(20);
     }
+    if (trouble != EXIT_GOOD)
+        return trouble;
     return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_TROUBLE;
 }
 
@@ -190,7 +228,7 @@ static int remove_one(const char *path, const struct stat *about, int type, stru
     return remove(path);
 }
 
-int scene_close(struct scene *s, int status, bool keep)
+int scene_close(struct scene *s, int status)
 {
     for (unsigned i = s->server_count; i-- > 0;) {
         if (s->servers[i].pid > 0)
@@ -200,7 +238,7 @@ int scene_close(struct scene *s, int status, bool keep)
         if (s->servers[i].pid > 0)
             waitpid(s->servers[i].pid, NULL, 0);
     }
-    if (keep || status != EXIT_GOOD)
+    if (s->keep || status != EXIT_GOOD)
         printf("data and logs are in %s\n", s->dir);
     else if (s->dir[0])
         nftw(s->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);

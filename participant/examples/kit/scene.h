@@ -23,7 +23,19 @@ struct scene {
     struct scene_process servers[SCENE_PROCESSES_MAX];
     unsigned server_count;
     struct scene_process clients;
+    // As the options say.
+    const char *count; // of transactions
+    int64_t kills;
+    bool keep; // the directory
 };
+
+#define SCENE_USAGE                                                                                \
+    "      --count N  of transactions\n"                                                           \
+    "      --kills N  how many processes are killed (default: each once)\n"                        \
+    "      --keep     keep the directory\n"                                                        \
+    "  -h, --help     show this help\n"
+// Over the defaults that are set. -1: go on; else the exit status.
+int scene_options(struct scene *scene, int argc, char **argv, const char *usage);
 
 // Makes the directory, and starts assentd in it. Returns an exit status, as all of these do.
 int scene_open(struct scene *scene, const char *example);
@@ -35,7 +47,7 @@ int scene_serve(struct scene *scene, const char *name, const char *const *argume
 int scene_clients(struct scene *scene, const char *const *arguments, int64_t kills);
 // Runs `<this program> <argument>...` to its end.
 int scene_run(struct scene *scene, const char *const *arguments);
-// Stops everything. The directory goes when `status` is good, and `keep` is not set.
-int scene_close(struct scene *scene, int status, bool keep);
+// Stops everything. The directory goes when `status` is good, unless it is to be kept.
+int scene_close(struct scene *scene, int status);
 
 #endif

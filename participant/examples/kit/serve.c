@@ -36,16 +36,16 @@ static int serve_wait(const struct serve *s, assent_participant *participant)
     sigemptyset(&open);
     int failed = assent_participant_fd(participant);
     bool ready = false;
-    time_t minute = time(NULL) + 60;
+    time_t tidied = time(NULL);
     while (!stopping) {
         if (!ready && assent_participant_wait(participant, 0, NULL) == ASSENT_OK) {
             ready = true;
             printf("ready\n");
             fflush(stdout);
         }
-        if (s->every_minute && time(NULL) >= minute) {
-            s->every_minute(s->context);
-            minute = time(NULL) + 60;
+        if (s->tidy && time(NULL) - tidied >= s->tidy_s) {
+            s->tidy(s->context);
+            tidied = time(NULL);
         }
         struct timespec pause = {.tv_nsec = ready ? 500000000 : 20000000};
         fd_set readable;

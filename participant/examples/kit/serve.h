@@ -10,7 +10,8 @@ struct serve {
     const char *dir; // the journal goes to DIR/journal
     const assent_handlers *handlers;
     void *context;
-    void (*every_minute)(void *context); // may be NULL
+    void (*tidy)(void *context); // called now and then; may be NULL
+    int64_t tidy_s;              // every so many seconds
 };
 
 // From here on SIGTERM and SIGINT stop serve_run. Before any thread is made.

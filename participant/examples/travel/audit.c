@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // assent-travel audit: is every trip booked in whole or not at all, and nothing left half done?
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,16 +15,10 @@ static const char usage[] =
     "Usage: assent-travel audit [OPTION]... DIR\n"
     "Looks into the databases of all services in DIR, running or not: each trip has to be booked "
     "at\n"
-    "every service or at none, and for the right day; nothing may be reserved, and no row of the\n"
-    "barrier left; what is free and what is booked has to add up.\n"
-    "\n"
-    "  -t, --told FILE     also what clients were told (book --told); may be given several times\n"
-    "  -s, --status        also ask the coordinator what became of each trip\n"
-    "  -w, --wait SECONDS  wait so long for what is under way (default 0)\n"
-    "      --json          print one JSON object\n"
-    "  -h, --help          show this help\n"
-    "\n"
-    "Exit status: 0 all is well; 1 something is wrong; 3 a database could not be looked into.\n";
+    "every service or at none, and for the right day; nothing may be reserved; what is free and "
+    "what\n"
+    "is booked has to add up.\n"
+    "\n" BOOKS_USAGE;
 
 enum { ALL = (1 << SERVICE_COUNT) - 1 };
 
@@ -101,9 +94,9 @@ static bool read_all(struct audit *a)
     return true;
 }
 
-static bool at_rest(const struct audit *a)
+static bool at_rest(const struct audit *a, const struct books_check *check)
 {
-    return a->reserved == 0 && a->rows == 0 && books_whole(a->books, ALL);
+    return a->reserved == 0 && (a->rows == 0 || !check->rows) && books_whole(a->books, ALL);
 }
 
 static void check_days(void *arg, const struct account *account)
@@ -128,7 +121,7 @@ static int look(struct audit *a, struct books_check *check, int64_t wait_s)
     for (;;) {
         if (!read_all(a))
             return EXIT_TROUBLE;
-        if (at_rest(a) || time(NULL) >= until)
+        if (at_rest(a, check) || time(NULL) >= until)
             break;
         nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
     }
@@ -142,7 +135,7 @@ static int look(struct audit *a, struct books_check *check, int64_t wait_s)
 
 static int report(const struct audit *a, const struct books_check *check)
 {
-    bool good = a->wrong == 0 && a->reserved == 0 && a->rows == 0;
+    bool good = a->wrong == 0 && at_rest(a, check);
     uint64_t trips = books_count(a->books);
     if (a->json)
         printf("{\"schema\":1,\"ok\":%s,\"trips\":%" PRIu64 ",\"reserved\":%" PRId64
@@ -160,33 +153,14 @@ static int report(const struct audit *a, const struct books_check *check)
 
 int command_audit(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"told", required_argument, NULL, 't'}, {"status", no_argument, NULL, 's'},
-        {"wait", required_argument, NULL, 'w'}, {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},       {0}};
     struct audit a = {0};
     struct books_check check = {.all = ALL, .part_name = service_name};
     int64_t wait_s = 0;
-    for (int c; (c = getopt_long(argc, argv, "t:sw:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 't':
-            if (check.file_count < BOOKS_FILES_MAX)
-                check.files[check.file_count++] = optarg;
-            break;
-        case 's': check.status = true; break;
-        case 'w':
-            if (!number_parse("wait", optarg, 0, 86400, &wait_s))
-                return EXIT_USAGE;
-            break;
-        case 'j': a.json = true; break;
-        case 'h': fputs(usage, stdout); return EXIT_GOOD;
-        default: return EXIT_USAGE;
-        }
-    }
-    if (optind + 1 != argc)
-        return complain(EXIT_USAGE, "audit needs one directory; see assent-travel audit --help");
-    a.root = argv[optind];
-    int status = look(&a, &check, wait_s);
+    int status = books_options(argc, argv, usage, &check, &wait_s, &a.json);
+    if (status >= 0)
+        return status;
+    a.root = argv[argc - 1];
+    status = look(&a, &check, wait_s);
     if (status == EXIT_GOOD)
         status = report(&a, &check);
     for (unsigned i = 0; i < SERVICE_COUNT; i++)
