@@ -12,10 +12,14 @@ bool drive_forced(const struct branch *b)
 
 // Where the decision has this branch end. A step without a compensation is only told that it is
 // over.
+static bool drive_keeps(const struct branch *b)
+{
+    return b->planned && b->planned->plan.flags & STEP_KEPT;
+}
+
 static enum outcome drive_decided(const struct branch *b)
 {
-    bool kept = b->planned && b->planned->plan.flags & STEP_KEPT;
-    return kept ? OUTCOME_COMMITTED : (enum outcome)b->tx->outcome;
+    return drive_keeps(b) ? OUTCOME_COMMITTED : (enum outcome)b->tx->outcome;
 }
 
 // Where this branch is to end: as was decided, or as an operator forced it.
@@ -165,7 +169,11 @@ void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *
     }
     b->outcome = done_outcome(b, done);
     b->heuristic = done->flags & DONE_HEURISTIC ? 1 : 0;
-    if (b->outcome != drive_decided(b)) {
+    // A step that is kept and has not said that it is done may have been, or not.
+    bool as_it_may = drive_keeps(b) && tx->outcome == OUTCOME_ABORTED && b->vote != VOTE_YES;
+    if (as_it_may) {
+        b->outcome = OUTCOME_UNKNOWN;
+    } else if (b->outcome != drive_decided(b)) {
         c->stats.mixed += !tx->mixed;
         tx->mixed = 1;
         tx->keep = true;
@@ -174,6 +182,8 @@ void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *
     tx->owing = MUTANT(END_EARLY) ? 0 : tx->owing - 1;
     if (tx->protocol == PROTOCOL_SAGA && tx->state == TX_ABORTING)
         saga_compensated(c, tx);
+    else if (tx->protocol == PROTOCOL_SAGA) // an operator had it undone: those after it go on
+        saga_advance(c, tx);
     drive_check_end(c, tx);
 }
 

@@ -123,8 +123,9 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
     if (vote->vote == VOTE_YES) {
         branch_move(c, b, BRANCH_PREPARED);
     } else if (vote->vote == VOTE_READ_ONLY || !tx->admitted) {
-        // No and read-only: the participant has let go of the branch; it drops out of phase two. But
-        // who says no to business does not remember it: it may be asked by a late copy, and do it.
+        // No and read-only: the participant has let go of the branch; it drops out of phase two.
+        // But who says no to business does not remember it: it may be asked by a late copy, and do
+        // it.
         branch_move(c, b, BRANCH_DONE);
         tx->owing--;
     }

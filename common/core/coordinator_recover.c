@@ -26,8 +26,8 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
         if (!b || (protocol_admitted(record->protocol) && !recover_planned(c, b, from)))
             return false;
         if (record->stage == STAGE_ADMITTED) {
-            // Whatever was asked will be asked again. Should it come to an abort before that, it has
-            // to be undone all the same, whether it was asked or not.
+            // Whatever was asked will be asked again. Should it come to an abort before that, it
+            // has to be undone all the same, whether it was asked or not.
             b->prepare_sent = record->submitted;
             continue;
         }

@@ -52,10 +52,25 @@ fail:
     return NULL;
 }
 
+// A step that is done holds nothing but its place. Were that one among the unfinished, sagas could
+// hold all places, each waiting for one more.
+void part_rest(struct participant *self, struct part *b)
+{
+    b->acted = b->kind == BRANCH_STEP;
+    self->acted += b->acted;
+}
+
+static void leave(struct participant *self, struct part *b)
+{
+    self->states[b->state]--;
+    self->acted -= b->acted;
+    b->acted = false;
+}
+
 void part_free(struct participant *self, struct part *b)
 {
     part_extend_no_more(self, b);
-    self->states[b->state]--;
+    leave(self, b);
     heap_disarm(&self->due, &b->timer);
     heap_disarm(&self->finished, &b->fenced);
     list_remove(&b->numbered);
@@ -73,7 +88,7 @@ size_t part_finished_count(const struct participant *self)
 
 bool part_room(const struct participant *self, uint64_t attempt)
 {
-    size_t finished = part_finished_count(self);
+    size_t finished = part_finished_count(self) + self->acted;
     if (self->parts.count - finished >= self->config.branches_max)
         return false;
     // The oldest attempt is always let in: until it has ended the fence stands still, and nothing
@@ -142,7 +157,7 @@ void part_move(struct participant *self, struct part *b, enum part_state state)
     part_extend_no_more(self, b);
     heap_disarm(&self->due, &b->timer); // it means something else in the next state
     heap_disarm(&self->finished, &b->fenced);
-    self->states[b->state]--;
+    leave(self, b);
     b->state = (enum part_state)sm_move(&part_table, (int)b->state, (int)state);
     self->states[state]++;
     b->tries = 0;

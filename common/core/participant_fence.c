@@ -18,7 +18,7 @@ static void let_go(struct participant *self, struct part *b)
 
 void part_forget(struct participant *self, struct part *b)
 {
-    if (!part_admitted(b) || !self->config.rm_forgets) {
+    if (!(part_admitted(b) || b->ended) || !self->config.rm_forgets) {
         let_go(self, b);
         return;
     }
@@ -34,13 +34,19 @@ void part_forget_unknown(struct participant *self, const struct msg_standing *st
 {
     if (!part_room(self, 0))
         return; // rows that stay cost room, nothing else
-    struct part *b = part_new(self, &standing->gtid, standing->branch, PART_FORGETTING);
+    struct part *b = part_new(self, &standing->gtid, standing->branch, PART_FINISHED);
     if (!b)
         return;
-    b->protocol = 0;
+    b->protocol = 0; // is not known
     b->attempt = standing->attempt;
     b->coordinator = self->heard.id;
-    part_call(self, b);
+    b->outcome = standing->outcome;
+    b->ended = true;
+    // Until then a late copy of what was asked could still be taken up, and make rows anew.
+    if (b->attempt < self->heard.fence)
+        part_forget(self, b);
+    else
+        heap_arm(&self->finished, &b->fenced, b->attempt);
 }
 
 void part_forgot(struct participant *self, struct part *b, const struct event_called *called)

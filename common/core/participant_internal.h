@@ -59,6 +59,7 @@ struct part {
     bool forgotten; // finished and collected before, and only asked about again
     bool voted_no;  // in one phase
     bool pinned;    // finished, with a record that the horizon does not take: forgetting removes it
+    bool acted;     // a step of a saga that is done and may be compensated
     bool ended;     // the coordinator says that the whole transaction has ended
     uint8_t *payload; // owned: of the call while unfinished, then the reason of a no
     size_t payload_size, inputs_size; // the inputs of a STEP stand behind the payload
@@ -96,6 +97,7 @@ struct participant {
     struct heap finished; // those that the fence will release, by attempt
     struct list numbered;
     size_t states[PART_STATES];
+    size_t acted; // PREPARED steps of sagas
     uint64_t number_next;
     uint64_t horizon, horizon_ms; // told last, and when
 };
@@ -178,6 +180,7 @@ void part_forget(struct participant *self, struct part *b);   // b may be gone a
 void part_forget_unknown(struct participant *self, const struct msg_standing *standing);
 void part_forgot(struct participant *self, struct part *b, const struct event_called *called);
 void part_ended(struct participant *self, struct part *b, uint64_t attempt); // its transaction
+void part_rest(struct participant *self, struct part *b);                    // it is PREPARED now
 size_t part_finished_count(const struct participant *self);
 void part_coordinator_changed(struct participant *self);
 void part_horizon(struct participant *self);

@@ -140,6 +140,39 @@ static void commit_forgotten(struct participant *self, const struct msg_decide *
     done(self, d, OUTCOME_COMMITTED, DONE_FORGOTTEN, slice_of(NULL, 0));
 }
 
+// What the coordinator says of a branch of which nothing is known here. False: out of memory.
+static bool learn(struct part *b, const struct msg_decide *d)
+{
+    // An operator's word is for a branch that voted yes. One that we do not know any more did as
+    // was decided, whatever that was; only in admitted protocols it would still be known.
+    b->forgotten = d->flags & DECIDE_HEURISTIC && !(d->flags & DECIDE_CONTENT);
+    if (!(d->flags & DECIDE_CONTENT))
+        return true;
+    if (!part_keep(b, d->payload, slice_of(NULL, 0)) || !part_keep_result(b, d->result))
+        return false;
+    b->protocol = d->protocol;
+    b->kind = d->kind;
+    return true;
+}
+
+// A step without a compensation is over, and it may not have been done here, or be on its way
+// still. So that it is not done from now on, that is remembered like an end.
+static void commit_unknown(struct participant *self, const struct msg_decide *d)
+{
+    struct part *b = part_new(self, &d->gtid, d->branch, PART_ROLLING_BACK);
+    if (!b)
+        return; // the coordinator will send it again
+    b->attempt = d->attempt;
+    b->coordinator = self->heard.id;
+    b->outcome = OUTCOME_ABORTED;
+    if (!learn(b, d)) {
+        part_free(self, b);
+        return;
+    }
+    b->answer = true;
+    part_finish(self, b);
+}
+
 void part_commit(struct participant *self, const struct msg_decide *d)
 {
     struct part *b = part_find(self, &d->gtid, d->branch);
@@ -147,6 +180,9 @@ void part_commit(struct participant *self, const struct msg_decide *d)
     if (relation == DECIDE_SAME) {
         learn_payload(b, d);
         commit_same(self, b, d);
+    } else if (!b && d->flags & DECIDE_CONTENT && d->kind == BRANCH_STEP &&
+               d->attempt >= self->heard.fence) {
+        commit_unknown(self, d);
     } else if (relation == DECIDE_NEWER && (!b || b->state == PART_FINISHED)) {
         commit_forgotten(self, d);
     } else if (relation == DECIDE_NEWER && b->state == PART_WORKING) {
@@ -164,21 +200,6 @@ static void asked_to_roll_back(struct part *b, const struct msg_decide *d)
 {
     b->answer = true;
     b->resolve |= (d->flags & DECIDE_RESOLVE) != 0;
-}
-
-// What the coordinator says of a branch of which nothing is known here. False: out of memory.
-static bool learn(struct part *b, const struct msg_decide *d)
-{
-    // An operator's word is for a branch that voted yes. One that we do not know any more did as
-    // was decided, whatever that was; only in admitted protocols it would still be known.
-    b->forgotten = d->flags & DECIDE_HEURISTIC && !(d->flags & DECIDE_CONTENT);
-    if (!(d->flags & DECIDE_CONTENT))
-        return true;
-    if (!part_keep(b, d->payload, slice_of(NULL, 0)) || !part_keep_result(b, d->result))
-        return false;
-    b->protocol = d->protocol;
-    b->kind = d->kind;
-    return true;
 }
 
 // Nothing is known of the branch, but the application may have worked here, or the resource manager

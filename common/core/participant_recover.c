@@ -52,6 +52,8 @@ static struct part *recreate(struct participant *self, const struct branch_recor
     b->protocol = record->protocol;
     b->kind = record->kind;
     b->prepared_ms = record->prepared_ms;
+    if (state == PART_PREPARED)
+        part_rest(self, b);
     return b;
 }
 

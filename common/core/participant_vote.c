@@ -175,7 +175,7 @@ void part_prepare(struct participant *self, const struct msg_prepare *p)
     // finished and forgotten.
     if ((p->attempt < self->heard.fence && !MUTANT(FENCE_IGNORED)) ||
         (b && p->attempt < b->attempt && part_ours(self, b)) ||
-        (b && b->state == PART_FORGETTING)) {
+        (b && (b->state == PART_FORGETTING || b->ended))) {
         self->stats.stale++;
         return;
     }
@@ -291,6 +291,7 @@ void part_voted(struct participant *self, struct part *b)
         part_drive(self, b);
         return;
     }
+    part_rest(self, b);
     part_vote_yes(self, b);
     part_wait(self, b, self->config.inquire_min_ms, self->config.inquire_max_ms);
 }

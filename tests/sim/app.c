@@ -441,6 +441,8 @@ void app_probe(struct world *w)
         struct sim_tx *tx = plan_tx(w, &w->actors[i]);
         tx->probe = true;
         tx->own = tx->accepts = false;
+        for (unsigned n = 0; n < tx->branch_count; n++)
+            tx->branches[n].plan.attempts = 0, tx->branches[n].plan.delay_ms = 0;
         app_turn(w, tx, APP_BEGIN);
     }
 }

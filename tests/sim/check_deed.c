@@ -276,7 +276,8 @@ void check_deed_done(struct actor *a, struct sim_tx *tx, const struct msg_done *
 {
     struct world *w = a->world;
     const struct deed *deed = &tx->deeds[m->branch];
-    if (excused(tx) || m->flags & (DONE_HEURISTIC | DONE_FORGOTTEN))
+    bool given_up = is_kept(tx, m->branch) && decided(tx, OUTCOME_ABORTED); // and nobody knows
+    if (excused(tx) || given_up || deed->forgotten || m->flags & (DONE_HEURISTIC | DONE_FORGOTTEN))
         return;
     if (m->outcome == OUTCOME_COMMITTED)
         REQUIRE(w, stands(deed) && (tx->protocol != PROTOCOL_TCC || deed->confirmed),
@@ -312,8 +313,10 @@ void check_deed_end(struct world *w, const struct sim_tx *tx)
                 TEXT(tx));
     for (unsigned i = 0; i < tx->branch_count; i++) {
         const struct deed *deed = &tx->deeds[i];
-        bool application = tx->enlisted || (tx->protocol == PROTOCOL_MESSAGE && i == 0);
-        REQUIRE(w, !stands(deed) || deed->forgotten || application, "nothing is left behind",
+        // Of what no journal knows the rows go only if the participant hears of the end.
+        bool unknown = tx->enlisted || (tx->protocol == PROTOCOL_MESSAGE && i == 0) ||
+                       (is_kept(tx, i) && tx->told != OUTCOME_COMMITTED);
+        REQUIRE(w, !stands(deed) || deed->forgotten || unknown, "nothing is left behind",
                 "the rows of %.*s/%u", TEXT(tx), i);
     }
 }

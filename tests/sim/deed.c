@@ -88,7 +88,11 @@ static enum rm_result look_back(struct deed *deed)
 static enum rm_result back(struct actor *a, struct sim_tx *tx, unsigned branch)
 {
     struct deed *deed = &tx->deeds[branch];
+    if (deed->forgotten) // its rows are gone: nothing to undo is found, and nothing is undone
+        return RM_DONE;
     check_deed_back(a->world, tx, branch);
+    if (deed->confirmed) // an operator's word came too late
+        return RM_DONE;
     deed->barred |= !deed->ran;
     if (deed->ran && !deed->undone)
         do_back(a, tx, &tx->branches[branch]);
@@ -106,10 +110,18 @@ static enum rm_result confirm(struct actor *a, struct sim_tx *tx, unsigned branc
     return RM_DONE;
 }
 
+void deed_bar(struct sim_tx *tx, unsigned branch)
+{
+    tx->deeds[branch].barred |= !tx->deeds[branch].ran;
+}
+
 static enum rm_result forget(struct actor *a, struct sim_tx *tx, unsigned branch)
 {
     check_deed_forgotten(a->world, tx, branch);
     tx->deeds[branch].forgotten = true;
+    // What the application would do itself it may do at any time: there a fence is left.
+    if (tx->enlisted || (tx->protocol == PROTOCOL_MESSAGE && branch == 0))
+        deed_bar(tx, branch);
     return RM_DONE;
 }
 
@@ -135,9 +147,4 @@ bool deed_by_application(struct actor *a, struct sim_tx *tx, unsigned branch)
 {
     tx->deeds[branch].bank = (uint8_t)a->index;
     return forward(a, tx, branch, true) == RM_DONE;
-}
-
-void deed_bar(struct sim_tx *tx, unsigned branch)
-{
-    tx->deeds[branch].barred |= !tx->deeds[branch].ran;
 }

@@ -11,7 +11,7 @@ size_t memory_of_participant(const struct participant *p)
     void *value;
     for (size_t cursor = 0; map_next(&p->parts, &cursor, &value);) {
         const struct part *b = value;
-        blocks += 1 + (b->voted_no && b->payload);
+        blocks += 1 + (b->voted_no && b->payload) + (b->result != NULL);
     }
     return blocks;
 }

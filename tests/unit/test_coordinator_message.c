@@ -52,7 +52,7 @@ static void test_prepared_then_sent(void **state)
     desk_pass(d, 1000);
     deliver = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
     desk_did(d, PEER_B, &deliver, "");
-    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, true);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
     desk_written(d);
     desk_expect(d, PEER_A, MSG_STANDING);
     desk_expect(d, PEER_B, MSG_STANDING);
@@ -91,7 +91,7 @@ static void test_checked_back(void **state)
     desk_written(d);
     struct msg_prepare deliver = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
     desk_did(d, PEER_B, &deliver, "");
-    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, true);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
 
     struct gtid gtid = prepare(d, branches, 2);
     check = check_back(d);
@@ -103,7 +103,7 @@ static void test_checked_back(void **state)
     desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
     assert_true(gtid_equal(&d->write.tx->gtid, &gtid));
     desk_written(d);
-    desk_expect_write(d, STAGE_ENDED, OUTCOME_ABORTED, true); // nobody is owed anything
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_ABORTED, false); // nobody is owed anything
 }
 
 static void test_sent_while_the_sender_is_asked(void **state)
@@ -158,7 +158,7 @@ static void test_crash_while_delivering(void **state)
     struct msg_prepare later = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
     assert_int_equal(later.branch, 2);
     desk_did(d, PEER_B, &later, "");
-    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, true);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
     buf_free(&kept.bytes);
 }
 
@@ -174,7 +174,7 @@ static void test_cancelled(void **state)
     desk_written(d);
     desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
     desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
-    desk_expect_write(d, STAGE_ENDED, OUTCOME_ABORTED, true);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_ABORTED, false);
 }
 
 static void test_topics(void **state)

@@ -80,15 +80,19 @@ static void test_unknown_try_is_cancelled(void **state)
     desk_keep(d, &kept);
     desk_written(d);
     assert_int_equal(desk_expect(d, PEER_A, MSG_ROLLBACK)->u.decide.branch, 0);
+    assert_int_equal(desk_expect(d, PEER_B, MSG_ROLLBACK)->u.decide.branch, 1); // a no, too
     desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
-    desk_quiet(d); // the no has let go already
+    desk_quiet(d);
 
     desk_restart(d, &kept.record, 1);
     desk_hello(d, PEER_A, ROLE_PARTICIPANT, "bank-a");
     struct msg_decide cancel = desk_expect(d, PEER_A, MSG_ROLLBACK)->u.decide;
     assert_true(slice_equal(cancel.payload, slice_text("reserve 5")));
     desk_finish(d, PEER_A, &cancel, OUTCOME_ABORTED, 0);
-    desk_expect_write(d, STAGE_ENDED, OUTCOME_ABORTED, true);
+    desk_hello(d, PEER_B, ROLE_PARTICIPANT, "bank-b");
+    cancel = desk_expect(d, PEER_B, MSG_ROLLBACK)->u.decide;
+    desk_finish(d, PEER_B, &cancel, OUTCOME_ABORTED, 0);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_ABORTED, false);
     buf_free(&kept.bytes);
 }
 
@@ -231,7 +235,7 @@ static void test_may_be_forgotten(void **state)
     desk_expect(d, PEER_A, MSG_STANDING);
     assert_int_equal(d->msg.u.standing.outcome, OUTCOME_NONE); // not yet
     desk_finish(d, PEER_A, &confirm, OUTCOME_COMMITTED, 0);
-    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, true);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
     struct desk_kept kept;
     desk_keep(d, &kept);
     desk_receive(d, PEER_A, "alice", &inquire);
