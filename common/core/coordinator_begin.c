@@ -336,6 +336,9 @@ static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx
                      !slice_equal(slice_text(b->resource->name), enlist->resource))) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_CONFLICT, "branch %u is at %s",
                      b->number, b->resource->name);
+    } else if (b && !slice_equal(b->payload, enlist->payload)) {
+        coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_CONFLICT,
+                     "branch %u was begun with other content", b->number);
     } else if (tx->state > TX_ACTIVE) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_STATE, "the transaction is %s",
                      sm_name(&tx_table, tx->state));

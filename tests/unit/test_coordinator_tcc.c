@@ -15,15 +15,37 @@ static struct msg_branch enlisted(const char *resource)
     return (struct msg_branch){.kind = BRANCH_ENLISTED, .resource = slice_text(resource)};
 }
 
-static void enlist(struct desk *d, const struct gtid *gtid, unsigned branch, const char *resource)
+static void enlist_with(struct desk *d, const struct gtid *gtid, unsigned branch,
+                        const char *resource, const char *payload)
 {
     struct msg msg = {.type = MSG_ENLIST,
                       .u.enlist = {.gtid = *gtid,
                                    .protocol = PROTOCOL_TCC,
                                    .branch = (uint16_t)branch,
                                    .resource = slice_text(resource),
-                                   .payload = slice_text("seat 4")}};
+                                   .payload = slice_text(payload)}};
     desk_receive(d, CLIENT, "alice", &msg);
+}
+
+static void enlist(struct desk *d, const struct gtid *gtid, unsigned branch, const char *resource)
+{
+    enlist_with(d, gtid, branch, resource, "seat 4");
+}
+
+// What is confirmed is what the first one brought, so nobody is told that it is something else.
+static void test_enlisted_again_with_other_content(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    enlist(d, &gtid, 0, "bank-a");
+    desk_expect_write(d, STAGE_ADMITTED, OUTCOME_NONE, false);
+    desk_written(d);
+    desk_expect(d, CLIENT, MSG_ENLISTED);
+    enlist_with(d, &gtid, 0, "bank-a", "seat 5");
+    desk_expect_refused(d, CLIENT, ASSENT_CONFLICT);
+    desk_quiet(d);
+    enlist(d, &gtid, 0, "bank-a");
+    desk_expect(d, CLIENT, MSG_ENLISTED);
 }
 
 static void test_confirm(void **state)
@@ -264,6 +286,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown_try_is_cancelled, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_crash_in_phase_one_goes_on, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_enlisted_means_durable, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_enlisted_again_with_other_content, desk_setup,
+                                        desk_teardown),
         cmocka_unit_test_setup_teardown(test_application_vanishes, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_cancelled_while_it_is_admitted, desk_setup,
                                         desk_teardown),
