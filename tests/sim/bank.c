@@ -14,7 +14,6 @@ enum {
     SLOW_MAX_US = 20000000,
     SLOW_LITTLE_US = 500000,
     TWICE_MAX_US = 10000,
-    PAYLOAD_BYTES = 8,
 };
 
 // ---- what a branch is to do ----
@@ -23,7 +22,7 @@ struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned bra
 {
     const struct plan_branch *plan = &tx->branches[branch];
     uint32_t amount = (uint32_t)plan->amount;
-    uint8_t bytes[PAYLOAD_BYTES] = {
+    uint8_t bytes[BANK_PAYLOAD_BYTES] = {
         plan->account,           plan->account_to,        (uint8_t)amount, (uint8_t)(amount >> 8),
         (uint8_t)(amount >> 16), (uint8_t)(amount >> 24), other,           plan->read_only,
     };
@@ -35,7 +34,7 @@ struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned bra
 static void take_payload(struct held *held, struct slice payload)
 {
     const uint8_t *bytes = payload.data;
-    CHECK(payload.size == PAYLOAD_BYTES);
+    CHECK(payload.size == BANK_PAYLOAD_BYTES);
     held->account = bytes[0];
     held->account_to = bytes[1];
     held->amount = (int32_t)((uint32_t)bytes[2] | (uint32_t)bytes[3] << 8 |

@@ -143,14 +143,16 @@ void check_coordinator_send(struct actor *a, const struct msg *msg)
     const struct gtid *gtid = msg->type == MSG_PREPARE    ? &msg->u.prepare.gtid
                               : msg->type == MSG_RESULT   ? &msg->u.result.gtid
                               : msg->type == MSG_STANDING ? &msg->u.standing.gtid
+                              : msg->type == MSG_ENLISTED ? &msg->u.enlisted.gtid
                                                           : &msg->u.decide.gtid;
     if (msg->type != MSG_PREPARE && msg->type != MSG_RESULT && msg->type != MSG_COMMIT &&
-        msg->type != MSG_ROLLBACK && msg->type != MSG_STANDING)
+        msg->type != MSG_ROLLBACK && msg->type != MSG_STANDING && msg->type != MSG_ENLISTED)
         return;
     struct sim_tx *tx = truth_find(a->world, gtid);
     if (tx && tx->protocol != PROTOCOL_2PC)
         check_deed_send(a, tx, msg);
-    if (msg->type == MSG_STANDING || (tx && tx->protocol != PROTOCOL_2PC))
+    if (msg->type == MSG_STANDING || msg->type == MSG_ENLISTED ||
+        (tx && tx->protocol != PROTOCOL_2PC))
         return;
     REQUIRE(a->world, tx, "honest answers", "%s speaks of %.*s, which nobody began", a->name,
             gtid->size, gtid->text);
@@ -237,6 +239,11 @@ void check_coordinator_durable(struct actor *a, const struct tx_record *record)
         .mixed = record->mixed,
         .attempt = record->attempt,
     };
+    for (unsigned i = 0; i < record->branch_count; i++) {
+        r->branches |= UINT64_C(1) << record->branches[i].branch;
+        const struct branch_plan *plan = &record->branches[i].plan;
+        r->other_plan |= plan->backoff_max_ms == OTHER_PLAN_MS || plan->delay_ms == OTHER_PLAN_MS;
+    }
     // What is forgotten is recorded as mixed, though nobody may end it otherwise than was decided.
     tx->heuristic |= r->forced != OUTCOME_NONE || (r->mixed && (!tx->forgotten || tx->lost));
 }

@@ -34,6 +34,29 @@ static bool comes_after(const struct sim_tx *tx, unsigned later, unsigned earlie
 
 // ---- the deeds themselves ----
 
+// All that it comes after, directly or not.
+static uint64_t all_before(const struct sim_tx *tx, unsigned branch)
+{
+    uint64_t before = tx->branches[branch].plan.after;
+    for (unsigned i = branch; i-- > 0;)
+        before |= before >> i & 1 ? tx->branches[i].plan.after : 0;
+    return before;
+}
+
+// Once the pivot has succeeded nothing leads back, so all else that is tried before it has.
+static void check_pivot(struct world *w, const struct sim_tx *tx, unsigned pivot)
+{
+    for (unsigned i = 0; i < tx->branch_count; i++)
+        REQUIRE(w, i == pivot || all_before(tx, i) >> pivot & 1 || tx->deeds[i].ran || excused(tx),
+                "nothing can fail after the pivot",
+                "step %u of %.*s, its pivot, happens, and step %u has not", pivot, TEXT(tx), i);
+}
+
+static uint64_t elapsed_ms(const struct actor *a, uint64_t since_us)
+{
+    return (a->world->now_us - since_us) * a->speed / 1000000 / 1000;
+}
+
 // T1..Tj in an order that the graph allows, and nothing that the end has left behind.
 void check_deed_forward(struct world *w, const struct sim_tx *tx, unsigned branch)
 {
@@ -44,9 +67,18 @@ void check_deed_forward(struct world *w, const struct sim_tx *tx, unsigned branc
         REQUIRE(w, !comes_after(tx, branch, i) || stands(&tx->deeds[i]) || excused(tx),
                 "a saga goes T1..Tn or T1..Tj, Cj..C1",
                 "step %u of %.*s happens, and step %u before it has not", branch, TEXT(tx), i);
-    if (tx->protocol == PROTOCOL_MESSAGE && branch > 0)
-        REQUIRE(w, tx->deeds[0].ran || excused(tx), "delivered only if sent",
-                "%.*s is delivered, and its local transaction has not happened", TEXT(tx));
+    if (tx->branches[branch].plan.flags & STEP_PIVOT)
+        check_pivot(w, tx, branch);
+    if (tx->protocol != PROTOCOL_MESSAGE || branch == 0 || excused(tx))
+        return;
+    uint32_t delay_ms = tx->branches[branch].plan.delay_ms;
+    REQUIRE(w, tx->deeds[0].ran, "delivered only if sent",
+            "%.*s is delivered, and its local transaction has not happened", TEXT(tx));
+    REQUIRE(w,
+            elapsed_ms(&w->actors[tx->coordinator], tx->sent_us) + 3 >= delay_ms ||
+                w->setup.rate[FAULT_CLOCK_JUMP],
+            "delivered in its time", "%.*s/%u is delivered less than %u ms after it was sent",
+            TEXT(tx), branch, delay_ms);
 }
 
 // Cj..C1: what came after it is undone already, or never was.
@@ -95,6 +127,32 @@ void check_deed_forgotten(struct world *w, const struct sim_tx *tx, unsigned bra
     REQUIRE(w, !r->stands || r->stage == STAGE_ENDED || tx->forgotten,
             "nothing that is needed is collected", "rows of %.*s/%u, which has not ended", TEXT(tx),
             branch);
+}
+
+// Whatever it is asked for, it comes with what the application wanted; and what is compensated with
+// what it has returned, where its journal has that.
+void check_deed_payload(struct actor *a, const struct sim_tx *tx, const struct effect_call *call)
+{
+    const struct deed *deed = &tx->deeds[call->branch];
+    uint8_t bytes[BANK_PAYLOAD_BYTES], storage[DEED_RESULT_BYTES];
+    struct buf payload = {.data = bytes, .capacity = sizeof bytes, .cap = sizeof bytes};
+    struct slice wanted = slice_text("confirm");
+    bool other = call->payload.size > BANK_PAYLOAD_VARIANT &&
+                 ((const uint8_t *)call->payload.data)[BANK_PAYLOAD_VARIANT];
+    // Who asks late, when all has ended, is told to undo it, and no more: nothing is left to undo.
+    bool over = deed->forgotten || !tx->reg.stands || tx->reg.stage == STAGE_ENDED;
+    bool never = call->kind == BRANCH_ENLISTED && !deed->enlisted; // a SUBMIT named it
+    if (call->kind == BRANCH_SENDER || over || never)
+        return;
+    if (call->kind != BRANCH_ENLISTED)
+        wanted = bank_payload(&payload, tx, call->branch, other);
+    REQUIRE(a->world, slice_equal(call->payload, wanted), "its own content",
+            "%.*s/%u is asked for with %zu bytes that are not those that were wanted", TEXT(tx),
+            call->branch, call->payload.size);
+    if (call->op == RM_ROLLBACK && call->kind == BRANCH_STEP && deed->journal_stage)
+        REQUIRE(a->world, slice_equal(call->result, deed_result(deed, storage)), "results",
+                "%.*s/%u is compensated with another result than it returned", TEXT(tx),
+                call->branch);
 }
 
 // It is asked for what the application wanted, with what the steps before it have returned.
@@ -180,6 +238,9 @@ static void sent_result(struct actor *a, struct sim_tx *tx, const struct msg_res
     struct world *w = a->world;
     if (a->index != tx->coordinator)
         return;
+    if (m->outcome == OUTCOME_NONE && m->about == MSG_SUBMIT)
+        REQUIRE(w, tx->reg.stands || tx->collected, "durable before visible",
+                "%.*s is said to be accepted, and is not on disk", TEXT(tx));
     if (m->outcome == OUTCOME_COMMITTED) {
         REQUIRE(w, decided(tx, OUTCOME_COMMITTED), "durable before visible",
                 "%.*s is told committed, which is not on disk", TEXT(tx));
@@ -194,6 +255,12 @@ static void sent_result(struct actor *a, struct sim_tx *tx, const struct msg_res
     }
 }
 
+static void sent_enlisted(struct actor *a, const struct sim_tx *tx, const struct msg_enlisted *m)
+{
+    REQUIRE(a->world, tx->reg.branches >> m->branch & 1 || tx->collected, "durable before visible",
+            "%.*s/%u is said to be enlisted, and is not on disk", TEXT(tx), m->branch);
+}
+
 void check_deed_send(struct actor *a, struct sim_tx *tx, const struct msg *msg)
 {
     switch (msg->type) {
@@ -202,6 +269,7 @@ void check_deed_send(struct actor *a, struct sim_tx *tx, const struct msg *msg)
     case MSG_ROLLBACK: sent_decide(a, tx, msg); break;
     case MSG_STANDING: sent_standing(a, tx, &msg->u.standing); break;
     case MSG_RESULT: sent_result(a, tx, &msg->u.result); break;
+    case MSG_ENLISTED: sent_enlisted(a, tx, &msg->u.enlisted); break;
     default: break;
     }
 }
@@ -235,6 +303,8 @@ void check_deed_write(struct actor *a, struct sim_tx *tx, const struct effect_wr
     if (r->stands && r->forced)
         REQUIRE(w, record->heuristic.forced == r->forced && record->mixed,
                 "heuristics are recorded", "an operator's word on %.*s is written over", TEXT(tx));
+    if (write->decide && tx->sent_us == 0)
+        tx->sent_us = w->now_us;
     if (excused(tx))
         return;
     if (write->decide && record->outcome == OUTCOME_COMMITTED)

@@ -131,6 +131,7 @@ enum rm_result deed_do(struct actor *a, struct sim_tx *tx, const struct effect_c
     deed->bank = (uint8_t)a->index;
     if (call->op == RM_FORGET)
         return forget(a, tx, call->branch);
+    check_deed_payload(a, tx, call);
     if (call->op == RM_COMMIT)
         return confirm(a, tx, call->branch);
     if (call->op == RM_ROLLBACK)

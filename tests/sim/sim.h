@@ -46,7 +46,9 @@ enum {
     SIM_VERDICT_BYTES = 400,
     SIM_HEARD = 16,
     DEED_RESULT_BYTES = 4,
+    BANK_PAYLOAD_BYTES = 8,
     BANK_PAYLOAD_VARIANT = 6, // its place in a payload
+    OTHER_PLAN_MS = 5777,     // in the plan of those who ask for the same in another one
 };
 
 // Of all that a seed decides, what the command line can override.
@@ -57,8 +59,11 @@ struct sim_setup {
     unsigned branches_max;
     uint32_t rate[FAULT_COUNT];
     uint32_t no_rate, read_only_rate, enlist_rate, own_rate; // workload, in a million
-    uint32_t hot_rate;     // that a transfer is from the first account
-    unsigned protocols;    // bits, by enum protocol
+    uint32_t hot_rate;  // that a transfer is from the first account
+    unsigned protocols; // bits, by enum protocol
+    // Of applications of other protocols than two-phase commit, in a million: those that do their
+    // part long after they could, that enlist all at once, that ask for the same in another plan.
+    uint32_t late_rate, hurry_rate, plan_rate;
     uint32_t span_ms;      // in which the transactions begin
     uint32_t retention_ms; // of the coordinators' logs
     uint32_t patience_ms;  // of applications
@@ -69,6 +74,7 @@ struct sim_setup {
     const bool *dropped;        // borrowed, by transaction; NULL: all of them are begun
 };
 void setup_draw(struct sim_setup *ret, uint64_t seed);
+void setup_business(struct sim_setup *setup);      // what is drawn for tcc, sagas and messages
 bool setup_is_calm(const struct sim_setup *setup); // nothing can go wrong in it
 
 // ---- the truth about transactions ----
@@ -100,6 +106,7 @@ struct deed {
     bool confirmed; // tcc
     bool forgotten; // the rows are gone
     bool asked, asked_final;
+    bool enlisted; // as its application was told
     uint8_t bank, variant;
     uint8_t journal_stage; // durable in its participant's journal
     uint32_t serial;       // what it returns
@@ -114,7 +121,9 @@ struct attempt {
 struct register_view {
     bool stands;
     uint8_t stage, outcome, forced, mixed;
+    bool other_plan;
     uint64_t attempt;
+    uint64_t branches; // bits: those that are in it
 };
 
 struct plan_branch {
@@ -134,6 +143,7 @@ struct sim_tx {
     struct plan_branch branches[SIM_BRANCHES_MAX];
     bool enlisted, own, wait_done, vanishes, probe;
     bool accepts; // is content to hear that it is admitted
+    bool late, hurries, other_plan;
     // progress of its application
     unsigned enlisted_count;
     unsigned tries;       // to begin
@@ -142,6 +152,7 @@ struct sim_tx {
     // truth
     uint8_t told; // enum outcome, the first final one that any client heard
     uint64_t told_us;
+    uint64_t sent_us;          // a message: when that was decided
     unsigned submits, refused; // requests, and those certainly without effect
     uint64_t heard[SIM_HEARD]; // hashes of the sends that its coordinator heard last
     unsigned heard_count;
@@ -265,6 +276,7 @@ struct actor {
     // clients
     token_t ask_next;
     uint64_t ask_began_us[SIM_ASKS]; // by token
+    uint8_t ask_branch[SIM_ASKS];    // of an ENLIST
 };
 
 struct world {
@@ -386,9 +398,10 @@ enum app_step {
     APP_STATUS,
     APP_VANISH,
     APP_PREPARE, // a message
+    APP_WORK,    // a try of its own, a message's local transaction
 };
 void app_plan(struct world *w);
-void app_turn(struct world *w, struct sim_tx *tx, enum app_step step);
+void app_turn(struct world *w, const struct item *item);
 void app_complete(struct actor *a, const struct effect_complete *complete);
 void app_probe(struct world *w);  // after the repair: one transfer at each client
 void app_status(struct world *w); // after the repair: everybody asks about everything
@@ -442,6 +455,7 @@ void check_deed_back(struct world *w, const struct sim_tx *tx, unsigned branch);
 void check_deed_confirm(struct world *w, const struct sim_tx *tx, unsigned branch);
 void check_deed_forgotten(struct world *w, const struct sim_tx *tx, unsigned branch);
 void check_deed_content(struct actor *a, struct sim_tx *tx, const struct effect_call *call);
+void check_deed_payload(struct actor *a, const struct sim_tx *tx, const struct effect_call *call);
 void check_deed_send(struct actor *a, struct sim_tx *tx, const struct msg *msg);
 void check_deed_write(struct actor *a, struct sim_tx *tx, const struct effect_write *write);
 void check_deed_vote(struct actor *a, struct sim_tx *tx, const struct msg_vote *m);
