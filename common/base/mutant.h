@@ -236,8 +236,6 @@
       "a participant forgets at a restart what is finished and not ended")                         \
     X(CONTENT_UNUSED, "content-unused", "tcc",                                                     \
       "what a rollback brings with it for a branch that is not known is not used")                 \
-    X(CONTENT_UNLEARNED, "content-unlearned", "tcc",                                               \
-      "an enlisted branch is confirmed without its content")                                       \
     X(KEPT_NOT_BARRED, "kept-not-barred", "saga",                                                  \
       "a step that is kept may be done after it was told that all is over")                        \
     X(BUSY_IS_NO, "busy-is-no", "saga",                                                            \
@@ -250,8 +248,6 @@
       "what the fence has passed is forgotten before it has ended")                                \
     X(END_NEVER_ASKED, "end-never-asked", "tcc",                                                   \
       "a participant that was not told of the end never asks")                                     \
-    X(UNKNOWN_FORGOTTEN_EARLY, "unknown-forgotten-early", "saga",                                  \
-      "rows of what is not known are forgotten before the fence has passed it")                    \
     X(FORGET_ONCE, "forget-once", "saga",                                                          \
       "a resource manager that fails to forget is not asked again")                                \
     X(ACCEPTED_IS_ENOUGH, "accepted-is-enough", "message",                                         \

@@ -43,7 +43,7 @@ void part_forget_unknown(struct participant *self, const struct msg_standing *st
     b->outcome = standing->outcome;
     b->ended = true;
     // Until then a late copy of what was asked could still be taken up, and make rows anew.
-    if (b->attempt < self->heard.fence || MUTANT(UNKNOWN_FORGOTTEN_EARLY))
+    if (b->attempt < self->heard.fence)
         part_forget(self, b);
     else
         heap_arm(&self->finished, &b->fenced, b->attempt);

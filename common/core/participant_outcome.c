@@ -89,7 +89,7 @@ static enum relation relate(struct participant *self, struct part *b, const stru
 static void learn_payload(struct part *b, const struct msg_decide *d)
 {
     if (d->flags & DECIDE_CONTENT && d->payload.size > 0 && b->payload_size == 0 &&
-        part_admitted(b) && b->state < PART_FINISHING && !MUTANT(CONTENT_UNLEARNED))
+        part_admitted(b) && b->state < PART_FINISHING)
         part_keep(b, d->payload, slice_of(NULL, 0)); // without memory: as it is
 }
 

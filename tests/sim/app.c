@@ -124,7 +124,7 @@ static void plan_saga(struct world *w, struct sim_tx *tx)
     unsigned one = (unsigned)rng_below(rng, tx->branch_count);
     if (rng_below(rng, 3) == 0)
         tx->branches[one].plan.flags |= STEP_PIVOT;
-    if (rng_below(rng, 4) == 0 && tx->branch_count > 1) {
+    if (rng_below(rng, MILLION) < w->setup.kept_rate && tx->branch_count > 1) {
         one = 1 + (unsigned)rng_below(rng, tx->branch_count - 1);
         tx->branches[one].plan.flags |= STEP_KEPT;
         tx->branches[0].amount += tx->branches[one].amount; // what is kept must not cost anything

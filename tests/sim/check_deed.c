@@ -63,6 +63,8 @@ void check_deed_forward(struct world *w, const struct sim_tx *tx, unsigned branc
     const struct deed *deed = &tx->deeds[branch];
     REQUIRE(w, !deed->forgotten, "nothing happens after the end",
             "%.*s/%u has its effect, and its rows are gone already", TEXT(tx), branch);
+    REQUIRE(w, tx->reg.stage != STAGE_ENDED || excused(tx), "nothing happens after the end",
+            "%.*s/%u has its effect", TEXT(tx), branch);
     for (unsigned i = 0; i < tx->branch_count && tx->protocol == PROTOCOL_SAGA; i++)
         REQUIRE(w, !comes_after(tx, branch, i) || stands(&tx->deeds[i]) || excused(tx),
                 "a saga goes T1..Tn or T1..Tj, Cj..C1",

@@ -156,6 +156,7 @@ void setup_business(struct sim_setup *setup)
     rng_seed(&rng, setup->seed ^ 0xb0);
     setup->hurry_rate = percent(&rng, 50) ? up_to(&rng, MILLION) : 0;
     setup->plan_rate = MILLION / 2;
+    setup->kept_rate = MILLION / 4;
     if (setup_is_calm(setup)) // who is late is too late
         return;
     setup->late_rate = percent(&rng, 30) ? up_to(&rng, 400000) : 0;
@@ -177,9 +178,12 @@ void setup_business(struct sim_setup *setup)
         break;
     case 3: // what comes far too late, when all has ended
     case 4:
-        setup->participants = 1;
+        setup->participants = 1 + (unsigned)rng_below(&rng, 2);
         setup->tight = false;
         setup->span_ms = 20000;
+        setup->no_rate = 150000;
+        setup->kept_rate = MILLION * 3 / 4;
+        setup->rate[FAULT_CANCEL] = 200000;
         setup->rate[FAULT_SLOW_RM] = 100000;
         setup->rate[FAULT_TWICE] = 300000;
         setup->rate[FAULT_DELAY] = 100000;

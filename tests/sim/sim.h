@@ -64,6 +64,7 @@ struct sim_setup {
     // Of applications of other protocols than two-phase commit, in a million: those that do their
     // part long after they could, that enlist all at once, that ask for the same in another plan.
     uint32_t late_rate, hurry_rate, plan_rate;
+    uint32_t kept_rate;    // sagas with a step that has no compensation
     uint32_t span_ms;      // in which the transactions begin
     uint32_t retention_ms; // of the coordinators' logs
     uint32_t patience_ms;  // of applications
