@@ -242,7 +242,7 @@
       "a participant that has no room for a branch says no to it")                                 \
     X(DONE_HOLD_PLACES, "done-hold-places", "saga",                                                \
       "steps that are done hold the places of those that are to come")                             \
-    X(FORGOTTEN_AT_END, "forgotten-at-end", "tcc",                                                 \
+    X(FORGOTTEN_AT_END, "forgotten-at-end", "saga",                                                \
       "what has ended is forgotten before the fence has passed it")                                \
     X(END_UNHEARD, "end-unheard", "tcc",                                                           \
       "what the fence has passed is forgotten before it has ended")                                \

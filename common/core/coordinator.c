@@ -216,7 +216,12 @@ static void coord_from_participant(struct coordinator *c, struct session *s, con
         b = coord_branch_of(c, s, &msg->u.done.gtid, msg->u.done.attempt, msg->u.done.branch);
         if (b)
             drive_done(c, b, &msg->u.done);
-    } else if (msg->type == MSG_INQUIRE) {
+    } else if (msg->type == MSG_EXTEND) {
+        const struct msg_extend *x = &msg->u.extend;
+        b = coord_branch_of(c, s, &x->gtid, x->attempt, x->branch);
+        if (b)
+            nested_extend(c, b, s->id, x);
+    } else {
         inquire(c, s, &msg->u.inquire);
     }
 }

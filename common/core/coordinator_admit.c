@@ -32,6 +32,8 @@ void admit_written(struct coordinator *c, struct tx *tx)
     if (tx->doomed) {
         tx->doomed = false;
         decide_abort(c, tx, (enum abort_reason)tx->reason, tx->reason_branch, tx->reason_text);
+    } else if (tx->state == TX_PREPARING) {
+        nested_written(c, tx);
     } else if (tx->changed) { // a branch was enlisted meanwhile
         tx->changed = false;
         tx_write(c, tx, WRITING_ADMISSION, STAGE_ADMITTED, false);

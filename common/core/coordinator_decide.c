@@ -16,7 +16,11 @@ struct record_branch record_branch_of(const struct branch *b)
     };
     if (protocol_admitted(b->tx->protocol)) {
         bool dropped = b->tx->ended_ms || (MUTANT(CONTENT_UNRECORDED) && b->tx->decided_ms);
-        record.asked = (b->prepare_sent && !MUTANT(ASKED_UNRECORDED)) || b->kind == BRANCH_ENLISTED;
+        bool asked = (b->prepare_sent && !MUTANT(ASKED_UNRECORDED)) || b->kind == BRANCH_ENLISTED;
+        record.asked =
+            (uint8_t)((asked ? ASKED : 0) | (b->parent == BRANCH_NONE ? 0 : ASKED_NESTED));
+        record.parent = b->parent == BRANCH_NONE ? 0 : b->parent;
+        record.index = b->index;
         record.payload = dropped ? slice_of(NULL, 0) : b->payload;
     }
     if (b->planned) {

@@ -43,10 +43,8 @@ void prepare_begin(struct coordinator *c, struct tx *tx)
         return;
     }
     tx_move(tx, TX_PREPARING);
-    for (struct branch *b = tx->branches; b; b = b->next) {
-        branch_move(c, b, BRANCH_PREPARING);
-        resend_expect(c, b);
-    }
+    for (struct branch *b = tx->branches; b; b = b->next)
+        nested_prepare(c, b);
     prepare_arm(c, tx);
 }
 
@@ -125,6 +123,7 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
     tx->voting--;
     if (vote->vote == VOTE_YES) {
         branch_move(c, b, BRANCH_PREPARED);
+        nested_voted(c, b);
     } else if (vote->vote == VOTE_READ_ONLY || !tx->admitted || MUTANT(NO_NOT_UNDONE)) {
         // No and read-only: the participant has let go of the branch; it drops out of phase two.
         // But who says no to business does not remember it: it may be asked by a late copy, and do
@@ -148,7 +147,7 @@ static void prepare_give_up(struct coordinator *c, struct tx *tx)
         return;
     }
     const struct branch *b = tx->branches;
-    while (b->state != BRANCH_PREPARING)
+    while (b->next && b->state != BRANCH_PREPARING)
         b = b->next;
     enum abort_reason reason =
         c->now.mono_ms >= tx->timeout_due_ms ? REASON_TIMEOUT : REASON_NO_VOTE;

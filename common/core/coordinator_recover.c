@@ -6,7 +6,11 @@
 static bool recover_planned(struct coordinator *c, struct branch *b,
                             const struct record_branch *from)
 {
-    b->prepare_sent = from->asked;
+    b->prepare_sent = from->asked & ASKED;
+    if (from->asked & ASKED_NESTED) {
+        b->parent = from->parent;
+        b->index = from->index;
+    }
     b->payload = tx_copy(b->tx, from->payload);
     if (b->payload.size != from->payload.size)
         return false;
@@ -39,7 +43,7 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
         // Where a crash may have left it; recover_start drives it on.
         b->state = from->vote == VOTE_YES ? BRANCH_PREPARED : BRANCH_ACTIVE;
         if (from->outcome != OUTCOME_NONE || from->vote == VOTE_READ_ONLY ||
-            (from->vote == VOTE_NO && !from->asked) || from->kind == BRANCH_SENDER)
+            (from->vote == VOTE_NO && !(from->asked & ASKED)) || from->kind == BRANCH_SENDER)
             b->state = BRANCH_DONE;
     }
     return true;

@@ -74,7 +74,11 @@ static void tx_branch_walk(struct codec *c, uint8_t protocol, struct record_bran
     codec_name(c, "resource", &b->resource);
     if (!protocol_admitted(protocol))
         return;
-    codec_bool(c, "asked", &b->asked);
+    codec_flags(c, "asked", &b->asked, protocol == PROTOCOL_TCC ? ASKED | ASKED_NESTED : ASKED);
+    if (b->asked & ASKED_NESTED) {
+        codec_branch(c, "parent", &b->parent);
+        codec_branch(c, "index", &b->index);
+    }
     codec_plan(c, b->kind, &b->plan);
     codec_bytes(c, "payload", &b->payload, 4, LIMIT_PAYLOAD_BYTES);
     if (b->kind == BRANCH_STEP)
