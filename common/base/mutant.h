@@ -172,6 +172,10 @@
       "a branch is said to be enlisted before that is on record")                                  \
     X(CHANGE_UNWRITTEN, "change-unwritten", "tcc",                                                 \
       "a branch that is enlisted while another one is written down is not")                        \
+    X(NESTED_EARLY, "nested-early", "tcc",                                                         \
+      "a branch is said to be nested before that is on record")                                    \
+    X(NESTED_NOT_AWAITED, "nested-not-awaited", "tcc",                                             \
+      "the decision does not wait for the votes of nested branches")                               \
     X(ACCEPTED_EARLY, "accepted-early", "saga",                                                    \
       "a transaction is said to be accepted before its admission is durable")                      \
     X(ADMISSION_FORGOTTEN, "admission-forgotten", "saga",                                          \

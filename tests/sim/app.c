@@ -138,6 +138,8 @@ static void plan_business(struct world *w, struct sim_tx *tx)
     const struct sim_setup *setup = &w->setup;
     bool planned = tx->protocol == PROTOCOL_SAGA || tx->protocol == PROTOCOL_MESSAGE;
     tx->enlisted = tx->enlisted && tx->protocol == PROTOCOL_TCC;
+    tx->nested = tx->protocol == PROTOCOL_TCC && !tx->enlisted && tx->branch_count > 1 &&
+                 rng_below(rng, MILLION) < setup->nested_rate;
     tx->late = rng_below(rng, MILLION) < setup->late_rate;
     tx->hurries = rng_below(rng, MILLION) < setup->hurry_rate;
     tx->other_plan = rng_below(rng, MILLION) < setup->plan_rate && planned;
@@ -238,10 +240,11 @@ static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
     struct msg_branch branches[SIM_BRANCHES_MAX];
     uint8_t bytes[SIM_BRANCHES_MAX * 8];
     struct buf payloads = {.data = bytes, .capacity = sizeof bytes, .cap = sizeof bytes};
-    for (unsigned i = 0; i < tx->branch_count; i++) {
+    unsigned count = deed_submitted(tx);
+    for (unsigned i = 0; i < count; i++) {
         bool other = step == APP_OTHER && !tx->other_plan;
         bool moved = other && tx->protocol != PROTOCOL_MESSAGE;
-        unsigned from = (i + moved) % tx->branch_count; // at other banks, if it can be
+        unsigned from = (i + moved) % count; // at other banks, if it can be
         branches[i] = (struct msg_branch){
             .branch = (uint16_t)i,
             .kind = kind_of(tx, i),
@@ -260,7 +263,7 @@ static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
         .protocol = tx->protocol,
         .flags = flags_of(tx, step),
         .timeout_ms = timeout_of(tx),
-        .branch_count = (uint16_t)tx->branch_count,
+        .branch_count = (uint16_t)count,
         .branches = branches,
     };
     tx->submits++;

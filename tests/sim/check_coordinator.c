@@ -138,20 +138,30 @@ static void sent_result(struct actor *a, struct sim_tx *tx, const struct msg_res
                 "%.*s is told unknown, and is on disk", TEXT(tx));
 }
 
+// NULL: it is about none.
+static const struct gtid *gtid_of(const struct msg *msg)
+{
+    switch (msg->type) {
+    case MSG_PREPARE: return &msg->u.prepare.gtid;
+    case MSG_RESULT: return &msg->u.result.gtid;
+    case MSG_STANDING: return &msg->u.standing.gtid;
+    case MSG_ENLISTED: return &msg->u.enlisted.gtid;
+    case MSG_EXTENDED: return &msg->u.extended.gtid;
+    case MSG_COMMIT:
+    case MSG_ROLLBACK: return &msg->u.decide.gtid;
+    default: return NULL;
+    }
+}
+
 void check_coordinator_send(struct actor *a, const struct msg *msg)
 {
-    const struct gtid *gtid = msg->type == MSG_PREPARE    ? &msg->u.prepare.gtid
-                              : msg->type == MSG_RESULT   ? &msg->u.result.gtid
-                              : msg->type == MSG_STANDING ? &msg->u.standing.gtid
-                              : msg->type == MSG_ENLISTED ? &msg->u.enlisted.gtid
-                                                          : &msg->u.decide.gtid;
-    if (msg->type != MSG_PREPARE && msg->type != MSG_RESULT && msg->type != MSG_COMMIT &&
-        msg->type != MSG_ROLLBACK && msg->type != MSG_STANDING && msg->type != MSG_ENLISTED)
+    const struct gtid *gtid = gtid_of(msg);
+    if (!gtid)
         return;
     struct sim_tx *tx = truth_find(a->world, gtid);
     if (tx && tx->protocol != PROTOCOL_2PC)
         check_deed_send(a, tx, msg);
-    if (msg->type == MSG_STANDING || msg->type == MSG_ENLISTED ||
+    if (msg->type == MSG_STANDING || msg->type == MSG_ENLISTED || msg->type == MSG_EXTENDED ||
         (tx && tx->protocol != PROTOCOL_2PC))
         return;
     REQUIRE(a->world, tx, "honest answers", "%s speaks of %.*s, which nobody began", a->name,

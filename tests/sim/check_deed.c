@@ -190,6 +190,8 @@ static void sent_prepare(struct actor *a, struct sim_tx *tx, const struct msg_pr
     deed->asked_final |= m->flags & PREPARE_ONE_PHASE;
     REQUIRE(w, tx->reg.stands, "durable before visible",
             "%.*s/%u is asked for, and is not admitted on disk", TEXT(tx), m->branch);
+    REQUIRE(w, tx->reg.branches >> m->branch & 1, "durable before visible",
+            "%.*s/%u is asked for, and is not in the record", TEXT(tx), m->branch);
     if (m->flags & PREPARE_ONE_PHASE)
         REQUIRE(w, decided(tx, OUTCOME_COMMITTED), "durable before visible",
                 "%.*s/%u is asked for as if it were decided", TEXT(tx), m->branch);
@@ -263,6 +265,15 @@ static void sent_enlisted(struct actor *a, const struct sim_tx *tx, const struct
             "%.*s/%u is said to be enlisted, and is not on disk", TEXT(tx), m->branch);
 }
 
+static void sent_extended(struct actor *a, const struct sim_tx *tx, const struct msg_extended *m)
+{
+    REQUIRE(a->world, m->code != ASSENT_OK || tx->reg.branches >> m->number & 1,
+            "durable before visible", "%.*s/%u is said to be nested in %u, and is not on disk",
+            TEXT(tx), m->number, m->branch);
+    REQUIRE(a->world, m->code != ASSENT_OK || m->number == tx->branch_count - 1, "honest answers",
+            "%.*s: the nested branch is said to be %u", TEXT(tx), m->number);
+}
+
 void check_deed_send(struct actor *a, struct sim_tx *tx, const struct msg *msg)
 {
     switch (msg->type) {
@@ -272,6 +283,7 @@ void check_deed_send(struct actor *a, struct sim_tx *tx, const struct msg *msg)
     case MSG_STANDING: sent_standing(a, tx, &msg->u.standing); break;
     case MSG_RESULT: sent_result(a, tx, &msg->u.result); break;
     case MSG_ENLISTED: sent_enlisted(a, tx, &msg->u.enlisted); break;
+    case MSG_EXTENDED: sent_extended(a, tx, &msg->u.extended); break;
     default: break;
     }
 }

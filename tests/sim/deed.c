@@ -125,6 +125,22 @@ static enum rm_result forget(struct actor *a, struct sim_tx *tx, unsigned branch
     return RM_DONE;
 }
 
+unsigned deed_submitted(const struct sim_tx *tx)
+{
+    return tx->branch_count - tx->nested;
+}
+
+uint8_t deed_nested_kind(const struct sim_tx *tx)
+{
+    return tx->index % 2 ? BRANCH_CALL : BRANCH_ENLISTED;
+}
+
+bool deed_nests(const struct sim_tx *tx, const struct effect_call *call)
+{
+    const struct deed *deed = &tx->deeds[0];
+    return tx->nested && call->branch == 0 && call->op == RM_PREPARE && !deed->ran && !deed->barred;
+}
+
 enum rm_result deed_do(struct actor *a, struct sim_tx *tx, const struct effect_call *call)
 {
     struct deed *deed = &tx->deeds[call->branch];

@@ -156,6 +156,7 @@ void setup_business(struct sim_setup *setup)
     rng_seed(&rng, setup->seed ^ 0xb0);
     setup->hurry_rate = percent(&rng, 50) ? up_to(&rng, MILLION) : 0;
     setup->plan_rate = MILLION / 2;
+    setup->nested_rate = percent(&rng, 50) ? up_to(&rng, MILLION) : 0;
     setup->kept_rate = MILLION / 4;
     if (setup_is_calm(setup)) // who is late is too late
         return;

@@ -64,6 +64,7 @@ struct sim_setup {
     // Of applications of other protocols than two-phase commit, in a million: those that do their
     // part long after they could, that enlist all at once, that ask for the same in another plan.
     uint32_t late_rate, hurry_rate, plan_rate;
+    uint32_t nested_rate;  // tries that ask for a branch nested in theirs
     uint32_t kept_rate;    // sagas with a step that has no compensation
     uint32_t span_ms;      // in which the transactions begin
     uint32_t retention_ms; // of the coordinators' logs
@@ -145,6 +146,7 @@ struct sim_tx {
     bool enlisted, own, wait_done, vanishes, probe;
     bool accepts; // is content to hear that it is admitted
     bool late, hurries, other_plan;
+    bool nested; // its last branch is asked for by the try of the first
     // progress of its application
     unsigned enlisted_count;
     unsigned tries;       // to begin
@@ -233,6 +235,8 @@ struct call { // under way at a resource manager
     uint8_t *memory; // owned: payload, inputs and result
     uint64_t serial;
     bool open;
+    bool extended; // a nested branch was asked for, and that was answered
+    uint16_t code; // enum assent_code: so
 };
 enum { SIM_CALLS_MAX = 256 };
 
@@ -374,6 +378,7 @@ void life_end(struct actor *a); // memory is released; nothing is said
 void bank_call(struct actor *a, const struct effect_call *call);
 void bank_do(struct actor *a, uint64_t serial);
 void bank_answer(struct actor *a, const struct item *item);
+void bank_extended(struct actor *a, const struct effect_extended *extended);
 void bank_crash(struct actor *a);
 void bank_free(struct actor *a);
 void bank_found(struct actor *a); // FOUND events for what is prepared
@@ -382,6 +387,11 @@ struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned bra
 int64_t bank_total(const struct world *w);
 
 // ---- deed.c ----
+enum { DEED_NESTED_INDEX = 3 };
+// Does this try ask for a nested branch first?
+bool deed_nests(const struct sim_tx *tx, const struct effect_call *call);
+unsigned deed_submitted(const struct sim_tx *tx); // its branches without the nested one
+uint8_t deed_nested_kind(const struct sim_tx *tx);
 enum rm_result deed_do(struct actor *a, struct sim_tx *tx, const struct effect_call *call);
 // The application does it itself. False: refused.
 bool deed_by_application(struct actor *a, struct sim_tx *tx, unsigned branch);

@@ -339,6 +339,25 @@ static void test_nested_call(void **state)
     desk_expect_result(d, CLIENT, OUTCOME_COMMITTED);
 }
 
+// Nobody keeps the fence of a participant that is in it only later from passing what was asked of
+// the others.
+static void test_nested_is_not_behind_the_fence(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_prepare a = begin_one(d, &gtid);
+    struct frame_header header;
+    coordinator_header(d->c, PEER_B, &header);
+    extend(d, &a, 0, BRANCH_CALL, "bank-b");
+    desk_expect_write(d, STAGE_ADMITTED, OUTCOME_NONE, false);
+    desk_written(d);
+    desk_expect(d, PEER_A, MSG_EXTENDED);
+    struct msg_prepare b = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
+    assert_true(b.attempt >= header.fence);
+    coordinator_header(d->c, PEER_B, &header);
+    assert_int_equal(header.fence, b.attempt);
+}
+
 static void test_nested_enlisted(void **state)
 {
     struct desk *d = *state;
@@ -414,6 +433,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_protocols_do_not_mix, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_may_be_forgotten, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_nested_call, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_nested_is_not_behind_the_fence, desk_setup,
+                                        desk_teardown),
         cmocka_unit_test_setup_teardown(test_nested_enlisted, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_nested_and_crashed, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_no_while_a_nested_one_is_admitted, desk_setup,
