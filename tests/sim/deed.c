@@ -104,6 +104,8 @@ static enum rm_result confirm(struct actor *a, struct sim_tx *tx, unsigned branc
 {
     struct deed *deed = &tx->deeds[branch];
     check_deed_confirm(a->world, tx, branch);
+    if (deed->undone) // an operator's word came too late
+        return RM_DONE;
     if (!deed->confirmed)
         do_confirm(a, &tx->branches[branch]);
     deed->confirmed = true;
