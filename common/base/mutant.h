@@ -118,6 +118,8 @@
       "a vote that a durable resource manager keeps is rolled back at a restart")                  \
     X(NOTHING_ECHOED, "nothing-echoed",                                                            \
       "a participant does not say how much of the log it has heard of")                            \
+    X(CLIENT_ECHOES_NOTHING, "client-echoes-nothing",                                              \
+      "a client does not say how much of the log it has heard of")                                 \
     X(ECHO_FORGOTTEN, "echo-forgotten",                                                            \
       "a participant forgets at a restart how much of the log it has heard of")                    \
     X(NO_IGNORED, "no-ignored", "a no is counted as read-only")                                    \
@@ -147,8 +149,6 @@
       "clients are told that all has ended when it is only decided")                               \
     X(UNDECIDED_IS_ABORTED, "undecided-is-aborted",                                                \
       "a branch in doubt that asks before the decision is rolled back")                            \
-    X(END_NOT_AWAITED, "end-not-awaited",                                                          \
-      "a client that waits for the end is answered at the decision")                               \
     X(CLOSED_COLLECTED, "closed-collected",                                                        \
       "records are collected before their retention is over")                                      \
     X(HORIZON_STAYS, "horizon-stays", "the store does not say what it has collected")              \
@@ -156,6 +156,34 @@
       "the log lets go of an open record instead of carrying it on")                               \
     X(RUN_CUT_SHORT, "run-cut-short",                                                              \
       "the journal keeps only the lower half of the number of a run")                              \
+    X(WHO_FORGOTTEN, "who-forgotten", "the log does not keep which operator had a word")           \
+    X(FORCED_UNMARKED, "forced-unmarked",                                                          \
+      "of a branch that was forced it is not recorded that it was")                                \
+    X(BRANCH_END_FORGOTTEN, "branch-end-forgotten",                                                \
+      "how a branch ended is forgotten at a restart")                                              \
+    X(REASON_FORGOTTEN, "reason-forgotten", "which branch refused is forgotten at a restart")      \
+    X(PAYLOAD_FORGOTTEN, "payload-forgotten", "the journal does not keep what a branch is to do")  \
+    X(OWNER_IGNORED, "owner-ignored",                                                              \
+      "a client may look at another's transaction, and roll it back")                              \
+    X(OWNER_FORGOTTEN, "owner-forgotten", "whose a transaction is is forgotten at a restart")      \
+    X(LEASE_OF_ANOTHER, "lease-of-another", "a gtid that was leased to another client begins")     \
+    X(BRANCH_OF_ANOTHER, "branch-of-another", "a participant may answer for another's branch")     \
+    X(OUTCOME_TO_ANYBODY, "outcome-to-anybody",                                                    \
+      "a participant that asks about another's branch is told its outcome")                        \
+    X(SEAL_UNREAD, "seal-unread", "a coordinator stops for a record that nobody has sealed")       \
+    X(WAITER_LOST, "waiter-lost", "of two who wait for one gtid one is not answered")              \
+    X(MARK_MISREAD, "mark-misread", "whether a gtid was used is looked up under that of another")  \
+    X(NOT_ASKED_AGAIN, "not-asked-again", "a client that is connected anew does not ask again")    \
+    X(QUESTION_DOUBTED, "question-doubted",                                                        \
+      "a question that is refused is asked again, as if it had had an effect")                     \
+    X(WAIT_IGNORED, "wait-ignored",                                                                \
+      "who submits a second time is answered at the decision, though he waits for the end")        \
+    X(DRAIN_IGNORED, "drain-ignored", "a coordinator that was told to stop begins something new")  \
+    X(TRANSACTIONS_UNBOUNDED, "transactions-unbounded",                                            \
+      "a coordinator begins more than it may hold")                                                \
+    X(BRANCHES_UNBOUNDED, "branches-unbounded", "a participant takes up more than it may hold")    \
+    X(GTID_OF_ANOTHER, "gtid-of-another", "a gtid that another coordinator leased begins")         \
+    X(WORK_ELSEWHERE, "work-elsewhere", "enlisted work may be submitted as if it were elsewhere")  \
     X(SYNC_SKIPPED, "sync-skipped", "the disk says durable before the sync")                       \
     X(PAYLOAD_KEPT, "payload-kept", "the payload of a finished branch stays in memory")            \
     X(ENDED_KEPT, "ended-kept", "transactions that have ended stay in memory")                     \

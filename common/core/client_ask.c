@@ -327,7 +327,7 @@ void ask_timer(struct client *c, struct ask *ask)
 // Ticks then send them, oldest first, LIMIT_RESEND_BATCH at a time.
 void ask_resend_all(struct client *c)
 {
-    for (struct list *at = c->asks.next; at != &c->asks; at = at->next)
+    for (struct list *at = c->asks.next; at != &c->asks && !MUTANT(NOT_ASKED_AGAIN); at = at->next)
         ask_arm(c, container_of(at, struct ask, link), c->now.mono_ms);
 }
 
@@ -442,7 +442,7 @@ static void ask_answer(struct client *c, struct ask *ask, const struct msg_resul
     if (waits_for_outcome && result->outcome == OUTCOME_NONE) {
         ask->uncertain = true; // it is running
         ask_pause(c, ask, c->config.retry_max_ms, 0);
-    } else if (waits_for_end && decided && !result->finished && !MUTANT(END_NOT_AWAITED)) {
+    } else if (waits_for_end && decided && !result->finished) {
         ask_hold(ask, result);
         ask->uncertain = true;
         ask_pause(c, ask, c->config.retry_max_ms, 0);
@@ -480,7 +480,8 @@ static void ask_refuse(struct client *c, struct ask *ask, int code, struct slice
     // These three come after the register was read (UNKNOWN: an ENLIST of a gtid that cannot begin
     // any more), so no earlier send can make them untrue.
     bool read_register = code == ASSENT_CONFLICT || code == ASSENT_STATE || code == ASSENT_UNKNOWN;
-    bool certain = !ask->uncertain || read_register || MUTANT(REFUSAL_BELIEVED);
+    bool question = ask->kind == ASK_STATUS && !MUTANT(QUESTION_DOUBTED); // has no effect at all
+    bool certain = !ask->uncertain || read_register || question || MUTANT(REFUSAL_BELIEVED);
     if (code == ASSENT_BUSY || !certain) {
         ask->awaiting = false;
         ask_pause(c, ask, c->config.retry_min_ms, ask->refusals++);

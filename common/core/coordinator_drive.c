@@ -171,7 +171,7 @@ void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *
         return;
     }
     b->outcome = done_outcome(b, done);
-    b->heuristic = done->flags & DONE_HEURISTIC ? 1 : 0;
+    b->heuristic = done->flags & DONE_HEURISTIC && !MUTANT(FORCED_UNMARKED) ? 1 : 0;
     // A step that is kept and has not said that it is done may have been, or not.
     bool as_it_may = drive_keeps(b) && tx->outcome == OUTCOME_ABORTED && b->vote != VOTE_YES;
     if (as_it_may) {

@@ -91,7 +91,7 @@ static void inquire_branch(struct coordinator *c, const struct session *s, struc
                            const struct msg_inquire *inquiry)
 {
     struct branch *b = tx_branch(tx, inquiry->branch);
-    if (!b || b->resource != s->resource) {
+    if (!b || (b->resource != s->resource && !MUTANT(OUTCOME_TO_ANYBODY))) {
         c->stats.spoofed++;
         return;
     }

@@ -37,7 +37,7 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
             continue;
         }
         b->vote = from->vote;
-        b->outcome = from->outcome;
+        b->outcome = MUTANT(BRANCH_END_FORGOTTEN) ? OUTCOME_NONE : from->outcome;
         b->heuristic = from->heuristic;
         b->journal = from->journal;
         // Where a crash may have left it; recover_start drives it on.
@@ -88,7 +88,8 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
         return;
     if (record->stage == STAGE_ENDED)
         return; // kept for the operator's sake; answered from the register
-    struct tx *tx = tx_new(c, &record->gtid, record->owner, recover_state(record));
+    struct slice owner = MUTANT(OWNER_FORGOTTEN) ? slice_text("?") : record->owner;
+    struct tx *tx = tx_new(c, &record->gtid, owner, recover_state(record));
     if (tx)
         tx->protocol = record->protocol;
     if (!tx || !recover_branches(c, tx, record) || !recover_texts(tx, record)) {
@@ -98,7 +99,7 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
     tx->attempt = record->attempt;
     tx->outcome = record->outcome;
     tx->reason = record->reason;
-    tx->reason_branch = record->reason_branch;
+    tx->reason_branch = MUTANT(REASON_FORGOTTEN) ? BRANCH_NONE : record->reason_branch;
     tx->mixed = record->mixed;
     tx->started_ms = record->started_ms;
     tx->decided_ms = record->decided_ms;

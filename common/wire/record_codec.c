@@ -45,6 +45,8 @@ static void heuristic_walk(struct codec *c, struct record_heuristic *h)
 {
     codec_enum(c, "heuristic.forced", &h->forced, ENDS);
     codec_u64(c, "heuristic.when_ms", &h->when_ms);
+    if (MUTANT(WHO_FORGOTTEN) && c->mode != CODEC_READ)
+        h->who.size = 0;
     codec_bytes(c, "heuristic.who", &h->who, 2, LIMIT_WHO_BYTES);
     codec_bytes(c, "heuristic.why", &h->why, 2, LIMIT_WHY_BYTES);
 }

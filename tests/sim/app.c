@@ -13,6 +13,10 @@ enum {
     LATE_US = 20000000,
     BEGIN_TRIES = 600,
     BEGIN_AGAIN_US = 100000,
+    BUSY_US = 200000,
+    PROBE_PATIENCE_MS = 60000,
+    PROBE_CUT_US = 3000,
+    PROBE_RETENTION_MS = 5000,
     TOKEN_STEP_BITS = 4,
     TOKEN_TX_BITS = 12,
 };
@@ -203,7 +207,8 @@ static void ask(struct actor *a, struct sim_tx *tx, enum app_step step, struct e
                  (token_t)tx->index << TOKEN_STEP_BITS | step;
     a->ask_began_us[(ask->token >> (TOKEN_STEP_BITS + TOKEN_TX_BITS)) % SIM_ASKS] =
         a->world->now_us;
-    ask->deadline_ms = shell_now(a).mono_ms + a->world->setup.patience_ms;
+    ask->deadline_ms =
+        shell_now(a).mono_ms + (tx->probe ? PROBE_PATIENCE_MS : a->world->setup.patience_ms);
     shell_step(a, &(struct event){.type = EVENT_ASK, .u.ask = *ask});
 }
 
@@ -411,20 +416,26 @@ void app_turn(struct world *w, const struct item *item)
         if (a->alive && a->life == tx->client_life)
             submit(a, tx, step);
         break;
+    case APP_CUT: link_cut(a, true); break;
     case APP_REPEAT:
     case APP_OTHER:
-        a = somebody(w, tx, false);
-        if (a->alive && (step == APP_REPEAT || !tx->enlisted))
+        // A leased gtid may be brought to another coordinator by mistake.
+        a = somebody(w, tx, !tx->own && rng_below(&w->rng_app, 4) == 0);
+        if (tx->own && a->principal != w->actors[tx->client].principal)
+            break; // who brings a gtid of his own first is whose it is
+        if (a->alive)
             submit(a, tx, step);
         later(w, tx, APP_STATUS, rng_below(&w->rng_app, 500000));
         break;
     case APP_CANCEL:
         if (tx->protocol == PROTOCOL_MESSAGE && tx->deeds[0].ran)
             break; // that would be a lie
-        if (tx->protocol == PROTOCOL_MESSAGE)
+        if (!tx->probe)
+            a = somebody(w, tx, false);
+        if (tx->protocol == PROTOCOL_MESSAGE && a->principal == w->actors[tx->client].principal)
             deed_bar(tx, 0);
-        tx->cancelled = true;
-        ask_about(w, tx, somebody(w, tx, false), step);
+        tx->cancelled |= a->principal == w->actors[tx->client].principal;
+        ask_about(w, tx, a, step);
         break;
     case APP_STATUS: ask_about(w, tx, somebody(w, tx, rng_below(&w->rng_app, 4) == 0), step); break;
     }
@@ -436,6 +447,10 @@ static void enlisted(struct actor *a, struct sim_tx *tx, unsigned branch,
                      const struct effect_complete *complete)
 {
     struct world *w = a->world;
+    if (complete->code == ASSENT_BUSY && tx->probe) {
+        later(w, tx, APP_ENLIST, BUSY_US);
+        return;
+    }
     if (complete->code != ASSENT_OK) {
         later(w, tx, APP_CANCEL, rng_below(&w->rng_app, THINK_US));
         return;
@@ -474,11 +489,9 @@ void app_complete(struct actor *a, const struct effect_complete *complete)
     struct sim_tx *tx = &w->txs[index];
     story_complete(a, tx, step, complete);
     check_complete(a, tx, step, a->ask_began_us[serial % SIM_ASKS], complete);
-    // Whoever waited for the repair comes with it, and there may not be room for all at once.
-    if (tx->probe && complete->code == ASSENT_BUSY && tx->protocol != PROTOCOL_2PC) {
-        later(w, tx, step, BEGIN_AGAIN_US);
-        return;
-    }
+    bool begins = step == APP_SUBMIT || step == APP_PREPARE;
+    if (begins && tx->probe && complete->code == ASSENT_BUSY)
+        later(w, tx, step, BUSY_US);
     if (step == APP_ENLIST)
         enlisted(a, tx, a->ask_branch[serial % SIM_ASKS], complete);
     else if (step == APP_PREPARE)
@@ -500,6 +513,9 @@ void app_probe(struct world *w)
         for (unsigned n = 0; n < tx->branch_count; n++)
             tx->branches[n].plan.attempts = 0, tx->branches[n].plan.delay_ms = 0;
         app_turn(w, &(struct item){.tx = tx, .what = APP_BEGIN});
+        // What was asked before a connection was lost is not lost, if it is still on record.
+        if (w->setup.retention_ms >= PROBE_RETENTION_MS && rng_below(&w->rng_app, 2))
+            later(w, tx, APP_CUT, rng_below(&w->rng_app, PROBE_CUT_US));
     }
 }
 
@@ -508,7 +524,6 @@ void app_status(struct world *w)
     for (unsigned i = 0; i < w->tx_count; i++) {
         struct sim_tx *tx = &w->txs[i];
         if (tx->gtid.size)
-            ask_about(w, tx, world_any(w, &w->rng_app, ACTOR_CLIENT, &w->actors[tx->coordinator]),
-                      APP_STATUS);
+            ask_about(w, tx, &w->actors[tx->client], APP_STATUS);
     }
 }

@@ -117,9 +117,11 @@ static bool take_work(struct actor *a, const struct effect_call *call, struct he
         return true;
     }
     struct held *work = truth_held(a->world, &call->gtid, 0, call->branch);
-    if (!work || work->state != HELD_WORKING)
+    if (!work || work->state != HELD_WORKING || work->bank != a->index)
         return false;
-    *held = *work;
+    held->account = work->account;
+    held->account_to = work->account_to;
+    held->amount = work->amount;
     work->state = HELD_NONE;
     return true;
 }
@@ -129,11 +131,10 @@ static enum rm_result prepare(struct actor *a, const struct effect_call *call, s
     struct world *w = a->world;
     if (held->state == HELD_PREPARED) // asked once more
         return faults_strike(&w->faults, FAULT_RM_MIND) ? refuse(&a->bank, held) : RM_DONE;
-    uint8_t forced = held->forced;
+    held->bank = (uint8_t)a->index;
     if (!take_work(a, call, held))
         return refuse(&a->bank, held);
-    held->forced = forced;
-    held->bank = (uint8_t)a->index;
+    held->kind = call->kind;
     held->state = HELD_NONE;
     if (held->account == NO_ACCOUNT)
         return RM_READ_ONLY;
@@ -143,9 +144,31 @@ static enum rm_result prepare(struct actor *a, const struct effect_call *call, s
     return RM_DONE;
 }
 
+// A resource manager is given again what it is to do. One that keeps by itself what it has prepared
+// may be all that remembers it; and of what is done once more only the name is left.
+static void check_given(struct actor *a, const struct effect_call *call, const struct held *held)
+{
+    struct held given = {0};
+    bool enlisted = held->kind == BRANCH_ENLISTED;
+    if (a->rm_durable || held->lost)
+        return;
+    if (!enlisted && call->payload.size == BANK_PAYLOAD_BYTES)
+        take_payload(&given, call->payload);
+    REQUIRE(a->world,
+            call->kind == held->kind &&
+                (enlisted
+                     ? call->payload.size == 0
+                     : call->payload.size == BANK_PAYLOAD_BYTES && given.account == held->account &&
+                           given.account_to == held->account_to && given.amount == held->amount),
+            "honest answers", "%s is to commit %.*s/%u, and is not told what that is", a->name,
+            call->gtid.size, call->gtid.text, call->branch);
+}
+
 static void finish(struct actor *a, const struct effect_call *call, struct held *held)
 {
     if (held->state == HELD_PREPARED) {
+        if (call->op == RM_COMMIT)
+            check_given(a, call, held);
         if (call->op == RM_COMMIT)
             apply(&a->bank, held);
         else
@@ -155,7 +178,7 @@ static void finish(struct actor *a, const struct effect_call *call, struct held 
         return;
     }
     struct held *work = truth_held(a->world, &call->gtid, 0, call->branch);
-    if (call->op == RM_ROLLBACK && work && work->state == HELD_WORKING)
+    if (call->op == RM_ROLLBACK && work && work->state == HELD_WORKING && work->bank == a->index)
         work->state = HELD_NONE;
 }
 
@@ -355,7 +378,7 @@ void bank_answer(struct actor *a, const struct item *item)
         .token = item->number,
         .result = (enum rm_result)item->what,
         .durable = a->rm_durable,
-        .text = slice_text(item->what == RM_NO ? "no such account" : ""),
+        .text = slice_text(item->what == RM_NO ? SIM_NO : ""),
     };
     if (item->tx) // an action returns what its row says
         event.u.called.text = deed_result(&item->tx->deeds[item->branch], storage);

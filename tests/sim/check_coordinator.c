@@ -153,7 +153,40 @@ static const struct gtid *gtid_of(const struct msg *msg)
     }
 }
 
-void check_coordinator_send(struct actor *a, const struct msg *msg)
+// Of a branch hears only whose it is.
+static void sent_to(struct actor *a, peer_t peer, struct sim_tx *tx, const struct msg *msg)
+{
+    const struct actor *to = world_owner_of_peer(a->world, peer);
+    bool prepare = msg->type == MSG_PREPARE;
+    unsigned branch = prepare ? msg->u.prepare.branch : msg->u.decide.branch;
+    const struct attempt *attempt = truth_peek(tx, msg->u.decide.attempt);
+    bool right = to->kind == ACTOR_PARTICIPANT;
+    if (prepare) // or, with another content, one that follows
+        right &= to->index == tx->branches[branch].bank ||
+                 to->index == tx->branches[(branch + 1) % tx->branch_count].bank;
+    else if (attempt && branch < SIM_BRANCHES_MAX && attempt->branches[branch].result_plus)
+        right &= to->index == attempt->branches[branch].bank;
+    REQUIRE(a->world, right, "closed", "%s hears of %.*s/%u, which is another's", to->name,
+            TEXT(tx), branch);
+}
+
+// Of a transaction hears only whose it is. What was never recorded may be presumed aborted, whoever
+// asks.
+static void told_to(struct actor *a, peer_t peer, const struct sim_tx *tx,
+                    const struct msg_result *m)
+{
+    const struct actor *to = world_owner_of_peer(a->world, peer);
+    bool owns = to->principal == a->world->actors[tx->client].principal;
+    bool presumed =
+        m->outcome == OUTCOME_UNKNOWN ||
+        (m->outcome == OUTCOME_ABORTED && (!tx->reg.stands || m->reason == REASON_PRESUMED));
+    REQUIRE(a->world, owns || presumed, "closed", "%s hears of %.*s, which is another's", to->name,
+            TEXT(tx));
+    REQUIRE(a->world, m->reason != REASON_CANCELLED || tx->cancelled, "closed",
+            "%.*s is told rolled back by its application, which did not", TEXT(tx));
+}
+
+void check_coordinator_send(struct actor *a, peer_t peer, const struct msg *msg)
 {
     const struct gtid *gtid = gtid_of(msg);
     if (!gtid)
@@ -167,9 +200,11 @@ void check_coordinator_send(struct actor *a, const struct msg *msg)
     REQUIRE(a->world, tx, "honest answers", "%s speaks of %.*s, which nobody began", a->name,
             gtid->size, gtid->text);
     if (msg->type == MSG_RESULT) {
+        told_to(a, peer, tx, &msg->u.result);
         sent_result(a, tx, &msg->u.result);
         return;
     }
+    sent_to(a, peer, tx, msg);
     REQUIRE(a->world, tx->coordinator == a->index, "closed", "%s drives %.*s, which is another's",
             a->name, TEXT(tx));
     if (msg->type == MSG_PREPARE)
@@ -241,6 +276,7 @@ void check_coordinator_durable(struct actor *a, const struct tx_record *record)
 {
     struct sim_tx *tx = truth_find(a->world, &record->gtid);
     struct register_view *r = &tx->reg;
+    check_record(a, tx, record);
     *r = (struct register_view){
         .stands = true,
         .stage = record->stage,
@@ -248,6 +284,7 @@ void check_coordinator_durable(struct actor *a, const struct tx_record *record)
         .forced = record->heuristic.forced,
         .mixed = record->mixed,
         .attempt = record->attempt,
+        .forced_ms = record->heuristic.when_ms,
     };
     for (unsigned i = 0; i < record->branch_count; i++) {
         r->branches |= UINT64_C(1) << record->branches[i].branch;

@@ -2,6 +2,7 @@
 // assent-sim: plays clusters from seeds, and says what broke.
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "campaign.h"
@@ -33,8 +34,7 @@ static int tell_run(uint64_t seed, const struct overrides *overrides, const char
     draw(&setup, seed, overrides, model_trace);
     sim_run(&setup, &extras, &result);
     fwrite(story.data, 1, story.size, stdout);
-    printf("%s%s\n", result.failed ? "BROKEN: " : "all held; trace ",
-           result.failed ? result.verdict : "");
+    printf("%s%s\n", result.failed ? "BROKEN: " : "all held", result.failed ? result.verdict : "");
     printf("trace hash %016llx, %.1f s of virtual time, %llu messages, %llu crashes, %llu faults\n",
            (unsigned long long)result.hash, (double)result.virtual_us / 1e6,
            (unsigned long long)result.messages, (unsigned long long)result.crashes,
@@ -78,6 +78,21 @@ static void print_protocol(unsigned protocols)
         printf(" --protocol %s", name);
 }
 
+static void print_dropped(const bool *dropped)
+{
+    const char *before = " --without ";
+    for (unsigned i = 0, next; i < SIM_TXS_MAX; i = next) {
+        for (next = i + 1; next < SIM_TXS_MAX && dropped[next] == dropped[i];)
+            next++;
+        if (!dropped[i])
+            continue;
+        printf("%s%u", before, i);
+        if (next > i + 1)
+            printf("..%u", next - 1);
+        before = ",";
+    }
+}
+
 static void print_replay(uint64_t seed, const char *mutant, const struct minimized *run)
 {
     const struct overrides *o = &run->overrides;
@@ -95,12 +110,7 @@ static void print_replay(uint64_t seed, const char *mutant, const struct minimiz
                run->strikes.items[i].number);
     if (run->strikes.count == 0)
         printf(" --only ''");
-    bool first = true;
-    for (unsigned i = 0; i < SIM_TXS_MAX; i++) {
-        if (run->dropped[i])
-            printf("%s%u", first ? " --without " : ",", i);
-        first = first && !run->dropped[i];
-    }
+    print_dropped(run->dropped);
     printf(" --trace\n");
 }
 
@@ -192,7 +202,7 @@ static int run_campaign(const struct options *options)
         return 1;
     }
     bool covered = true;
-    if (options->coverage)
+    if (options->coverage && !result.signal)
         covered = coverage_report(&result.totals.coverage,
                                   options->overrides.protocols ? options->overrides.protocols
                                                                : 1u << PROTOCOL_2PC,
@@ -206,7 +216,11 @@ static int run_campaign(const struct options *options)
         print_totals(&result);
         print_failures(options, &result);
     }
-    return result.failure_count > 0 || !covered;
+    if (result.signal)
+        fprintf(stderr, "assent-sim: stopped by a signal (%s)\n", strsignal(result.signal));
+    if (result.failure_count > 0)
+        return 1;
+    return result.signal ? 128 + result.signal : !covered;
 }
 
 int main(int argc, char **argv)
@@ -227,5 +241,9 @@ int main(int argc, char **argv)
         status = run_campaign(&options);
 done:
     options_free(&options);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("assent-sim: standard output");
+        return 1;
+    }
     return status;
 }

@@ -181,11 +181,14 @@ void shell_step(struct actor *a, struct event *event)
     if (!a->alive)
         return;
     uint64_t life = a->life;
+    struct counts before;
     event->now = shell_now(a);
     w->steps++;
     effects_reset(&a->fx);
     coverage_event(w->coverage, a, event);
+    check_count(a, &before);
     run_core(a, event);
+    check_bounds(a, event, &before);
     CHECK(!a->fx.failed);
     a->event = event;
     story_effects(a);

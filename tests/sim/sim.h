@@ -49,7 +49,16 @@ enum {
     BANK_PAYLOAD_BYTES = 8,
     BANK_PAYLOAD_VARIANT = 6, // its place in a payload
     OTHER_PLAN_MS = 5777,     // in the plan of those who ask for the same in another one
+    SIM_LONG_MS = 86400000,   // what is kept so long outlives the run
+    // small limits, so that they are met
+    TIGHT_TRANSACTIONS = 6,
+    TIGHT_BRANCHES = 4,
+    TIGHT_FINISHED = 6,
+    TIGHT_ASKS = 8,
 };
+#define SIM_WHO "ann" // the operator
+#define SIM_WHY "it had to end"
+#define SIM_NO  "no such account" // what a bank says that refuses
 
 // Of all that a seed decides, what the command line can override.
 struct sim_setup {
@@ -72,12 +81,15 @@ struct sim_setup {
     bool rm_durable;       // every second resource manager keeps what it has prepared by itself
     bool tight;            // small limits, so that they are met
     bool alike;            // all of them do, or none
+    bool strangers;        // clients that must not touch each other's transactions
+    uint32_t lease_gtids;  // in a lease
     const struct strikes *only; // borrowed; NULL: all strikes happen
     const bool *dropped;        // borrowed, by transaction; NULL: all of them are begun
 };
 void setup_draw(struct sim_setup *ret, uint64_t seed);
-void setup_business(struct sim_setup *setup);      // what is drawn for tcc, sagas and messages
-bool setup_is_calm(const struct sim_setup *setup); // nothing can go wrong in it
+void setup_business(struct sim_setup *setup);       // what is drawn for tcc, sagas and messages
+bool setup_is_calm(const struct sim_setup *setup);  // nothing can go wrong in it
+bool setup_is_quiet(const struct sim_setup *setup); // nothing keeps an answer from coming at once
 
 // ---- the truth about transactions ----
 
@@ -87,7 +99,7 @@ enum held_state { HELD_NONE, HELD_WORKING, HELD_PREPARED, HELD_COMMITTED, HELD_R
 struct held {
     uint8_t state;       // enum held_state
     uint8_t result_plus; // of the last prepare: enum rm_result + 1; 0: never asked
-    bool voted_yes, voted_read_only;
+    bool voted_yes, voted_read_only, voted_no;
     bool forced;                            // an operator's word reached it
     bool lost;                              // it was finished, and prepared again
     bool undone;                            // rolled back; a late PREPARE may come after it
@@ -96,6 +108,7 @@ struct held {
     uint8_t bank;                           // index of the actor
     uint8_t account, account_to;            // NO_ACCOUNT: none
     uint8_t variant;                        // content of the request
+    uint8_t kind;                           // enum branch_kind
     int32_t amount;
 };
 enum { NO_ACCOUNT = 0xff };
@@ -125,7 +138,8 @@ struct register_view {
     uint8_t stage, outcome, forced, mixed;
     bool other_plan;
     uint64_t attempt;
-    uint64_t branches; // bits: those that are in it
+    uint64_t branches;  // bits: those that are in it
+    uint64_t forced_ms; // when an operator had his word
 };
 
 struct plan_branch {
@@ -245,6 +259,7 @@ struct actor {
     enum actor_kind kind;
     unsigned index;
     char name[24];
+    const char *principal;    // that it has proved to be
     struct actor *home;       // participants, clients: the coordinator that they talk to,
     struct actor *first_home; // and the one that they belong to
     bool alive;
@@ -269,6 +284,7 @@ struct actor {
     struct disk disk;
     // participants
     bool rm_durable;
+    uint64_t fence;     // highest that any frame to it carried
     uint64_t heard_seq; // highest log position of its coordinator that it knows of
     struct bank bank;
     struct call calls[SIM_CALLS_MAX];
@@ -282,6 +298,10 @@ struct actor {
     token_t ask_next;
     uint64_t ask_began_us[SIM_ASKS]; // by token
     uint8_t ask_branch[SIM_ASKS];    // of an ENLIST
+};
+
+struct counts { // of what there is room for
+    uint64_t open, finished;
 };
 
 struct world {
@@ -336,7 +356,9 @@ _Noreturn void sim_fail(struct world *w, const char *invariant, const char *form
     __attribute__((format(printf, 3, 4)));
 #define REQUIRE(w, condition, invariant, ...)                                                      \
     ((condition) ? (void)0 : sim_fail((w), (invariant), __VA_ARGS__))
-struct actor *world_actor_of_peer(struct world *w, peer_t peer);
+peer_t world_peer(struct world *w, const struct actor *a);                   // a new connection
+struct actor *world_actor_of_peer(struct world *w, peer_t peer);             // NULL: it is gone
+const struct actor *world_owner_of_peer(const struct world *w, peer_t peer); // even then
 // A client or participant of that coordinator, any one.
 struct actor *world_any(struct world *w, struct rng *rng, enum actor_kind kind,
                         const struct actor *home);
@@ -410,6 +432,7 @@ enum app_step {
     APP_VANISH,
     APP_PREPARE, // a message
     APP_WORK,    // a try of its own, a message's local transaction
+    APP_CUT,     // its connection
 };
 void app_plan(struct world *w);
 void app_turn(struct world *w, const struct item *item);
@@ -442,6 +465,8 @@ void check_synced(struct actor *a);    // the batch of its disk is durable
 void check_opened(struct actor *a);    // the log was opened
 void check_collected(struct actor *a); // records have gone
 void check_call(struct actor *a, const struct effect_call *call, struct held *held);
+void check_count(struct actor *a, struct counts *ret); // before a step
+void check_bounds(struct actor *a, const struct event *event, const struct counts *before);
 void check_submitted(struct world *w, peer_t peer, const struct msg_submit *submit);
 void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t asked_us,
                     const struct effect_complete *complete);
@@ -450,9 +475,11 @@ bool check_at_rest(const struct world *w);
 const char *check_unrest(const struct world *w); // who is not at rest
 void check_end(struct world *w);
 
-void check_coordinator_send(struct actor *a, const struct msg *msg);
+void check_coordinator_send(struct actor *a, peer_t peer, const struct msg *msg);
 void check_coordinator_write(struct actor *a, const struct effect_write *write);
 void check_coordinator_durable(struct actor *a, const struct tx_record *record);
+void check_record(struct actor *a, const struct sim_tx *tx, const struct tx_record *record);
+void check_reason(struct actor *a, struct sim_tx *tx, const struct msg_result *result);
 void check_participant_send(struct actor *a, const struct msg *msg);
 void check_participant_durable(struct actor *a, const struct branch_record *record);
 void check_heard(struct actor *a, const struct frame_header *header);
