@@ -288,6 +288,9 @@ static void ask_expire(struct client *c, struct ask *ask)
         ask_succeed(c, ask, ask->held);
     else if (MUTANT(TIMEOUT_IS_ABORT) && ask->kind == ASK_SUBMIT)
         ask_succeed(c, ask, &(struct msg_result){.outcome = OUTCOME_ABORTED});
+    else if (MUTANT(TIMEOUT_IS_ACCEPTED) && ask->kind == ASK_SUBMIT &&
+             ask->msg.u.submit.flags & SUBMIT_ACCEPT)
+        ask_succeed(c, ask, &(struct msg_result){.outcome = OUTCOME_NONE});
     else if (ask->awaiting || ask->uncertain)
         ask_abandon(c, ask, ASSENT_TIMEOUT, "no answer in time: the outcome is not known here");
     else if (ask->sends == 0)
@@ -332,10 +335,11 @@ static bool branch_equal(const struct msg_branch *a, const struct msg_branch *b)
 {
     const struct branch_plan *p = &a->plan, *q = &b->plan;
     return a->branch == b->branch && a->kind == b->kind && slice_equal(a->resource, b->resource) &&
-           slice_equal(a->payload, b->payload) && p->after == q->after && p->flags == q->flags &&
-           p->attempts == q->attempts && p->timeout_ms == q->timeout_ms &&
-           p->backoff_ms == q->backoff_ms && p->backoff_max_ms == q->backoff_max_ms &&
-           p->delay_ms == q->delay_ms;
+           slice_equal(a->payload, b->payload) &&
+           ((p->after == q->after && p->flags == q->flags && p->attempts == q->attempts &&
+             p->timeout_ms == q->timeout_ms && p->backoff_ms == q->backoff_ms &&
+             p->backoff_max_ms == q->backoff_max_ms && p->delay_ms == q->delay_ms) ||
+            MUTANT(PLANS_ALIKE));
 }
 
 // Is this another content under the gtid and kind of a request in flight?
@@ -433,7 +437,8 @@ static void ask_answer(struct client *c, struct ask *ask, const struct msg_resul
     bool decided = result->outcome == OUTCOME_COMMITTED || result->outcome == OUTCOME_ABORTED;
     unsigned flags = ask->kind == ASK_SUBMIT ? ask->msg.u.submit.flags : 0;
     bool waits_for_end = flags & SUBMIT_WAIT_DONE;
-    bool waits_for_outcome = ask->kind != ASK_STATUS && !(flags & (SUBMIT_ACCEPT | SUBMIT_HOLD));
+    bool waits_for_outcome = ask->kind != ASK_STATUS && !(flags & (SUBMIT_ACCEPT | SUBMIT_HOLD)) &&
+                             !MUTANT(ACCEPTED_IS_ENOUGH);
     if (waits_for_outcome && result->outcome == OUTCOME_NONE) {
         ask->uncertain = true; // it is running
         ask_pause(c, ask, c->config.retry_max_ms, 0);

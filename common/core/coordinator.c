@@ -333,6 +333,8 @@ static void coord_looked_up(struct coordinator *c, const struct event *event)
 
 static void coord_tx_timeout(struct coordinator *c, struct tx *tx)
 {
+    if (tx->state == TX_ACTIVE && tx->protocol == PROTOCOL_MESSAGE && MUTANT(NEVER_ASKED_BACK))
+        return;
     if (tx->state == TX_ACTIVE && tx->protocol == PROTOCOL_MESSAGE)
         message_check_back(c, tx);
     else if (tx->state == TX_ADMITTING || tx->state == TX_ACTIVE)
@@ -364,7 +366,7 @@ static void coord_begin_drain(struct coordinator *c)
     void *value;
     for (size_t cursor = 0; map_next(&c->txs, &cursor, &value);) {
         struct tx *tx = value;
-        if (tx->state == TX_ACTIVE && tx->protocol != PROTOCOL_MESSAGE)
+        if (tx->state == TX_ACTIVE && (tx->protocol != PROTOCOL_MESSAGE || MUTANT(HELD_DROPPED)))
             decide_abort(c, tx, REASON_SHUTDOWN, BRANCH_NONE,
                          slice_text("the coordinator is shutting down"));
     }

@@ -29,7 +29,9 @@ static void digest_submit(const struct msg_submit *submit, uint8_t ret[DIGEST_BY
         digest_add(digest, slice_of(head, sizeof head));
         digest_add(digest, b->resource);
         digest_add(digest, b->payload);
-        if (b->kind == BRANCH_STEP || b->kind == BRANCH_CONSUMER || b->kind == BRANCH_TOPIC)
+        bool planned =
+            b->kind == BRANCH_STEP || b->kind == BRANCH_CONSUMER || b->kind == BRANCH_TOPIC;
+        if (planned && !MUTANT(PLAN_IGNORED))
             digest_plan(digest, &b->plan);
     }
     for (int i = 0; i < DIGEST_BYTES; i++)
@@ -337,6 +339,9 @@ static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx
                      !slice_equal(slice_text(b->resource->name), enlist->resource))) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_CONFLICT, "branch %u is at %s",
                      b->number, b->resource->name);
+    } else if (b && !slice_equal(b->payload, enlist->payload)) {
+        coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_CONFLICT,
+                     "branch %u was begun with other content", b->number);
     } else if (tx->state > TX_ACTIVE) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_STATE, "the transaction is %s",
                      sm_name(&tx_table, tx->state));
@@ -353,6 +358,8 @@ static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx
         begin_wait(c, s, tx, MSG_ENLIST);
         if (!b)
             admit(c, tx);
+        if (MUTANT(ENLISTED_EARLY))
+            send_enlisted(c, s->id, tx, enlist->branch);
     } else if (tx->state == TX_LOOKING) {
         begin_wait(c, s, tx, MSG_ENLIST);
     } else {

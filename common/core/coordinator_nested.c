@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nested branches of tcc: the try of one branch asks for another. It is admitted like the rest, and
 // votes like the rest; who asked for it need not wait for that.
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 static struct branch *nested_find(const struct tx *tx, const struct msg_extend *x)
@@ -35,7 +36,7 @@ static bool nested_add(struct coordinator *c, struct tx *tx, const struct msg_ex
     b->attempt = tx->attempt;
     b->payload = tx_copy(tx, x->payload);
     // It counts from now on, so that nothing is decided without it.
-    tx->voting++;
+    tx->voting += !MUTANT(NESTED_NOT_AWAITED);
     tx->owing++;
     return b->payload.size == x->payload.size;
 }
@@ -66,6 +67,8 @@ void nested_extend(struct coordinator *c, struct branch *parent, peer_t peer,
     } else {
         nested_find(tx, x)->unadmitted = true;
         nested_admit(c, tx);
+        if (MUTANT(NESTED_EARLY))
+            nested_answer(c, peer, x, tx->branch_count - 1, ASSENT_OK, "");
     }
 }
 
@@ -111,6 +114,8 @@ void nested_written(struct coordinator *c, struct tx *tx)
         if (!b->being_admitted)
             continue;
         b->being_admitted = b->unadmitted = false;
+        // The fence of its participant may have passed the attempt of the others long ago.
+        b->attempt = c->attempt_next++;
         fence_insert(b);
         const struct branch *parent = tx_branch(tx, b->parent);
         const struct msg_extend x = {.gtid = tx->gtid,

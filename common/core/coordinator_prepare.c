@@ -20,8 +20,8 @@ void fence_insert(struct branch *b)
 // participant is there: what is delegated can no longer simply be aborted.
 static bool prepare_may_delegate(const struct tx *tx)
 {
-    return tx->protocol == PROTOCOL_2PC && tx->branch_count == 1 && tx->branches &&
-           tx->branches->resource->session;
+    return (tx->protocol == PROTOCOL_2PC || MUTANT(TRIED_ALONE)) && tx->branch_count == 1 &&
+           tx->branches && tx->branches->resource->session;
 }
 
 void prepare_begin(struct coordinator *c, struct tx *tx)
@@ -74,7 +74,10 @@ void prepare_send(struct coordinator *c, struct branch *b)
         .branch = b->number,
         .protocol = tx->protocol,
         .kind = b->kind,
-        .flags = tx->one_phase || tx->state == TX_COMMITTING ? PREPARE_ONE_PHASE : 0,
+        .flags = tx->one_phase || tx->state == TX_COMMITTING ||
+                         (MUTANT(DECISION_NOT_AWAITED) && tx->state == TX_DECIDING)
+                     ? PREPARE_ONE_PHASE
+                     : 0,
         .timeout_ms = timer_armed(deadline) && due > c->now.mono_ms
                           ? (uint32_t)(due - c->now.mono_ms)
                           : c->config.phase_one_timeout_ms,
@@ -121,7 +124,7 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
     if (vote->vote == VOTE_YES) {
         branch_move(c, b, BRANCH_PREPARED);
         nested_voted(c, b);
-    } else if (vote->vote == VOTE_READ_ONLY || !tx->admitted) {
+    } else if (vote->vote == VOTE_READ_ONLY || !tx->admitted || MUTANT(NO_NOT_UNDONE)) {
         // No and read-only: the participant has let go of the branch; it drops out of phase two.
         // But who says no to business does not remember it: it may be asked by a late copy, and do
         // it.

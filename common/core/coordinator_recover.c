@@ -18,8 +18,9 @@ static bool recover_planned(struct coordinator *c, struct branch *b,
         return true;
     if (!plan_branch(c, b, &from->plan))
         return false;
-    b->planned->result = tx_copy(b->tx, from->result);
-    return b->planned->result.size == from->result.size;
+    if (!MUTANT(RESULTS_UNREAD))
+        b->planned->result = tx_copy(b->tx, from->result);
+    return b->planned->result.size == from->result.size || MUTANT(RESULTS_UNREAD);
 }
 
 static bool recover_branches(struct coordinator *c, struct tx *tx, const struct tx_record *record)
@@ -32,7 +33,7 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
         if (record->stage == STAGE_ADMITTED) {
             // Whatever was asked will be asked again. Should it come to an abort before that, it
             // has to be undone all the same, whether it was asked or not.
-            b->prepare_sent = record->submitted;
+            b->prepare_sent = record->submitted && !MUTANT(ASKED_FORGOTTEN);
             continue;
         }
         b->vote = from->vote;
@@ -82,6 +83,8 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
             c->stamp_ms = stamps[i];
     }
     if (MUTANT(DELEGATION_FORGOTTEN) && record->stage == STAGE_DELEGATED)
+        return;
+    if (MUTANT(ADMISSION_FORGOTTEN) && record->stage == STAGE_ADMITTED)
         return;
     if (record->stage == STAGE_ENDED)
         return; // kept for the operator's sake; answered from the register

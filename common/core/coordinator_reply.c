@@ -78,7 +78,7 @@ void coord_result_of_record(struct coordinator *c, peer_t peer, uint8_t about,
 
 void coord_answer_waiters(struct coordinator *c, struct tx *tx)
 {
-    bool admitted = tx->admitted && tx->state > TX_ADMITTING;
+    bool admitted = tx->admitted && (tx->state > TX_ADMITTING || MUTANT(ACCEPTED_EARLY));
     if (!tx->told && !admitted)
         return;
     uint64_t request = c->request; // whoever asked for this may still have to be answered

@@ -56,7 +56,7 @@ fail:
 // hold all places, each waiting for one more.
 void part_rest(struct participant *self, struct part *b)
 {
-    b->acted = b->kind == BRANCH_STEP;
+    b->acted = b->kind == BRANCH_STEP && !MUTANT(DONE_HOLD_PLACES);
     self->acted += b->acted;
 }
 

@@ -35,6 +35,10 @@ struct shared {
 
 void overrides_apply(const struct overrides *self, struct sim_setup *setup)
 {
+    if (self->protocols)
+        setup->protocols = self->protocols;
+    if (setup->protocols != 1u << PROTOCOL_2PC)
+        setup_business(setup);
     if (self->coordinators)
         setup->coordinators = self->coordinators;
     if (self->participants)
@@ -45,8 +49,6 @@ void overrides_apply(const struct overrides *self, struct sim_setup *setup)
         setup->transactions = self->transactions;
     if (self->branches)
         setup->branches_max = self->branches;
-    if (self->protocols)
-        setup->protocols = self->protocols;
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         if (self->set[i])
             setup->rate[i] = self->rate[i];

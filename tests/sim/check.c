@@ -171,6 +171,11 @@ void check_submitted(struct world *w, peer_t peer, const struct msg_submit *subm
 static void check_content(struct world *w, const struct sim_tx *tx, bool other)
 {
     const struct deed *deed = &tx->deeds[tx->protocol == PROTOCOL_MESSAGE];
+    if (tx->other_plan) {
+        REQUIRE(w, !tx->reg.stands || tx->reg.other_plan == other, "honest answers",
+                "%.*s is told committed to somebody who asked for another plan", TEXT(tx));
+        return;
+    }
     REQUIRE(w, tx->protocol == PROTOCOL_2PC || !deed->ran || deed->variant == other,
             "honest answers", "%.*s is told committed to somebody who asked for something else",
             TEXT(tx));
@@ -231,6 +236,10 @@ void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t 
             (step == APP_PREPARE || (asked && tx->accepts)))
             REQUIRE(a->world, tx->reg.stands || tx->collected, "durable before visible",
                     "%.*s is said to be accepted, and is not on disk", TEXT(tx));
+        REQUIRE(a->world,
+                step != APP_SUBMIT || tx->accepts || complete->result.outcome != OUTCOME_NONE,
+                "honest answers", "%.*s is told nothing to somebody who waits for its outcome",
+                TEXT(tx));
         if (step != APP_ENLIST)
             told(a, tx, asked_us, &complete->result);
         if (step == APP_OTHER && tx->enlisted && complete->result.outcome == OUTCOME_COMMITTED)

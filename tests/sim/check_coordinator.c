@@ -138,6 +138,21 @@ static void sent_result(struct actor *a, struct sim_tx *tx, const struct msg_res
                 "%.*s is told unknown, and is on disk", TEXT(tx));
 }
 
+// NULL: it is about none.
+static const struct gtid *gtid_of(const struct msg *msg)
+{
+    switch (msg->type) {
+    case MSG_PREPARE: return &msg->u.prepare.gtid;
+    case MSG_RESULT: return &msg->u.result.gtid;
+    case MSG_STANDING: return &msg->u.standing.gtid;
+    case MSG_ENLISTED: return &msg->u.enlisted.gtid;
+    case MSG_EXTENDED: return &msg->u.extended.gtid;
+    case MSG_COMMIT:
+    case MSG_ROLLBACK: return &msg->u.decide.gtid;
+    default: return NULL;
+    }
+}
+
 // Of a branch hears only whose it is.
 static void sent_to(struct actor *a, peer_t peer, struct sim_tx *tx, const struct msg *msg)
 {
@@ -173,17 +188,14 @@ static void told_to(struct actor *a, peer_t peer, const struct sim_tx *tx,
 
 void check_coordinator_send(struct actor *a, peer_t peer, const struct msg *msg)
 {
-    const struct gtid *gtid = msg->type == MSG_PREPARE    ? &msg->u.prepare.gtid
-                              : msg->type == MSG_RESULT   ? &msg->u.result.gtid
-                              : msg->type == MSG_STANDING ? &msg->u.standing.gtid
-                                                          : &msg->u.decide.gtid;
-    if (msg->type != MSG_PREPARE && msg->type != MSG_RESULT && msg->type != MSG_COMMIT &&
-        msg->type != MSG_ROLLBACK && msg->type != MSG_STANDING)
+    const struct gtid *gtid = gtid_of(msg);
+    if (!gtid)
         return;
     struct sim_tx *tx = truth_find(a->world, gtid);
     if (tx && tx->protocol != PROTOCOL_2PC)
         check_deed_send(a, tx, msg);
-    if (msg->type == MSG_STANDING || (tx && tx->protocol != PROTOCOL_2PC))
+    if (msg->type == MSG_STANDING || msg->type == MSG_ENLISTED || msg->type == MSG_EXTENDED ||
+        (tx && tx->protocol != PROTOCOL_2PC))
         return;
     REQUIRE(a->world, tx, "honest answers", "%s speaks of %.*s, which nobody began", a->name,
             gtid->size, gtid->text);
@@ -274,6 +286,11 @@ void check_coordinator_durable(struct actor *a, const struct tx_record *record)
         .attempt = record->attempt,
         .forced_ms = record->heuristic.when_ms,
     };
+    for (unsigned i = 0; i < record->branch_count; i++) {
+        r->branches |= UINT64_C(1) << record->branches[i].branch;
+        const struct branch_plan *plan = &record->branches[i].plan;
+        r->other_plan |= plan->backoff_max_ms == OTHER_PLAN_MS || plan->delay_ms == OTHER_PLAN_MS;
+    }
     // What is forgotten is recorded as mixed, though nobody may end it otherwise than was decided.
     tx->heuristic |= r->forced != OUTCOME_NONE || (r->mixed && (!tx->forgotten || tx->lost));
 }

@@ -67,6 +67,17 @@ static void print_count(const char *option, unsigned count)
         printf(" --%s %u", option, count);
 }
 
+static void print_protocol(unsigned protocols)
+{
+    const char *name = "mixed";
+    for (unsigned i = 0; i < 8; i++) {
+        if (protocols == 1u << i)
+            name = protocol_name((enum protocol)i);
+    }
+    if (protocols)
+        printf(" --protocol %s", name);
+}
+
 static void print_dropped(const bool *dropped)
 {
     const char *before = " --without ";
@@ -93,6 +104,7 @@ static void print_replay(uint64_t seed, const char *mutant, const struct minimiz
     print_count("clients", o->clients);
     print_count("transactions", o->transactions);
     print_count("branches", o->branches);
+    print_protocol(o->protocols);
     for (size_t i = 0; i < run->strikes.count; i++)
         printf("%s%s:%u", i ? "," : " --only ", fault_name((enum fault)run->strikes.items[i].fault),
                run->strikes.items[i].number);
@@ -167,9 +179,10 @@ static void print_failures(const struct options *options, const struct campaign_
     if (result->failure_count == 0)
         return;
     const char *mutant = options->mutant ? " --mutant " : "";
-    printf("to read it: assent-sim --seed %llu%s%s --minimize\n",
-           (unsigned long long)result->failures[0].seed, mutant,
-           options->mutant ? options->mutant : "");
+    printf("to read it: assent-sim --seed %llu%s%s", (unsigned long long)result->failures[0].seed,
+           mutant, options->mutant ? options->mutant : "");
+    print_protocol(options->overrides.protocols);
+    puts(" --minimize");
 }
 
 static int run_campaign(const struct options *options)

@@ -8,10 +8,13 @@
 #include "base/mutant.h"
 
 static const struct {
-    const char *name, *about;
+    const char *name, *protocol, *about;
 } mutants[] = {
-#define X(identifier, name, about) {name, about},
+#define X(identifier, name, about) {name, "2pc", about},
     MUTANTS(X)
+#undef X
+#define X(identifier, name, protocol, about) {name, protocol, about},
+        MUTANTS_OF_BUSINESS(X)
 #undef X
 };
 
@@ -20,7 +23,7 @@ enum { COUNT = sizeof mutants / sizeof mutants[0] };
 void mutant_list(FILE *out)
 {
     for (int i = 0; i < COUNT; i++)
-        fprintf(out, "%-26s %s\n", mutants[i].name, mutants[i].about);
+        fprintf(out, "%-26s %-8s %s\n", mutants[i].name, mutants[i].protocol, mutants[i].about);
 }
 
 static int mutant_of(const char *name)
@@ -31,6 +34,12 @@ static int mutant_of(const char *name)
     }
     fprintf(stderr, "assent-sim: no mutant is named '%s'; see assent-sim --list-mutants\n", name);
     return -1;
+}
+
+const char *mutant_protocol(const char *name)
+{
+    int index = mutant_of(name);
+    return index < 0 ? NULL : mutants[index].protocol;
 }
 
 #ifdef ASSENT_MUTANTS

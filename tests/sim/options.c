@@ -35,7 +35,9 @@ static const char usage[] =
     "                       that the model does not have\n"
     "\n"
     "  --list-mutants       the ways in which the code can be broken on purpose\n"
-    "  --mutant NAME        break it so; stops at the first run that finds out\n"
+    "  --mutant NAME        break it so; stops at the first run that finds out. Plays the "
+    "protocol\n"
+    "                       that the list says, unless --protocol says otherwise\n"
     "\n"
     "Otherwise than the seed has it:\n"
     "  --coordinators N, --participants N, --clients N (of each coordinator), --transactions N,\n"
@@ -311,6 +313,11 @@ int options_read(int argc, char **argv, struct options *ret)
         return wrong("not an option", argv[optind]);
     if (ret->seconds && !ret->seeds_given)
         ret->last = INT64_MAX;
+    const char *protocol = ret->mutant ? mutant_protocol(ret->mutant) : NULL;
+    if (ret->mutant && !protocol)
+        return 2;
+    if (protocol && !ret->overrides.protocols)
+        protocols(protocol, &ret->overrides.protocols);
     if ((ret->trace || ret->minimize) && ret->first != ret->last)
         return wrong("only with the --seed of one run", ret->minimize ? "--minimize" : "--trace");
     return -1;

@@ -170,6 +170,59 @@ void setup_draw(struct sim_setup *ret, uint64_t seed)
         ret->own_rate = 0;
 }
 
+// The same for what is not drawn where only two-phase commit is played: seeds of that stay what
+// they were.
+void setup_business(struct sim_setup *setup)
+{
+    struct rng rng;
+    rng_seed(&rng, setup->seed ^ 0xb0);
+    setup->hurry_rate = percent(&rng, 50) ? up_to(&rng, MILLION) : 0;
+    setup->plan_rate = MILLION / 2;
+    setup->nested_rate = percent(&rng, 50) ? up_to(&rng, MILLION) : 0;
+    setup->kept_rate = MILLION / 4;
+    if (setup_is_calm(setup)) // who is late is too late
+        return;
+    setup->late_rate = percent(&rng, 30) ? up_to(&rng, 400000) : 0;
+    switch (rng_below(&rng, 20)) {
+    case 0: // steps and deliveries that fail for now, again and again, and processes that die
+        setup->span_ms = 20000;
+        setup->rate[FAULT_RM_RETRY] = 500000;
+        setup->rate[FAULT_RM_UNSURE] = 200000;
+        setup->rate[FAULT_SLOW_RM] = 100000;
+        setup->rate[FAULT_CRASH_IDLE] = 150000;
+        break;
+    case 1: // applications that go on long after their time is up, and messages asked back
+    case 2:
+        setup->span_ms = 20000;
+        setup->enlist_rate = 700000;
+        setup->late_rate = 600000;
+        setup->rate[FAULT_LOSS] = 50000;
+        setup->rate[FAULT_REPEAT] = 400000;
+        break;
+    case 3: // what comes far too late, when all has ended
+    case 4:
+        setup->participants = 1 + (unsigned)rng_below(&rng, 2);
+        setup->tight = false;
+        setup->span_ms = 20000;
+        setup->no_rate = 150000;
+        setup->kept_rate = MILLION * 3 / 4;
+        setup->rate[FAULT_CANCEL] = 200000;
+        setup->rate[FAULT_SLOW_RM] = 100000;
+        setup->rate[FAULT_TWICE] = 300000;
+        setup->rate[FAULT_DELAY] = 100000;
+        setup->rate[FAULT_DISORDER] = 300000;
+        break;
+    case 5: // several who ask for the same, or not quite
+        setup->rate[FAULT_OTHER] = 500000;
+        setup->rate[FAULT_REPEAT] = 500000;
+        setup->rate[FAULT_CANCEL] = 100000;
+        setup->rate[FAULT_DELAY] = 100000;
+        setup->rate[FAULT_SLOW_DISK] = 100000;
+        break;
+    default: break;
+    }
+}
+
 bool setup_is_quiet(const struct sim_setup *setup)
 {
     for (unsigned i = 0; i < FAULT_COUNT; i++) {

@@ -159,7 +159,7 @@ static void apply(struct actor *a, const struct effect *effect)
         disaster_answer(a, effect->u.answer.token, effect->u.answer.code, effect->u.answer.text);
         return;
     case EFFECT_COMPLETE: app_complete(a, &effect->u.complete); return;
-    case EFFECT_EXTENDED: return;
+    case EFFECT_EXTENDED: bank_extended(a, &effect->u.extended); return;
     case EFFECT_STOP: disaster_stopped(a, effect->u.stop.code, effect->u.stop.text); return;
     }
 }

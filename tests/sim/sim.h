@@ -46,7 +46,9 @@ enum {
     SIM_VERDICT_BYTES = 400,
     SIM_HEARD = 16,
     DEED_RESULT_BYTES = 4,
+    BANK_PAYLOAD_BYTES = 8,
     BANK_PAYLOAD_VARIANT = 6, // its place in a payload
+    OTHER_PLAN_MS = 5777,     // in the plan of those who ask for the same in another one
     SIM_LONG_MS = 86400000,   // what is kept so long outlives the run
     // small limits, so that they are met
     TIGHT_TRANSACTIONS = 6,
@@ -66,8 +68,13 @@ struct sim_setup {
     unsigned branches_max;
     uint32_t rate[FAULT_COUNT];
     uint32_t no_rate, read_only_rate, enlist_rate, own_rate; // workload, in a million
-    uint32_t hot_rate;     // that a transfer is from the first account
-    unsigned protocols;    // bits, by enum protocol
+    uint32_t hot_rate;  // that a transfer is from the first account
+    unsigned protocols; // bits, by enum protocol
+    // Of applications of other protocols than two-phase commit, in a million: those that do their
+    // part long after they could, that enlist all at once, that ask for the same in another plan.
+    uint32_t late_rate, hurry_rate, plan_rate;
+    uint32_t nested_rate;  // tries that ask for a branch nested in theirs
+    uint32_t kept_rate;    // sagas with a step that has no compensation
     uint32_t span_ms;      // in which the transactions begin
     uint32_t retention_ms; // of the coordinators' logs
     uint32_t patience_ms;  // of applications
@@ -80,6 +87,7 @@ struct sim_setup {
     const bool *dropped;        // borrowed, by transaction; NULL: all of them are begun
 };
 void setup_draw(struct sim_setup *ret, uint64_t seed);
+void setup_business(struct sim_setup *setup);       // what is drawn for tcc, sagas and messages
 bool setup_is_calm(const struct sim_setup *setup);  // nothing can go wrong in it
 bool setup_is_quiet(const struct sim_setup *setup); // nothing keeps an answer from coming at once
 
@@ -113,6 +121,7 @@ struct deed {
     bool confirmed; // tcc
     bool forgotten; // the rows are gone
     bool asked, asked_final;
+    bool enlisted; // as its application was told
     uint8_t bank, variant;
     uint8_t journal_stage; // durable in its participant's journal
     uint32_t serial;       // what it returns
@@ -127,7 +136,9 @@ struct attempt {
 struct register_view {
     bool stands;
     uint8_t stage, outcome, forced, mixed;
+    bool other_plan;
     uint64_t attempt;
+    uint64_t branches;  // bits: those that are in it
     uint64_t forced_ms; // when an operator had his word
 };
 
@@ -148,6 +159,8 @@ struct sim_tx {
     struct plan_branch branches[SIM_BRANCHES_MAX];
     bool enlisted, own, wait_done, vanishes, probe;
     bool accepts; // is content to hear that it is admitted
+    bool late, hurries, other_plan;
+    bool nested; // its last branch is asked for by the try of the first
     // progress of its application
     unsigned enlisted_count;
     unsigned tries;       // to begin
@@ -156,6 +169,7 @@ struct sim_tx {
     // truth
     uint8_t told; // enum outcome, the first final one that any client heard
     uint64_t told_us;
+    uint64_t sent_us;          // a message: when that was decided
     unsigned submits, refused; // requests, and those certainly without effect
     uint64_t heard[SIM_HEARD]; // hashes of the sends that its coordinator heard last
     unsigned heard_count;
@@ -235,6 +249,8 @@ struct call { // under way at a resource manager
     uint8_t *memory; // owned: payload, inputs and result
     uint64_t serial;
     bool open;
+    bool extended; // a nested branch was asked for, and that was answered
+    uint16_t code; // enum assent_code: so
 };
 enum { SIM_CALLS_MAX = 256 };
 
@@ -281,6 +297,7 @@ struct actor {
     // clients
     token_t ask_next;
     uint64_t ask_began_us[SIM_ASKS]; // by token
+    uint8_t ask_branch[SIM_ASKS];    // of an ENLIST
 };
 
 struct counts { // of what there is room for
@@ -383,6 +400,7 @@ void life_end(struct actor *a); // memory is released; nothing is said
 void bank_call(struct actor *a, const struct effect_call *call);
 void bank_do(struct actor *a, uint64_t serial);
 void bank_answer(struct actor *a, const struct item *item);
+void bank_extended(struct actor *a, const struct effect_extended *extended);
 void bank_crash(struct actor *a);
 void bank_free(struct actor *a);
 void bank_found(struct actor *a); // FOUND events for what is prepared
@@ -391,6 +409,11 @@ struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned bra
 int64_t bank_total(const struct world *w);
 
 // ---- deed.c ----
+enum { DEED_NESTED_INDEX = 3 };
+// Does this try ask for a nested branch first?
+bool deed_nests(const struct sim_tx *tx, const struct effect_call *call);
+unsigned deed_submitted(const struct sim_tx *tx); // its branches without the nested one
+uint8_t deed_nested_kind(const struct sim_tx *tx);
 enum rm_result deed_do(struct actor *a, struct sim_tx *tx, const struct effect_call *call);
 // The application does it itself. False: refused.
 bool deed_by_application(struct actor *a, struct sim_tx *tx, unsigned branch);
@@ -408,10 +431,11 @@ enum app_step {
     APP_STATUS,
     APP_VANISH,
     APP_PREPARE, // a message
+    APP_WORK,    // a try of its own, a message's local transaction
     APP_CUT,     // its connection
 };
 void app_plan(struct world *w);
-void app_turn(struct world *w, struct sim_tx *tx, enum app_step step);
+void app_turn(struct world *w, const struct item *item);
 void app_complete(struct actor *a, const struct effect_complete *complete);
 void app_probe(struct world *w);  // after the repair: one transfer at each client
 void app_status(struct world *w); // after the repair: everybody asks about everything
@@ -469,6 +493,7 @@ void check_deed_back(struct world *w, const struct sim_tx *tx, unsigned branch);
 void check_deed_confirm(struct world *w, const struct sim_tx *tx, unsigned branch);
 void check_deed_forgotten(struct world *w, const struct sim_tx *tx, unsigned branch);
 void check_deed_content(struct actor *a, struct sim_tx *tx, const struct effect_call *call);
+void check_deed_payload(struct actor *a, const struct sim_tx *tx, const struct effect_call *call);
 void check_deed_send(struct actor *a, struct sim_tx *tx, const struct msg *msg);
 void check_deed_write(struct actor *a, struct sim_tx *tx, const struct effect_write *write);
 void check_deed_vote(struct actor *a, struct sim_tx *tx, const struct msg_vote *m);

@@ -52,6 +52,20 @@ class Mutants(unittest.TestCase):
         self.assertEqual(found["failures"][0]["invariant"], "durable before visible")
         self.assertEqual(found["mutant"], "decide-early")
 
+    def test_a_mutant_is_played_with_its_protocol(self):
+        protocols = {line.split()[0]: line.split()[1] for line in run("--list-mutants").stdout.splitlines()}
+        self.assertEqual((protocols["decide-early"], protocols["kept-undone"]), ("2pc", "saga"))
+        status, found = results("--mutant", "kept-undone", "--seeds", "1..1000")
+        self.assertEqual(status, 1)
+        self.assertEqual(found["failures"][0]["invariant"], "what is kept is kept")
+        self.assertEqual(results("--mutant", "kept-undone", "--protocol", "2pc", "--seeds", "1..50")[0], 0)
+
+    def test_a_shrunk_run_of_another_protocol_is_played_again(self):
+        shrunk = run("--mutant", "retry-is-delivered", "--seed", "2", "--minimize", "--quiet")
+        self.assertIn("--protocol message", shrunk.stdout.splitlines()[-1])
+        again = run(*shlex.split(shrunk.stdout.splitlines()[-1])[1:])
+        self.assertEqual(again.returncode, 1)
+
     def test_the_lowest_seed_is_the_one_that_is_told(self):
         one = results("--mutant", "fence-ignored", "--seeds", "1..3000", "--jobs", "1")[1]
         two = results("--mutant", "fence-ignored", "--seeds", "1..3000", "--jobs", "2")[1]

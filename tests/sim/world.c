@@ -228,7 +228,7 @@ static bool happen(struct world *w, struct item *item)
     case ITEM_CALL: bank_do(a, item->number); break;
     case ITEM_ANSWER: bank_answer(a, item); break;
     case ITEM_START: life_start(a); break;
-    case ITEM_APP: app_turn(w, item->tx, (enum app_step)item->what); break;
+    case ITEM_APP: app_turn(w, item); break;
     case ITEM_OPERATOR: disaster_operator(w, item); break;
     case ITEM_DISASTER: disaster_turn(w); break;
     case ITEM_REPAIR: return look(w, item) ? (queue_release(&w->queue, item), false) : true;

@@ -15,15 +15,37 @@ static struct msg_branch enlisted(const char *resource)
     return (struct msg_branch){.kind = BRANCH_ENLISTED, .resource = slice_text(resource)};
 }
 
-static void enlist(struct desk *d, const struct gtid *gtid, unsigned branch, const char *resource)
+static void enlist_with(struct desk *d, const struct gtid *gtid, unsigned branch,
+                        const char *resource, const char *payload)
 {
     struct msg msg = {.type = MSG_ENLIST,
                       .u.enlist = {.gtid = *gtid,
                                    .protocol = PROTOCOL_TCC,
                                    .branch = (uint16_t)branch,
                                    .resource = slice_text(resource),
-                                   .payload = slice_text("seat 4")}};
+                                   .payload = slice_text(payload)}};
     desk_receive(d, CLIENT, "alice", &msg);
+}
+
+static void enlist(struct desk *d, const struct gtid *gtid, unsigned branch, const char *resource)
+{
+    enlist_with(d, gtid, branch, resource, "seat 4");
+}
+
+// What is confirmed is what the first one brought, so nobody is told that it is something else.
+static void test_enlisted_again_with_other_content(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    enlist(d, &gtid, 0, "bank-a");
+    desk_expect_write(d, STAGE_ADMITTED, OUTCOME_NONE, false);
+    desk_written(d);
+    desk_expect(d, CLIENT, MSG_ENLISTED);
+    enlist_with(d, &gtid, 0, "bank-a", "seat 5");
+    desk_expect_refused(d, CLIENT, ASSENT_CONFLICT);
+    desk_quiet(d);
+    enlist(d, &gtid, 0, "bank-a");
+    desk_expect(d, CLIENT, MSG_ENLISTED);
 }
 
 static void test_confirm(void **state)
@@ -317,6 +339,25 @@ static void test_nested_call(void **state)
     desk_expect_result(d, CLIENT, OUTCOME_COMMITTED);
 }
 
+// Nobody keeps the fence of a participant that is in it only later from passing what was asked of
+// the others.
+static void test_nested_is_not_behind_the_fence(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_prepare a = begin_one(d, &gtid);
+    struct frame_header header;
+    coordinator_header(d->c, PEER_B, &header);
+    extend(d, &a, 0, BRANCH_CALL, "bank-b");
+    desk_expect_write(d, STAGE_ADMITTED, OUTCOME_NONE, false);
+    desk_written(d);
+    desk_expect(d, PEER_A, MSG_EXTENDED);
+    struct msg_prepare b = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
+    assert_true(b.attempt >= header.fence);
+    coordinator_header(d->c, PEER_B, &header);
+    assert_int_equal(header.fence, b.attempt);
+}
+
 static void test_nested_enlisted(void **state)
 {
     struct desk *d = *state;
@@ -384,12 +425,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown_try_is_cancelled, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_crash_in_phase_one_goes_on, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_enlisted_means_durable, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_enlisted_again_with_other_content, desk_setup,
+                                        desk_teardown),
         cmocka_unit_test_setup_teardown(test_application_vanishes, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_cancelled_while_it_is_admitted, desk_setup,
                                         desk_teardown),
         cmocka_unit_test_setup_teardown(test_protocols_do_not_mix, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_may_be_forgotten, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_nested_call, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_nested_is_not_behind_the_fence, desk_setup,
+                                        desk_teardown),
         cmocka_unit_test_setup_teardown(test_nested_enlisted, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_nested_and_crashed, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_no_while_a_nested_one_is_admitted, desk_setup,
