@@ -222,6 +222,8 @@ static void coord_from_participant(struct coordinator *c, struct session *s, con
         b = coord_branch_of(c, s, &x->gtid, x->attempt, x->branch);
         if (b)
             nested_extend(c, b, s->id, x);
+        else
+            nested_refuse(c, s->id, x);
     } else {
         inquire(c, s, &msg->u.inquire);
     }

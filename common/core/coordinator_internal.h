@@ -316,6 +316,8 @@ void admit_recovered(struct coordinator *c, struct tx *tx);
 // coordinator_nested.c
 void nested_extend(struct coordinator *c, struct branch *parent, peer_t peer,
                    const struct msg_extend *x);
+// Nothing is known of the branch that asks: it must not wait for that.
+void nested_refuse(struct coordinator *c, peer_t peer, const struct msg_extend *x);
 void nested_admit(struct coordinator *c, struct tx *tx);
 void nested_written(struct coordinator *c, struct tx *tx);
 void nested_prepare(struct coordinator *c, struct branch *b); // if its time has come

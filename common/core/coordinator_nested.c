@@ -26,6 +26,11 @@ static void nested_answer(struct coordinator *c, peer_t peer, const struct msg_e
     };
 }
 
+void nested_refuse(struct coordinator *c, peer_t peer, const struct msg_extend *x)
+{
+    nested_answer(c, peer, x, BRANCH_NONE, ASSENT_STATE, "its try is no longer waited for");
+}
+
 static bool nested_add(struct coordinator *c, struct tx *tx, const struct msg_extend *x)
 {
     struct branch *b = tx_add_branch(c, tx, tx->branch_count, x->kind, x->resource);
@@ -48,7 +53,7 @@ void nested_extend(struct coordinator *c, struct branch *parent, peer_t peer,
     const struct branch *b = nested_find(tx, x);
     if (tx->protocol != PROTOCOL_TCC || tx->state != TX_PREPARING || tx->doomed ||
         parent->state != BRANCH_PREPARING) {
-        nested_answer(c, peer, x, BRANCH_NONE, ASSENT_STATE, "its try is no longer waited for");
+        nested_refuse(c, peer, x);
     } else if (b &&
                (b->kind != x->kind || !slice_equal(slice_text(b->resource->name), x->resource) ||
                 !slice_equal(b->payload, x->payload))) {

@@ -114,7 +114,7 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
         vote_alone(c, b, vote);
         return;
     }
-    if (tx->state != TX_PREPARING || tx->doomed || b->state != BRANCH_PREPARING) {
+    if (tx->state != TX_PREPARING || b->state != BRANCH_PREPARING || tx->doomed) {
         c->stats.stale++;
         return;
     }

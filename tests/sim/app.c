@@ -510,6 +510,7 @@ void app_probe(struct world *w)
         struct sim_tx *tx = plan_tx(w, &w->actors[i]);
         tx->probe = true;
         tx->own = tx->accepts = tx->late = tx->hurries = false;
+        tx->nested = tx->nested && !w->setup.tight; // all at once there may be no room for it
         for (unsigned n = 0; n < tx->branch_count; n++)
             tx->branches[n].plan.attempts = 0, tx->branches[n].plan.delay_ms = 0;
         app_turn(w, &(struct item){.tx = tx, .what = APP_BEGIN});

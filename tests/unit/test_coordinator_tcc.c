@@ -421,6 +421,44 @@ static void test_no_while_a_nested_one_is_admitted(void **state)
     desk_quiet(d);
 }
 
+// The same, and who said no is asked by a late copy, and says yes.
+static void test_yes_after_a_no_while_a_nested_one_is_admitted(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    const struct msg_branch calls[] = {call("bank-a"), call("bank-b")};
+    desk_submit_as(d, CLIENT, &gtid, tcc, calls, 2);
+    desk_expect_write(d, STAGE_ADMITTED, OUTCOME_NONE, false);
+    desk_written(d);
+    struct msg_prepare a = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
+    struct msg_prepare b = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
+    extend(d, &a, 0, BRANCH_CALL, "bank-b");
+    desk_expect_write(d, STAGE_ADMITTED, OUTCOME_NONE, false);
+    token_t writing = d->write.token;
+    desk_vote(d, PEER_B, &b, VOTE_NO);
+    desk_vote(d, PEER_B, &b, VOTE_YES);
+    desk_vote(d, PEER_A, &a, VOTE_YES);
+    desk_quiet(d);
+    d->write.token = writing;
+    desk_written(d);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
+    desk_written(d);
+    desk_expect(d, PEER_A, MSG_ROLLBACK);
+    desk_expect(d, PEER_B, MSG_ROLLBACK); // the try, which may have been made
+}
+
+// A late copy had the try run, when all has ended. It must not wait for ever.
+static void test_nested_in_nothing(void **state)
+{
+    struct desk *d = *state;
+    const struct msg_prepare late = {.gtid = desk_gtid(d), .attempt = 7};
+    extend(d, &late, 0, BRANCH_CALL, "bank-b");
+    desk_expect(d, PEER_A, MSG_EXTENDED);
+    assert_int_equal(d->msg.u.extended.code, ASSENT_STATE);
+    assert_int_equal(d->msg.u.extended.attempt, 7);
+    desk_quiet(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +479,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nested_is_not_behind_the_fence, desk_setup,
                                         desk_teardown),
         cmocka_unit_test_setup_teardown(test_nested_enlisted, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_yes_after_a_no_while_a_nested_one_is_admitted,
+                                        desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_nested_in_nothing, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_nested_and_crashed, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_no_while_a_nested_one_is_admitted, desk_setup,
                                         desk_teardown),
