@@ -408,7 +408,7 @@ static void test_no_while_a_nested_one_is_admitted(void **state)
     desk_expect_write(d, STAGE_ADMITTED, OUTCOME_NONE, false);
     token_t writing = d->write.token;
     desk_vote(d, PEER_A, &a, VOTE_NO);
-    desk_quiet(d); // what is being written has to be written first
+    desk_quiet(d);                      // what is being written has to be written first
     desk_vote(d, PEER_A, &a, VOTE_YES); // a late copy had it acted on: that changes nothing
     desk_vote(d, PEER_A, &a, VOTE_YES);
     desk_quiet(d);

@@ -347,11 +347,8 @@ static void test_3pc(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_2pc),
-        cmocka_unit_test(test_3pc),
-        cmocka_unit_test(test_tcc),
-        cmocka_unit_test(test_saga),
-        cmocka_unit_test(test_message),
+        cmocka_unit_test(test_2pc),  cmocka_unit_test(test_3pc),     cmocka_unit_test(test_tcc),
+        cmocka_unit_test(test_saga), cmocka_unit_test(test_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
