@@ -262,7 +262,7 @@ static bool branch_forgotten(const struct tx_record *r, const struct record_bran
     if (b->vote == VOTE_NO || b->vote == VOTE_READ_ONLY)
         return false;
     return b->vote == VOTE_YES ||
-           (r->outcome == OUTCOME_COMMITTED ? !branch_promises(b) : b->asked);
+           (r->outcome == OUTCOME_COMMITTED ? !branch_promises(b) : b->asked & ASKED);
 }
 
 json_t *admin_record_branch_json(const struct tx_record *r, const struct record_branch *b)

@@ -18,9 +18,12 @@ static void crash_before_send(struct engine *e, const struct msg *msg)
     e->sent_decide |= decide;
 }
 
-// Of the end records under way one is waited for, which is enough to come by.
-static void crash_before_end(struct engine *e, const struct effect_write *write)
+// Of the end records under way, and of the admissions, one is waited for, which is enough to come
+// by.
+static void crash_before_write(struct engine *e, const struct effect_write *write)
 {
+    if (write->tx && write->tx->stage == STAGE_ADMITTED && !e->admission_token)
+        e->admission_token = write->token;
     if (!write->tx || write->tx->stage != STAGE_ENDED)
         return;
     CRASH_POINT(coord_before_end);
@@ -30,6 +33,11 @@ static void crash_before_end(struct engine *e, const struct effect_write *write)
 
 void engine_crash_written(struct engine *e, token_t token)
 {
+    if (token == e->admission_token) {
+        e->admission_token = 0;
+        // A crash here leaves what is to be done, and recovery begins it.
+        CRASH_POINT(coord_after_admission);
+    }
     if (token != e->end_token)
         return;
     e->end_token = 0;
@@ -83,7 +91,7 @@ static void apply_write(struct engine *e, const struct effect_write *write)
         put.value = buf_slice(&e->record);
     }
     log_write(write);
-    crash_before_end(e, write);
+    crash_before_write(e, write);
     // A crash from here until the log thread has synced leaves no record: the transaction is as if
     // undecided, and nothing that says otherwise has left the process.
     if (!log_queue_put(e->log, write->token, &put, write->lazy))

@@ -70,11 +70,11 @@ struct engine {
     uint64_t denied;
     struct log_limit garbage_limit, denied_limit;
     struct retention retention;
-    uint64_t started_ms;            // wall clock
-    uint64_t recovered;             // transactions
-    uint64_t head_seq;              // highest durable record heard of
-    bool sent_prepare, sent_decide; // in this turn, for the crash points
-    token_t end_token;              // of a write that a crash point waits for; 0: none
+    uint64_t started_ms;                // wall clock
+    uint64_t recovered;                 // transactions
+    uint64_t head_seq;                  // highest durable record heard of
+    bool sent_prepare, sent_decide;     // in this turn, for the crash points
+    token_t end_token, admission_token; // of writes that crash points wait for; 0: none
 };
 
 struct now engine_clock(void);

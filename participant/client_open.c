@@ -105,7 +105,9 @@ int assent_client_open(const assent_client_options *options, assent_client **ret
     }
     pthread_mutex_init(&c->lock, NULL);
     c->wake_bell = c->ready_bell = -1;
-    int code = client_make(c, options ? options : &defaults, error);
+    int code = shell_crash_points(error);
+    if (code == ASSENT_OK)
+        code = client_make(c, options ? options : &defaults, error);
     if (code == ASSENT_OK)
         code = shell_thread(&c->thread, client_run, c, error);
     if (code == ASSENT_OK)

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/crash_point.h"
 #include "client_handle.h"
 
 enum {
@@ -454,6 +455,8 @@ static int commit_begin(assent_tx *tx, unsigned flags, assent_error *error)
     tx->flags = (uint8_t)(flags | (outcome && tx->wait_done ? SUBMIT_WAIT_DONE : 0));
     tx_request(tx, ASK_SUBMIT, (outcome ? timeout_ms : 0) + tx->client->answer_timeout_ms);
     atomic_store(&tx->phase, PHASE_ASKED);
+    if (!(flags & SUBMIT_HOLD))
+        CRASH_POINT(client_before_submit);
     return ASSENT_OK;
 }
 
@@ -502,6 +505,8 @@ int assent_prepare(assent_tx *tx, assent_error *error)
         return code;
     code = request_run(tx->client, &tx->request, NULL, error);
     enum assent_outcome outcome = tx->request.result.outcome;
+    if (code == ASSENT_OK)
+        CRASH_POINT(client_after_prepare);
     if (code == ASSENT_OK && outcome != ASSENT_IN_PROGRESS) {
         atomic_store(&tx->phase, PHASE_ENDED);
         return error_set(error, ASSENT_STATE, "%s has ended already: %s", tx->gtid_text,

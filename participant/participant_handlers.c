@@ -91,7 +91,10 @@ static enum rm_result run_action(const assent_participant *p, struct call *call)
 
 static enum rm_result run_check_back(const assent_participant *p, struct call *call)
 {
-    switch (p->handlers.check_back(p->context, &call->branch, call->why)) {
+    assent_check_code code = p->handlers.check_back(p->context, &call->branch, call->why);
+    // A crash here leaves, where the answer was no, a fence: so it is no again.
+    CRASH_POINT(part_after_check);
+    switch (code) {
     case ASSENT_CHECK_HAPPENED: return RM_DONE;
     case ASSENT_CHECK_DID_NOT_HAPPEN: return RM_NO;
     case ASSENT_CHECK_RETRY: break;
@@ -176,6 +179,16 @@ static enum rm_result run_rollback(const assent_participant *p, struct call *cal
     return RM_DONE;
 }
 
+static enum rm_result run_ended(const assent_participant *p, struct call *call)
+{
+    CRASH_POINT(part_before_forget);
+    if (p->handlers.ended && p->handlers.ended(p->context, &call->branch) != ASSENT_DONE)
+        return RM_RETRY;
+    // A crash here leaves a finished branch whose rows are gone: they are forgotten once more.
+    CRASH_POINT(part_after_forget);
+    return RM_DONE;
+}
+
 enum rm_result handlers_run(const assent_participant *p, struct call *call)
 {
     enum rm_result result = RM_DONE;
@@ -183,10 +196,7 @@ enum rm_result handlers_run(const assent_participant *p, struct call *call)
     case RM_PREPARE: result = run_prepare(p, call); break;
     case RM_COMMIT: result = run_commit(p, call); break;
     case RM_ROLLBACK: result = run_rollback(p, call); break;
-    case RM_FORGET:
-        if (p->handlers.ended && p->handlers.ended(p->context, &call->branch) != ASSENT_DONE)
-            result = RM_RETRY;
-        break;
+    case RM_FORGET: result = run_ended(p, call); break;
     }
     call->why[ASSENT_NO_REASON_MAX] = '\0';
     return result;

@@ -4,20 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/crash_point.h"
 #include "participant_handle.h"
 
 enum { WORKERS = 4, WORKERS_MAX = 1024, LAZY_MS = 50 };
 
 // ---- opening ----
-
-static pthread_once_t crash_once = PTHREAD_ONCE_INIT;
-static assent_error crash_error;
-
-static void crash_arm(void)
-{
-    crash_point_arm(&crash_error);
-}
 
 static int options_check(const assent_participant_options *options, const assent_handlers *handlers,
                          assent_error *error)
@@ -34,10 +25,7 @@ static int options_check(const assent_participant_options *options, const assent
         return error_set(error, ASSENT_INVALID, "rm_durable needs the handler recover");
     if (options->workers > WORKERS_MAX)
         return error_set(error, ASSENT_INVALID, "at most %d workers", WORKERS_MAX);
-    pthread_once(&crash_once, crash_arm);
-    if (crash_error.code && error)
-        *error = crash_error;
-    return crash_error.code;
+    return shell_crash_points(error);
 }
 
 static assent_participant *participant_alloc(const assent_participant_options *options,

@@ -10,7 +10,24 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/crash_point.h"
 #include "net/defaults.h"
+
+static pthread_once_t crash_once = PTHREAD_ONCE_INIT;
+static assent_error crash_error;
+
+static void crash_arm(void)
+{
+    crash_point_arm(&crash_error);
+}
+
+int shell_crash_points(assent_error *error)
+{
+    pthread_once(&crash_once, crash_arm);
+    if (crash_error.code && error)
+        *error = crash_error;
+    return crash_error.code;
+}
 
 // ---- the place ----
 

@@ -22,6 +22,10 @@ int shell_place(const char *endpoint, const char *certificate, const char *serve
                 struct shell_place *ret, assent_error *error);
 int shell_dial(const struct shell_place *place, struct net_peer **ret, assent_error *error);
 
+// Arms the crash point that the environment names, once in a process. ASSENT_INVALID: a mistyped
+// one.
+int shell_crash_points(assent_error *error);
+
 struct now shell_now(void);
 uint64_t shell_seed(void);
 // How long to wait from now until a deadline, for poll(2): -1 for ever.

@@ -21,6 +21,7 @@
     X(coord_before_decide, "coordinator", "commit or rollback messages made, not sent")            \
     X(coord_after_decide, "coordinator", "commit or rollback messages sent")                       \
     X(coord_before_result, "coordinator", "the client's answer made, not sent")                    \
+    X(coord_after_admission, "coordinator", "an admission is durable, nothing was asked for")      \
     X(coord_before_end, "coordinator", "all acknowledged, end record not written")                 \
     X(coord_after_end, "coordinator", "end record written")                                        \
     X(part_after_receive, "participant", "a frame was received, nothing done with it")             \
@@ -35,7 +36,12 @@
       "the resource manager rolled back, journal does not know")                                   \
     X(part_before_done, "participant", "the outcome is durable, acknowledgement not sent")         \
     X(part_after_done, "participant", "the acknowledgement is sent")                               \
-    X(part_in_recovery, "participant", "in-doubt branches were read, nobody asked yet")
+    X(part_in_recovery, "participant", "in-doubt branches were read, nobody asked yet")            \
+    X(part_after_check, "participant", "a check-back is answered here, the answer not sent")       \
+    X(part_before_forget, "participant", "a transaction has ended, the barrier's rows are there")  \
+    X(part_after_forget, "participant", "the barrier's rows are gone, the journal does not know")  \
+    X(client_after_prepare, "client", "a message is prepared, the application does not know")      \
+    X(client_before_submit, "client", "a commit is about to be sent")
 
 enum crash_point {
 #define X(name, side, about) CRASH_##name,

@@ -118,6 +118,8 @@
       "a vote that a durable resource manager keeps is rolled back at a restart")                  \
     X(NOTHING_ECHOED, "nothing-echoed",                                                            \
       "a participant does not say how much of the log it has heard of")                            \
+    X(CLIENT_ECHOES_NOTHING, "client-echoes-nothing",                                              \
+      "a client does not say how much of the log it has heard of")                                 \
     X(ECHO_FORGOTTEN, "echo-forgotten",                                                            \
       "a participant forgets at a restart how much of the log it has heard of")                    \
     X(NO_IGNORED, "no-ignored", "a no is counted as read-only")                                    \
@@ -147,8 +149,6 @@
       "clients are told that all has ended when it is only decided")                               \
     X(UNDECIDED_IS_ABORTED, "undecided-is-aborted",                                                \
       "a branch in doubt that asks before the decision is rolled back")                            \
-    X(END_NOT_AWAITED, "end-not-awaited",                                                          \
-      "a client that waits for the end is answered at the decision")                               \
     X(CLOSED_COLLECTED, "closed-collected",                                                        \
       "records are collected before their retention is over")                                      \
     X(HORIZON_STAYS, "horizon-stays", "the store does not say what it has collected")              \
@@ -156,11 +156,138 @@
       "the log lets go of an open record instead of carrying it on")                               \
     X(RUN_CUT_SHORT, "run-cut-short",                                                              \
       "the journal keeps only the lower half of the number of a run")                              \
+    X(WHO_FORGOTTEN, "who-forgotten", "the log does not keep which operator had a word")           \
+    X(FORCED_UNMARKED, "forced-unmarked",                                                          \
+      "of a branch that was forced it is not recorded that it was")                                \
+    X(BRANCH_END_FORGOTTEN, "branch-end-forgotten",                                                \
+      "how a branch ended is forgotten at a restart")                                              \
+    X(REASON_FORGOTTEN, "reason-forgotten", "which branch refused is forgotten at a restart")      \
+    X(PAYLOAD_FORGOTTEN, "payload-forgotten", "the journal does not keep what a branch is to do")  \
+    X(OWNER_IGNORED, "owner-ignored",                                                              \
+      "a client may look at another's transaction, and roll it back")                              \
+    X(OWNER_FORGOTTEN, "owner-forgotten", "whose a transaction is is forgotten at a restart")      \
+    X(LEASE_OF_ANOTHER, "lease-of-another", "a gtid that was leased to another client begins")     \
+    X(BRANCH_OF_ANOTHER, "branch-of-another", "a participant may answer for another's branch")     \
+    X(OUTCOME_TO_ANYBODY, "outcome-to-anybody",                                                    \
+      "a participant that asks about another's branch is told its outcome")                        \
+    X(SEAL_UNREAD, "seal-unread", "a coordinator stops for a record that nobody has sealed")       \
+    X(WAITER_LOST, "waiter-lost", "of two who wait for one gtid one is not answered")              \
+    X(MARK_MISREAD, "mark-misread", "whether a gtid was used is looked up under that of another")  \
+    X(NOT_ASKED_AGAIN, "not-asked-again", "a client that is connected anew does not ask again")    \
+    X(QUESTION_DOUBTED, "question-doubted",                                                        \
+      "a question that is refused is asked again, as if it had had an effect")                     \
+    X(WAIT_IGNORED, "wait-ignored",                                                                \
+      "who submits a second time is answered at the decision, though he waits for the end")        \
+    X(DRAIN_IGNORED, "drain-ignored", "a coordinator that was told to stop begins something new")  \
+    X(TRANSACTIONS_UNBOUNDED, "transactions-unbounded",                                            \
+      "a coordinator begins more than it may hold")                                                \
+    X(BRANCHES_UNBOUNDED, "branches-unbounded", "a participant takes up more than it may hold")    \
+    X(GTID_OF_ANOTHER, "gtid-of-another", "a gtid that another coordinator leased begins")         \
+    X(WORK_ELSEWHERE, "work-elsewhere", "enlisted work may be submitted as if it were elsewhere")  \
     X(SYNC_SKIPPED, "sync-skipped", "the disk says durable before the sync")                       \
     X(PAYLOAD_KEPT, "payload-kept", "the payload of a finished branch stays in memory")            \
     X(ENDED_KEPT, "ended-kept", "transactions that have ended stay in memory")                     \
     X(FORGOTTEN_COLLECTED, "forgotten-collected",                                                  \
       "a commit that an operator forgot is collected before all branches have acknowledged")
+
+// Those of tcc, sagas and messages: found out where these are played.
+// X(identifier, name, protocol, what it breaks)
+#define MUTANTS_OF_BUSINESS(X)                                                                     \
+    X(ADMISSION_LAZY, "admission-lazy", "tcc", "what is admitted is written without a sync")       \
+    X(ASKED_EARLY, "asked-early", "tcc",                                                           \
+      "branches are asked for before what is admitted is durable")                                 \
+    X(ENLISTED_EARLY, "enlisted-early", "tcc",                                                     \
+      "a branch is said to be enlisted before that is on record")                                  \
+    X(CHANGE_UNWRITTEN, "change-unwritten", "tcc",                                                 \
+      "a branch that is enlisted while another one is written down is not")                        \
+    X(NESTED_EARLY, "nested-early", "tcc",                                                         \
+      "a branch is said to be nested before that is on record")                                    \
+    X(NESTED_NOT_AWAITED, "nested-not-awaited", "tcc",                                             \
+      "the decision does not wait for the votes of nested branches")                               \
+    X(ACCEPTED_EARLY, "accepted-early", "saga",                                                    \
+      "a transaction is said to be accepted before its admission is durable")                      \
+    X(ADMISSION_FORGOTTEN, "admission-forgotten", "saga",                                          \
+      "what was admitted is forgotten at a restart")                                               \
+    X(ADMISSION_CLOSED, "admission-closed", "saga",                                                \
+      "what is admitted is stored like what has ended")                                            \
+    X(ADMISSION_STANDS, "admission-stands", "saga",                                                \
+      "an admission is taken for a decision that stands")                                          \
+    X(ASKED_FORGOTTEN, "asked-forgotten", "tcc",                                                   \
+      "after a restart nothing of what was only admitted is undone")                               \
+    X(ASKED_UNRECORDED, "asked-unrecorded", "tcc",                                                 \
+      "the decision does not say which branches had been asked")                                   \
+    X(CONTENT_UNRECORDED, "content-unrecorded", "saga",                                            \
+      "the record of the decision drops what is still to be done")                                 \
+    X(PLAN_IGNORED, "plan-ignored", "saga",                                                        \
+      "the same steps in another plan pass for the same request")                                  \
+    X(TRIED_ALONE, "tried-alone", "tcc",                                                           \
+      "one try alone is delegated like a branch of two-phase commit")                              \
+    X(NO_NOT_UNDONE, "no-not-undone", "tcc", "who said no to business is not told to undo it")     \
+    X(STEP_EARLY, "step-early", "saga",                                                            \
+      "a step waits for one of those before it, and not for all")                                  \
+    X(PIVOT_EARLY, "pivot-early", "saga",                                                          \
+      "the pivot waits only for the steps that it comes after")                                    \
+    X(DECISION_NOT_AWAITED, "decision-not-awaited", "saga",                                        \
+      "steps after the pivot are asked for before the decision is durable")                        \
+    X(COMPENSATED_ANYHOW, "compensated-anyhow", "saga", "steps are compensated all at once")       \
+    X(UNSURE_LEFT_OUT, "unsure-left-out", "saga",                                                  \
+      "a step that may have been done or not is not compensated")                                  \
+    X(KEPT_UNDONE, "kept-undone", "saga", "a step that has no compensation is compensated")        \
+    X(ATTEMPT_REUSED, "attempt-reused", "saga",                                                    \
+      "a step that failed is asked for again in the same attempt")                                 \
+    X(RETRY_IS_PROMISE, "retry-is-promise", "saga",                                                \
+      "a step that says that it failed for now is taken to be done")                               \
+    X(RESULT_OF_ANOTHER, "result-of-another", "saga",                                              \
+      "a step is given the result of the first step as that of all others")                        \
+    X(RESULTS_UNREAD, "results-unread", "saga",                                                    \
+      "what steps have returned is forgotten at a restart of the coordinator")                     \
+    X(SENT_ANYWAY, "sent-anyway", "message",                                                       \
+      "a message is sent although its sender says that nothing happened")                          \
+    X(SILENCE_IS_NO, "silence-is-no", "message",                                                   \
+      "a sender that does not answer is taken to say that nothing happened")                       \
+    X(NEVER_ASKED_BACK, "never-asked-back", "message",                                             \
+      "the sender of a message of which nothing is heard is not asked")                            \
+    X(HELD_DROPPED, "held-dropped", "message",                                                     \
+      "messages that are not sent yet are dropped at a shutdown")                                  \
+    X(DELAY_IGNORED, "delay-ignored", "message", "a message is delivered before its time")         \
+    X(RETRY_IS_DELIVERED, "retry-is-delivered", "message",                                         \
+      "a delivery that failed for now is taken to be done")                                        \
+    X(END_LAZY, "end-lazy", "tcc",                                                                 \
+      "participants are told of an end that is written without a sync")                            \
+    X(DECIDED_IS_ENDED, "decided-is-ended", "tcc",                                                 \
+      "who asks whether all has ended is told so when it is only decided")                         \
+    X(DELIVERED_EARLY, "delivered-early", "message",                                               \
+      "a delivery is acknowledged before it is in the journal")                                    \
+    X(RENEWED_IS_NEW, "renewed-is-new", "saga",                                                    \
+      "a step that is asked for in a newer attempt is rolled back first")                          \
+    X(RENEWED_UNFENCED, "renewed-unfenced", "saga",                                                \
+      "a newer attempt of a finished branch does not hold it in memory")                           \
+    X(RESULT_FORGOTTEN, "result-forgotten", "saga",                                                \
+      "a participant forgets at a restart what a step has returned")                               \
+    X(END_FORGOTTEN, "end-forgotten", "tcc",                                                       \
+      "a participant forgets at a restart what is finished and not ended")                         \
+    X(CONTENT_UNUSED, "content-unused", "tcc",                                                     \
+      "what a rollback brings with it for a branch that is not known is not used")                 \
+    X(KEPT_NOT_BARRED, "kept-not-barred", "saga",                                                  \
+      "a step that is kept may be done after it was told that all is over")                        \
+    X(BUSY_IS_NO, "busy-is-no", "saga",                                                            \
+      "a participant that has no room for a branch says no to it")                                 \
+    X(DONE_HOLD_PLACES, "done-hold-places", "saga",                                                \
+      "steps that are done hold the places of those that are to come")                             \
+    X(FORGOTTEN_AT_END, "forgotten-at-end", "saga",                                                \
+      "what has ended is forgotten before the fence has passed it")                                \
+    X(END_UNHEARD, "end-unheard", "tcc",                                                           \
+      "what the fence has passed is forgotten before it has ended")                                \
+    X(END_NEVER_ASKED, "end-never-asked", "tcc",                                                   \
+      "a participant that was not told of the end never asks")                                     \
+    X(FORGET_ONCE, "forget-once", "saga",                                                          \
+      "a resource manager that fails to forget is not asked again")                                \
+    X(ACCEPTED_IS_ENOUGH, "accepted-is-enough", "message",                                         \
+      "a client that waits for the outcome is content with an admission")                          \
+    X(TIMEOUT_IS_ACCEPTED, "timeout-is-accepted", "saga",                                          \
+      "a client that hears nothing in time reports that all is accepted")                          \
+    X(PLANS_ALIKE, "plans-alike", "saga",                                                          \
+      "a client takes another plan for that of a request that it has sent")
 
 // Those of the quorum's cores, which unit-quorum_random breaks, and the simulator with --protocol
 // 3pc; its gate plays 2pc, and does not count them.
@@ -182,7 +309,10 @@ enum mutant {
 #define X(identifier, name, about) MUTANT_##identifier,
     MUTANTS(X)
 #undef X
-        MUTANT_COUNT,
+#define X(identifier, name, protocol, about) MUTANT_##identifier,
+        MUTANTS_OF_BUSINESS(X)
+#undef X
+            MUTANT_COUNT,
     MUTANT_BEFORE_QUORUM = MUTANT_COUNT - 1,
 #define X(identifier, name, about) MUTANT_##identifier,
     MUTANTS_OF_QUORUM(X)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "core/client_internal.h"
 
 void client_config_defaults(struct client_config *config)
@@ -265,7 +266,7 @@ void client_header(const struct client *c, struct frame_header *ret)
         .version = WIRE_VERSION,
         .coordinator = c->coordinator,
         .incarnation = c->incarnation,
-        .log_seq = c->log_seq,
+        .log_seq = MUTANT(CLIENT_ECHOES_NOTHING) ? 0 : c->log_seq,
         .seal = c->seal,
     };
 }

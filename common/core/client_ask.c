@@ -288,6 +288,9 @@ static void ask_expire(struct client *c, struct ask *ask)
         ask_succeed(c, ask, ask->held);
     else if (MUTANT(TIMEOUT_IS_ABORT) && ask->kind == ASK_SUBMIT)
         ask_succeed(c, ask, &(struct msg_result){.outcome = OUTCOME_ABORTED});
+    else if (MUTANT(TIMEOUT_IS_ACCEPTED) && ask->kind == ASK_SUBMIT &&
+             ask->msg.u.submit.flags & SUBMIT_ACCEPT)
+        ask_succeed(c, ask, &(struct msg_result){.outcome = OUTCOME_NONE});
     else if (ask->awaiting || ask->uncertain)
         ask_abandon(c, ask, ASSENT_TIMEOUT, "no answer in time: the outcome is not known here");
     else if (ask->sends == 0)
@@ -324,7 +327,7 @@ void ask_timer(struct client *c, struct ask *ask)
 // Ticks then send them, oldest first, LIMIT_RESEND_BATCH at a time.
 void ask_resend_all(struct client *c)
 {
-    for (struct list *at = c->asks.next; at != &c->asks; at = at->next)
+    for (struct list *at = c->asks.next; at != &c->asks && !MUTANT(NOT_ASKED_AGAIN); at = at->next)
         ask_arm(c, container_of(at, struct ask, link), c->now.mono_ms);
 }
 
@@ -332,10 +335,11 @@ static bool branch_equal(const struct msg_branch *a, const struct msg_branch *b)
 {
     const struct branch_plan *p = &a->plan, *q = &b->plan;
     return a->branch == b->branch && a->kind == b->kind && slice_equal(a->resource, b->resource) &&
-           slice_equal(a->payload, b->payload) && p->after == q->after && p->flags == q->flags &&
-           p->attempts == q->attempts && p->timeout_ms == q->timeout_ms &&
-           p->backoff_ms == q->backoff_ms && p->backoff_max_ms == q->backoff_max_ms &&
-           p->delay_ms == q->delay_ms;
+           slice_equal(a->payload, b->payload) &&
+           ((p->after == q->after && p->flags == q->flags && p->attempts == q->attempts &&
+             p->timeout_ms == q->timeout_ms && p->backoff_ms == q->backoff_ms &&
+             p->backoff_max_ms == q->backoff_max_ms && p->delay_ms == q->delay_ms) ||
+            MUTANT(PLANS_ALIKE));
 }
 
 // Is this another content under the gtid and kind of a request in flight?
@@ -433,11 +437,12 @@ static void ask_answer(struct client *c, struct ask *ask, const struct msg_resul
     bool decided = result->outcome == OUTCOME_COMMITTED || result->outcome == OUTCOME_ABORTED;
     unsigned flags = ask->kind == ASK_SUBMIT ? ask->msg.u.submit.flags : 0;
     bool waits_for_end = flags & SUBMIT_WAIT_DONE;
-    bool waits_for_outcome = ask->kind != ASK_STATUS && !(flags & (SUBMIT_ACCEPT | SUBMIT_HOLD));
+    bool waits_for_outcome = ask->kind != ASK_STATUS && !(flags & (SUBMIT_ACCEPT | SUBMIT_HOLD)) &&
+                             !MUTANT(ACCEPTED_IS_ENOUGH);
     if (waits_for_outcome && result->outcome == OUTCOME_NONE) {
         ask->uncertain = true; // it is running
         ask_pause(c, ask, c->config.retry_max_ms, 0);
-    } else if (waits_for_end && decided && !result->finished && !MUTANT(END_NOT_AWAITED)) {
+    } else if (waits_for_end && decided && !result->finished) {
         ask_hold(ask, result);
         ask->uncertain = true;
         ask_pause(c, ask, c->config.retry_max_ms, 0);
@@ -475,7 +480,8 @@ static void ask_refuse(struct client *c, struct ask *ask, int code, struct slice
     // These three come after the register was read (UNKNOWN: an ENLIST of a gtid that cannot begin
     // any more), so no earlier send can make them untrue.
     bool read_register = code == ASSENT_CONFLICT || code == ASSENT_STATE || code == ASSENT_UNKNOWN;
-    bool certain = !ask->uncertain || read_register || MUTANT(REFUSAL_BELIEVED);
+    bool question = ask->kind == ASK_STATUS && !MUTANT(QUESTION_DOUBTED); // has no effect at all
+    bool certain = !ask->uncertain || read_register || question || MUTANT(REFUSAL_BELIEVED);
     if (code == ASSENT_BUSY || !certain) {
         ask->awaiting = false;
         ask_pause(c, ask, c->config.retry_min_ms, ask->refusals++);

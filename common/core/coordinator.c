@@ -169,7 +169,8 @@ static bool coord_echo(struct coordinator *c, const struct frame_header *header)
         MUTANT(SHORTER_LOG_SERVED))
         return true;
     uint64_t what[2] = {c->config.id, header->log_seq};
-    if (header->seal != map_hash(c->config.secret, slice_of(what, sizeof what))) {
+    if (header->seal != map_hash(c->config.secret, slice_of(what, sizeof what)) &&
+        !MUTANT(SEAL_UNREAD)) {
         c->stats.spoofed++;
         return false;
     }
@@ -193,7 +194,7 @@ static struct branch *coord_branch_of(struct coordinator *c, const struct sessio
         return NULL;
     }
     struct branch *b = tx_branch(tx, number);
-    if (!b || !s->resource || b->resource != s->resource) {
+    if (!b || !s->resource || (b->resource != s->resource && !MUTANT(BRANCH_OF_ANOTHER))) {
         c->stats.spoofed++;
         return NULL;
     }
@@ -216,6 +217,13 @@ static void coord_from_participant(struct coordinator *c, struct session *s, con
         b = coord_branch_of(c, s, &msg->u.done.gtid, msg->u.done.attempt, msg->u.done.branch);
         if (b)
             drive_done(c, b, &msg->u.done);
+    } else if (msg->type == MSG_EXTEND) {
+        const struct msg_extend *x = &msg->u.extend;
+        b = coord_branch_of(c, s, &x->gtid, x->attempt, x->branch);
+        if (b)
+            nested_extend(c, b, s->id, x);
+        else
+            nested_refuse(c, s->id, x);
     } else if (msg->type == MSG_INQUIRE) {
         inquire(c, s, &msg->u.inquire);
     } else {
@@ -333,6 +341,8 @@ static void coord_looked_up(struct coordinator *c, const struct event *event)
 
 static void coord_tx_timeout(struct coordinator *c, struct tx *tx)
 {
+    if (tx->state == TX_ACTIVE && tx->protocol == PROTOCOL_MESSAGE && MUTANT(NEVER_ASKED_BACK))
+        return;
     if (tx->state == TX_ACTIVE && tx->protocol == PROTOCOL_MESSAGE)
         message_check_back(c, tx);
     else if (tx->state == TX_ADMITTING || tx->state == TX_ACTIVE)
@@ -366,7 +376,7 @@ static void coord_begin_drain(struct coordinator *c)
     void *value;
     for (size_t cursor = 0; map_next(&c->txs, &cursor, &value);) {
         struct tx *tx = value;
-        if (tx->state == TX_ACTIVE && tx->protocol != PROTOCOL_MESSAGE)
+        if (tx->state == TX_ACTIVE && (tx->protocol != PROTOCOL_MESSAGE || MUTANT(HELD_DROPPED)))
             decide_abort(c, tx, REASON_SHUTDOWN, BRANCH_NONE,
                          slice_text("the coordinator is shutting down"));
     }

@@ -2,6 +2,7 @@
 // Admission: of some protocols everything that is to be done is durable before any of it is asked
 // for. A crash from then on leaves the transaction to be gone on with; nobody has to bring it
 // again.
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 bool admit_size(const struct tx *tx, size_t more)
@@ -14,12 +15,16 @@ bool admit_size(const struct tx *tx, size_t more)
 void admit(struct coordinator *c, struct tx *tx)
 {
     if (tx->writing == WRITING_ADMISSION) {
-        tx->changed = true;
+        tx->changed = !MUTANT(CHANGE_UNWRITTEN);
         return;
     }
     tx->admitted = true;
     tx_move(tx, TX_ADMITTING);
-    tx_write(c, tx, WRITING_ADMISSION, STAGE_ADMITTED, false);
+    tx_write(c, tx, WRITING_ADMISSION, STAGE_ADMITTED, MUTANT(ADMISSION_LAZY));
+    if (MUTANT(ACCEPTED_EARLY))
+        coord_answer_waiters(c, tx);
+    if (MUTANT(ASKED_EARLY) && tx->submitted)
+        begin_on(c, tx);
 }
 
 void admit_written(struct coordinator *c, struct tx *tx)
@@ -27,6 +32,8 @@ void admit_written(struct coordinator *c, struct tx *tx)
     if (tx->doomed) {
         tx->doomed = false;
         decide_abort(c, tx, (enum abort_reason)tx->reason, tx->reason_branch, tx->reason_text);
+    } else if (tx->state == TX_PREPARING) {
+        nested_written(c, tx);
     } else if (tx->changed) { // a branch was enlisted meanwhile
         tx->changed = false;
         tx_write(c, tx, WRITING_ADMISSION, STAGE_ADMITTED, false);

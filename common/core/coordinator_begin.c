@@ -29,7 +29,9 @@ static void digest_submit(const struct msg_submit *submit, uint8_t ret[DIGEST_BY
         digest_add(digest, slice_of(head, sizeof head));
         digest_add(digest, b->resource);
         digest_add(digest, b->payload);
-        if (b->kind == BRANCH_STEP || b->kind == BRANCH_CONSUMER || b->kind == BRANCH_TOPIC)
+        bool planned =
+            b->kind == BRANCH_STEP || b->kind == BRANCH_CONSUMER || b->kind == BRANCH_TOPIC;
+        if (planned && !MUTANT(PLAN_IGNORED))
             digest_plan(digest, &b->plan);
     }
     for (int i = 0; i < DIGEST_BYTES; i++)
@@ -47,12 +49,13 @@ static bool digest_none(const uint8_t digest[DIGEST_BYTES])
 bool begin_foreign_gtid(const struct coordinator *c, const struct gtid *gtid)
 {
     struct gtid_parts parts;
-    return gtid_parse(gtid, &parts) && parts.coordinator != c->config.id;
+    return gtid_parse(gtid, &parts) && parts.coordinator != c->config.id &&
+           !MUTANT(GTID_OF_ANOTHER);
 }
 
 static bool begin_owns(const struct session *s, const struct tx *tx)
 {
-    return slice_equal(tx->owner, slice_text(s->principal));
+    return slice_equal(tx->owner, slice_text(s->principal)) || MUTANT(OWNER_IGNORED);
 }
 
 // A saga may take as long as it takes, unless it says otherwise; of a message it is the time until
@@ -70,7 +73,7 @@ static void begin_timeout(struct coordinator *c, struct tx *tx, uint32_t timeout
 static struct tx *begin_admit(struct coordinator *c, struct session *s, enum msg_type about,
                               const struct gtid *gtid, uint8_t protocol, uint32_t timeout_ms)
 {
-    if (c->draining) {
+    if (c->draining && !MUTANT(DRAIN_IGNORED)) {
         coord_refuse(c, s->id, about, gtid, ASSENT_CLOSED, "the coordinator is shutting down");
         return NULL;
     }
@@ -78,7 +81,7 @@ static struct tx *begin_admit(struct coordinator *c, struct session *s, enum msg
         coord_refuse(c, s->id, about, gtid, ASSENT_INVALID, "protocol %u is not known", protocol);
         return NULL;
     }
-    if (c->txs.count >= c->config.transactions_max) {
+    if (c->txs.count >= c->config.transactions_max && !MUTANT(TRANSACTIONS_UNBOUNDED)) {
         coord_refuse(c, s->id, about, gtid, ASSENT_BUSY, "%u transactions are in flight",
                      c->config.transactions_max);
         return NULL;
@@ -209,7 +212,8 @@ static bool submit_covers(const struct tx *tx, const struct msg_submit *submit)
         const struct branch *b = tx_branch(tx, from->branch);
         if (!b)
             continue;
-        if (b->kind != from->kind || !slice_equal(slice_text(b->resource->name), from->resource))
+        if (b->kind != from->kind || (!slice_equal(slice_text(b->resource->name), from->resource) &&
+                                      !MUTANT(WORK_ELSEWHERE)))
             return false;
         covered++;
     }
@@ -237,6 +241,7 @@ static bool submit_add_waiter(struct coordinator *c, struct session *s, struct t
 static void submit_wait(struct coordinator *c, struct session *s, struct tx *tx,
                         const struct msg_submit *submit)
 {
+    tx->wait_done |= submit->flags & SUBMIT_WAIT_DONE && !MUTANT(WAIT_IGNORED);
     if (!submit_add_waiter(c, s, tx, submit))
         coord_refuse(c, s->id, MSG_SUBMIT, &tx->gtid, ASSENT_BUSY,
                      "too many wait for this outcome");
@@ -343,6 +348,9 @@ static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx
                      !slice_equal(slice_text(b->resource->name), enlist->resource))) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_CONFLICT, "branch %u is at %s",
                      b->number, b->resource->name);
+    } else if (b && !slice_equal(b->payload, enlist->payload)) {
+        coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_CONFLICT,
+                     "branch %u was begun with other content", b->number);
     } else if (tx->state > TX_ACTIVE ||
                (tx->state == TX_ADMITTING && tx->protocol == PROTOCOL_3PC)) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_STATE, "the transaction is %s",
@@ -360,6 +368,8 @@ static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx
         begin_wait(c, s, tx, MSG_ENLIST);
         if (!b)
             admit(c, tx);
+        if (MUTANT(ENLISTED_EARLY))
+            send_enlisted(c, s->id, tx, enlist->branch);
     } else if (tx->state == TX_LOOKING) {
         begin_wait(c, s, tx, MSG_ENLIST);
     } else {

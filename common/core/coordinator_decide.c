@@ -15,8 +15,13 @@ struct record_branch record_branch_of(const struct branch *b)
         .resource = slice_text(b->resource->name),
     };
     if (protocol_business(b->tx->protocol)) {
-        record.asked = b->prepare_sent || b->kind == BRANCH_ENLISTED;
-        record.payload = b->tx->ended_ms ? slice_of(NULL, 0) : b->payload;
+        bool dropped = b->tx->ended_ms || (MUTANT(CONTENT_UNRECORDED) && b->tx->decided_ms);
+        bool asked = (b->prepare_sent && !MUTANT(ASKED_UNRECORDED)) || b->kind == BRANCH_ENLISTED;
+        record.asked =
+            (uint8_t)((asked ? ASKED : 0) | (b->parent == BRANCH_NONE ? 0 : ASKED_NESTED));
+        record.parent = b->parent == BRANCH_NONE ? 0 : b->parent;
+        record.index = b->index;
+        record.payload = dropped ? slice_of(NULL, 0) : b->payload;
     }
     if (b->planned) {
         record.plan = b->planned->plan;
@@ -84,6 +89,7 @@ void tx_write(struct coordinator *c, struct tx *tx, enum tx_writing what, enum t
         .decide = what == WRITING_DECISION || what == WRITING_DELEGATION,
         .lazy = lazy || (MUTANT(DECISION_LAZY) && what == WRITING_DECISION),
         .open = MUTANT(DECISION_CLOSED)       ? stage == STAGE_DELEGATED
+                : MUTANT(ADMISSION_CLOSED)    ? stage != STAGE_ADMITTED && stage != STAGE_ENDED
                 : MUTANT(HEURISTIC_COLLECTED) ? stage != STAGE_ENDED
                                               : stage != STAGE_ENDED || tx->keep,
         .stamp = MUTANT(STAMP_MISSING) ? 0 : c->stamp_ms,

@@ -19,7 +19,8 @@ static bool drive_keeps(const struct branch *b)
 
 static enum outcome drive_decided(const struct branch *b)
 {
-    return drive_keeps(b) ? OUTCOME_COMMITTED : (enum outcome)b->tx->outcome;
+    return drive_keeps(b) && !MUTANT(KEPT_UNDONE) ? OUTCOME_COMMITTED
+                                                  : (enum outcome)b->tx->outcome;
 }
 
 // Where this branch is to end: as was decided, or as an operator forced it.
@@ -35,6 +36,8 @@ static bool drive_needed(const struct branch *b)
         return false;
     if (b->tx->outcome == OUTCOME_COMMITTED)
         return b->state == BRANCH_PREPARED || b->planned;
+    if (MUTANT(UNSURE_LEFT_OUT) && b->kind == BRANCH_STEP)
+        return b->vote == VOTE_YES;
     return b->prepare_sent || b->kind == BRANCH_ENLISTED || b->vote == VOTE_YES;
 }
 
@@ -168,7 +171,7 @@ void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *
         return;
     }
     b->outcome = done_outcome(b, done);
-    b->heuristic = done->flags & DONE_HEURISTIC ? 1 : 0;
+    b->heuristic = done->flags & DONE_HEURISTIC && !MUTANT(FORCED_UNMARKED) ? 1 : 0;
     // A step that is kept and has not said that it is done may have been, or not.
     bool as_it_may = drive_keeps(b) && tx->outcome == OUTCOME_ABORTED && b->vote != VOTE_YES;
     if (as_it_may) {
@@ -226,7 +229,8 @@ void drive_check_end(struct coordinator *c, struct tx *tx)
     // A crash before this is written leaves the decision, and the branches are told once more. Only
     // what an operator did must not be lost; and where participants are told that they may forget,
     // nobody may ask again.
-    bool lazy = !tx->keep && !tx->heuristic && !protocol_admitted(tx->protocol);
+    bool lazy =
+        !tx->keep && !tx->heuristic && (!protocol_admitted(tx->protocol) || MUTANT(END_LAZY));
     tx_write(c, tx, WRITING_END, STAGE_ENDED, lazy);
 }
 

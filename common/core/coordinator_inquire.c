@@ -91,7 +91,7 @@ static void inquire_branch(struct coordinator *c, const struct session *s, struc
                            const struct msg_inquire *inquiry)
 {
     struct branch *b = tx_branch(tx, inquiry->branch);
-    if (!b || b->resource != s->resource) {
+    if (!b || (b->resource != s->resource && !MUTANT(OUTCOME_TO_ANYBODY))) {
         c->stats.spoofed++;
         return;
     }
@@ -118,7 +118,9 @@ static void inquire_admitted(struct coordinator *c, const struct session *s, str
     else if (inquiry->prepared != INQUIRE_FINISHED && driven)
         resend_branch_now(c, b);
     else
-        standing_send(c, s->id, inquiry, OUTCOME_NONE);
+        standing_send(c, s->id, inquiry,
+                      MUTANT(DECIDED_IS_ENDED) && tx->told ? (enum outcome)tx->outcome
+                                                           : OUTCOME_NONE);
 }
 
 static void inquire_memory(struct coordinator *c, const struct session *s, struct tx *tx,

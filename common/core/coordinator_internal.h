@@ -6,6 +6,7 @@
 //   coordinator_admit.c     what is durable before it is begun
 //   coordinator_register.c  reading the register, and what its silence means
 //   coordinator_prepare.c   phase one: votes
+//   coordinator_nested.c    branches that branches ask for
 //   coordinator_plan.c      branches that are asked for one by one, and again
 //   coordinator_saga.c      which step is next, forward and back
 //   coordinator_message.c   checking back, and delivery
@@ -98,7 +99,10 @@ struct branch {
     uint8_t vote;
     uint8_t outcome;
     uint8_t heuristic;
-    bool prepare_sent; // ever: a participant that was never asked is owed no rollback
+    uint16_t parent, index; // nested in that branch, as the one of that index; else BRANCH_NONE
+    bool unadmitted;        // nested: not durable yet,
+    bool being_admitted;    // but on its way
+    bool prepare_sent;      // ever: a participant that was never asked is owed no rollback
 };
 
 struct waiter {
@@ -311,6 +315,16 @@ bool admit_size(const struct tx *tx, size_t more); // whether so many bytes more
 void admit(struct coordinator *c, struct tx *tx);  // write it, then go on
 void admit_written(struct coordinator *c, struct tx *tx);
 void admit_recovered(struct coordinator *c, struct tx *tx);
+
+// coordinator_nested.c
+void nested_extend(struct coordinator *c, struct branch *parent, peer_t peer,
+                   const struct msg_extend *x);
+// Nothing is known of the branch that asks: it must not wait for that.
+void nested_refuse(struct coordinator *c, peer_t peer, const struct msg_extend *x);
+void nested_admit(struct coordinator *c, struct tx *tx);
+void nested_written(struct coordinator *c, struct tx *tx);
+void nested_prepare(struct coordinator *c, struct branch *b); // if its time has come
+void nested_voted(struct coordinator *c, const struct branch *parent);
 
 // coordinator_plan.c
 bool plan_branch(struct coordinator *c, struct branch *b, const struct branch_plan *plan);

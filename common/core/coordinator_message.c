@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transactional messages: prepared, then submitted by the application, or by what its own database
 // says when it is asked back; then delivered to every consumer, for as long as it takes.
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 // The application has prepared the message and said nothing since. Its sender knows, for good: what
@@ -15,7 +16,7 @@ void message_deliver(struct coordinator *c, struct branch *b)
 {
     uint64_t gone_ms = c->stamp_ms - b->tx->decided_ms; // since a crash, perhaps
     uint64_t delay_ms = b->planned->plan.delay_ms;
-    if (delay_ms > gone_ms)
+    if (delay_ms > gone_ms && !MUTANT(DELAY_IGNORED))
         plan_ask_after(c, b, delay_ms - gone_ms);
     else
         plan_ask(c, b);

@@ -44,11 +44,10 @@ static void order_refuse(struct coordinator *c, const struct event_operator *ord
 
 static void order_retry(struct coordinator *c, struct tx *tx)
 {
-    // What is to be undone is not asked for any more, however it failed.
-    bool asks = tx->state == TX_PREPARING || tx->state == TX_COMMITTING;
+    bool forward = tx->state == TX_PREPARING || tx->state == TX_COMMITTING;
     for (struct branch *b = tx->branches; b; b = b->next) {
-        if (asks && b->state == BRANCH_PAUSED &&
-            b->planned->failures) // not one whose time has not come
+        // Not one whose time has not come; and what goes back is compensated in its turn.
+        if (forward && b->state == BRANCH_PAUSED && b->planned->failures)
             plan_ask(c, b);
         else
             resend_branch_now(c, b);

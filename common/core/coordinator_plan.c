@@ -31,7 +31,8 @@ static bool plan_final(const struct branch *b)
 void plan_ask(struct coordinator *c, struct branch *b)
 {
     const struct branch_plan *plan = &b->planned->plan;
-    b->attempt = c->attempt_next++;
+    if (!b->attempt || !MUTANT(ATTEMPT_REUSED))
+        b->attempt = c->attempt_next++;
     fence_insert(b);
     branch_move(c, b, BRANCH_PREPARING);
     heap_arm(&c->timers, &b->planned->timer.timer,
@@ -100,6 +101,10 @@ void plan_vote(struct coordinator *c, struct branch *b, const struct msg_vote *v
     struct tx *tx = b->tx;
     if (b->state != BRANCH_PREPARING || (tx->state != TX_PREPARING && !plan_final(b))) {
         c->stats.stale++;
+    } else if (MUTANT(RETRY_IS_PROMISE) && vote->vote == VOTE_RETRY && !plan_final(b)) {
+        plan_promised(c, b, vote);
+    } else if (MUTANT(RETRY_IS_DELIVERED) && vote->vote == VOTE_RETRY && plan_final(b)) {
+        plan_done(c, b, &(struct msg_done){.outcome = OUTCOME_COMMITTED});
     } else if (vote->vote == VOTE_RETRY || (vote->vote == VOTE_NO && plan_final(b))) {
         plan_failed(c, b, REASON_VOTED_NO, vote->text);
     } else if (plan_final(b)) {
@@ -109,9 +114,12 @@ void plan_vote(struct coordinator *c, struct branch *b, const struct msg_vote *v
         b->vote = VOTE_NO;
         // It does not remember that: a late copy of what was asked may have it act all the same. So
         // it is compensated like the others.
-        if (b->kind == BRANCH_SENDER)
+        if (b->kind == BRANCH_SENDER || MUTANT(NO_NOT_UNDONE))
             branch_move(c, b, BRANCH_DONE);
-        decide_abort(c, tx, REASON_VOTED_NO, b->number, vote->text);
+        if (MUTANT(SENT_ANYWAY) && b->kind == BRANCH_SENDER)
+            decide_commit(c, tx);
+        else
+            decide_abort(c, tx, REASON_VOTED_NO, b->number, vote->text);
     } else {
         plan_promised(c, b, vote);
     }
@@ -136,6 +144,8 @@ void plan_timer(struct coordinator *c, struct branch *b)
 {
     if (b->state == BRANCH_PAUSED)
         plan_ask(c, b);
+    else if (MUTANT(SILENCE_IS_NO) && b->kind == BRANCH_SENDER)
+        plan_vote(c, b, &(struct msg_vote){.vote = VOTE_NO});
     else
         plan_failed(c, b, REASON_NO_VOTE,
                     effects_printf(c->fx,
@@ -151,7 +161,9 @@ struct slice plan_inputs(struct coordinator *c, const struct branch *b)
     size_t size = 0;
     for (const struct branch *from = b->tx->branches; from; from = from->next) {
         if (before >> from->number & 1)
-            size += STEP_INPUT_HEAD_BYTES + from->planned->result.size;
+            size += STEP_INPUT_HEAD_BYTES + (MUTANT(RESULT_OF_ANOTHER)
+                                                 ? b->tx->branches->planned->result.size
+                                                 : from->planned->result.size);
     }
     uint8_t *inputs = size ? effects_alloc(c->fx, size) : NULL;
     if (!inputs)
@@ -159,7 +171,9 @@ struct slice plan_inputs(struct coordinator *c, const struct branch *b)
     uint8_t *to = inputs;
     for (const struct branch *from = b->tx->branches; from; from = from->next) {
         if (before >> from->number & 1)
-            to = step_input_put(to, from->number, from->planned->result);
+            to = step_input_put(to, from->number,
+                                MUTANT(RESULT_OF_ANOTHER) ? b->tx->branches->planned->result
+                                                          : from->planned->result);
     }
     return slice_of(inputs, size);
 }

@@ -20,8 +20,8 @@ void fence_insert(struct branch *b)
 // participant is there: what is delegated can no longer simply be aborted.
 static bool prepare_may_delegate(const struct tx *tx)
 {
-    return tx->protocol == PROTOCOL_2PC && tx->branch_count == 1 && tx->branches &&
-           tx->branches->resource->session;
+    return (tx->protocol == PROTOCOL_2PC || MUTANT(TRIED_ALONE)) && tx->branch_count == 1 &&
+           tx->branches && tx->branches->resource->session;
 }
 
 void prepare_begin(struct coordinator *c, struct tx *tx)
@@ -47,10 +47,8 @@ void prepare_begin(struct coordinator *c, struct tx *tx)
     tx_move(tx, TX_PREPARING);
     if (three)
         elect_begin(c, tx);
-    for (struct branch *b = tx->branches; b; b = b->next) {
-        branch_move(c, b, BRANCH_PREPARING);
-        resend_expect(c, b);
-    }
+    for (struct branch *b = tx->branches; b; b = b->next)
+        nested_prepare(c, b);
     prepare_arm(c, tx);
 }
 
@@ -83,7 +81,10 @@ void prepare_send(struct coordinator *c, struct branch *b)
         .branch = b->number,
         .protocol = tx->protocol,
         .kind = b->kind,
-        .flags = tx->one_phase || tx->state == TX_COMMITTING ? PREPARE_ONE_PHASE : 0,
+        .flags = tx->one_phase || tx->state == TX_COMMITTING ||
+                         (MUTANT(DECISION_NOT_AWAITED) && tx->state == TX_DECIDING)
+                     ? PREPARE_ONE_PHASE
+                     : 0,
         .timeout_ms = timer_armed(deadline) && due > c->now.mono_ms
                           ? (uint32_t)(due - c->now.mono_ms)
                           : c->config.phase_one_timeout_ms,
@@ -121,7 +122,7 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
         vote_alone(c, b, vote);
         return;
     }
-    if (tx->state != TX_PREPARING || b->state != BRANCH_PREPARING) {
+    if (tx->state != TX_PREPARING || b->state != BRANCH_PREPARING || tx->doomed) {
         c->stats.stale++;
         return;
     }
@@ -135,7 +136,8 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
     tx->voting--;
     if (vote->vote == VOTE_YES) {
         branch_move(c, b, BRANCH_PREPARED);
-    } else if (vote->vote == VOTE_READ_ONLY || !tx->admitted) {
+        nested_voted(c, b);
+    } else if (vote->vote == VOTE_READ_ONLY || !tx->admitted || MUTANT(NO_NOT_UNDONE)) {
         // No and read-only: the participant has let go of the branch; it drops out of phase two.
         // But who says no to business does not remember it: it may be asked by a late copy, and do
         // it.
@@ -160,7 +162,7 @@ static void prepare_give_up(struct coordinator *c, struct tx *tx)
         return;
     }
     const struct branch *b = tx->branches;
-    while (b->state != BRANCH_PREPARING)
+    while (b->next && b->state != BRANCH_PREPARING)
         b = b->next;
     enum abort_reason reason =
         c->now.mono_ms >= tx->timeout_due_ms ? REASON_TIMEOUT : REASON_NO_VOTE;

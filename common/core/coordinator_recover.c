@@ -6,7 +6,11 @@
 static bool recover_planned(struct coordinator *c, struct branch *b,
                             const struct record_branch *from)
 {
-    b->prepare_sent = from->asked;
+    b->prepare_sent = from->asked & ASKED;
+    if (from->asked & ASKED_NESTED) {
+        b->parent = from->parent;
+        b->index = from->index;
+    }
     b->payload = tx_copy(b->tx, from->payload);
     if (b->payload.size != from->payload.size)
         return false;
@@ -14,8 +18,9 @@ static bool recover_planned(struct coordinator *c, struct branch *b,
         return true;
     if (!plan_branch(c, b, &from->plan))
         return false;
-    b->planned->result = tx_copy(b->tx, from->result);
-    return b->planned->result.size == from->result.size;
+    if (!MUTANT(RESULTS_UNREAD))
+        b->planned->result = tx_copy(b->tx, from->result);
+    return b->planned->result.size == from->result.size || MUTANT(RESULTS_UNREAD);
 }
 
 static bool recover_branches(struct coordinator *c, struct tx *tx, const struct tx_record *record)
@@ -28,19 +33,19 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
         if (record->stage == STAGE_ADMITTED) {
             // Whatever was asked will be asked again. Should it come to an abort before that, it
             // has to be undone all the same, whether it was asked or not.
-            b->prepare_sent = record->submitted;
+            b->prepare_sent = record->submitted && !MUTANT(ASKED_FORGOTTEN);
             b->journal = from->journal; // 3pc: that it was asked in
             continue;
         }
         b->vote = from->vote;
-        b->outcome = from->outcome;
+        b->outcome = MUTANT(BRANCH_END_FORGOTTEN) ? OUTCOME_NONE : from->outcome;
         b->heuristic = from->heuristic;
         b->journal = from->journal;
         // Where a crash may have left it; recover_start drives it on.
         b->prepare_sent |= record->protocol == PROTOCOL_3PC; // perhaps
         b->state = from->vote == VOTE_YES ? BRANCH_PREPARED : BRANCH_ACTIVE;
         if (from->outcome != OUTCOME_NONE || from->vote == VOTE_READ_ONLY ||
-            (from->vote == VOTE_NO && !from->asked) || from->kind == BRANCH_SENDER)
+            (from->vote == VOTE_NO && !(from->asked & ASKED)) || from->kind == BRANCH_SENDER)
             b->state = BRANCH_DONE;
     }
     return true;
@@ -81,9 +86,12 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
     }
     if (MUTANT(DELEGATION_FORGOTTEN) && record->stage == STAGE_DELEGATED)
         return;
+    if (MUTANT(ADMISSION_FORGOTTEN) && record->stage == STAGE_ADMITTED)
+        return;
     if (record->stage == STAGE_ENDED)
         return; // kept for the operator's sake; answered from the register
-    struct tx *tx = tx_new(c, &record->gtid, record->owner, recover_state(record));
+    struct slice owner = MUTANT(OWNER_FORGOTTEN) ? slice_text("?") : record->owner;
+    struct tx *tx = tx_new(c, &record->gtid, owner, recover_state(record));
     if (tx)
         tx->protocol = record->protocol;
     if (!tx || !recover_branches(c, tx, record) || !recover_texts(tx, record)) {
@@ -93,7 +101,7 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
     tx->attempt = record->attempt;
     tx->outcome = record->outcome;
     tx->reason = record->reason;
-    tx->reason_branch = record->reason_branch;
+    tx->reason_branch = MUTANT(REASON_FORGOTTEN) ? BRANCH_NONE : record->reason_branch;
     tx->mixed = record->mixed;
     tx->started_ms = record->started_ms;
     tx->decided_ms = record->decided_ms;

@@ -78,7 +78,7 @@ void coord_result_of_record(struct coordinator *c, peer_t peer, uint8_t about,
 
 void coord_answer_waiters(struct coordinator *c, struct tx *tx)
 {
-    bool admitted = tx->admitted && tx->state > TX_ADMITTING;
+    bool admitted = tx->admitted && (tx->state > TX_ADMITTING || MUTANT(ACCEPTED_EARLY));
     if (!tx->told && !admitted)
         return;
     uint64_t request = c->request; // whoever asked for this may still have to be answered
@@ -89,7 +89,7 @@ void coord_answer_waiters(struct coordinator *c, struct tx *tx)
         if (w->accept && admitted) {
             coord_result_of_tx(c, w->peer, w->about, tx);
         } else if (!tx->told || (w->about == MSG_SUBMIT && tx->wait_done && tx->owing > 0)) {
-            w->next = kept;
+            w->next = MUTANT(WAITER_LOST) ? NULL : kept;
             kept = w;
         } else if (w->about == MSG_ENLIST) { // it was aborted before its first branch was enlisted
             coord_refuse(c, w->peer, MSG_ENLIST, &tx->gtid, ASSENT_STATE, "the transaction is %s",

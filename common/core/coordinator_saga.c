@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sagas (Garcia-Molina & Salem, "Sagas", SIGMOD 1987), over a graph of steps. Which step is next,
 // forward; and which compensation is, back: after those of all steps that came after it.
+#include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
 static bool step_succeeded(const struct branch *b)
@@ -44,7 +45,7 @@ uint64_t saga_before(const struct branch *b)
 // The pivot decides, so whatever does not come after it must have succeeded before it is tried.
 static uint64_t saga_needs(const struct branch *b)
 {
-    if (!(b->planned->plan.flags & STEP_PIVOT))
+    if (!(b->planned->plan.flags & STEP_PIVOT) || MUTANT(PIVOT_EARLY))
         return b->planned->plan.after;
     uint64_t needs = 0;
     for (const struct branch *other = b->tx->branches; other; other = other->next) {
@@ -62,7 +63,10 @@ void saga_advance(struct coordinator *c, struct tx *tx)
             succeeded |= UINT64_C(1) << b->number;
     }
     for (struct branch *b = tx->branches; b; b = b->next) {
-        if (b->state == BRANCH_ACTIVE && (saga_needs(b) & ~succeeded) == 0)
+        uint64_t needs = saga_needs(b), missing = needs & ~succeeded;
+        if (MUTANT(STEP_EARLY) && needs & succeeded)
+            missing = 0;
+        if (b->state == BRANCH_ACTIVE && missing == 0)
             plan_ask(c, b);
     }
 }
@@ -78,12 +82,15 @@ void saga_succeeded(struct coordinator *c, struct branch *b)
         decide_commit(c, tx);
     else
         saga_advance(c, tx);
+    if (MUTANT(DECISION_NOT_AWAITED) && tx->state == TX_DECIDING)
+        saga_advance(c, tx);
 }
 
 bool saga_may_compensate(const struct branch *b)
 {
     for (const struct branch *other = b->tx->branches; other; other = other->next) {
-        if (other->planned->plan.after >> b->number & 1 && other->state != BRANCH_DONE)
+        if (other->planned->plan.after >> b->number & 1 && other->state != BRANCH_DONE &&
+            !MUTANT(COMPENSATED_ANYHOW))
             return false;
     }
     return true;

@@ -243,10 +243,10 @@ enum lease_use lease_use(struct coordinator *c, const struct gtid_parts *parts,
     struct lease *lease = map_get(&c->leases, slice_of(&index, sizeof index));
     if (!lease || (lease->lease_ms != parts->lease_ms && !MUTANT(GTID_REUSED)))
         return LEASE_USED;
-    if (strcmp(lease->principal, principal) != 0)
+    if (strcmp(lease->principal, principal) != 0 && !MUTANT(LEASE_OF_ANOTHER))
         return LEASE_DENIED;
     uint64_t bit = UINT64_C(1) << position % 64;
-    if (lease->used[position / 64] & bit)
+    if (lease->used[MUTANT(MARK_MISREAD) ? 0 : position / 64] & bit)
         return LEASE_USED;
     lease->used[position / 64] |= MUTANT(GTID_NOT_MARKED) ? 0 : bit;
     if (++lease->used_count == c->config.lease_gtids)

@@ -138,6 +138,7 @@ struct branch *tx_add_branch(struct coordinator *c, struct tx *tx, unsigned numb
     b->tx = tx;
     b->number = (uint16_t)number;
     b->kind = (uint8_t)kind;
+    b->parent = BRANCH_NONE;
     b->state = BRANCH_ACTIVE;
     b->since_wall_ms = c->now.wall_ms;
     struct branch **end = &tx->branches;

@@ -56,7 +56,7 @@ fail:
 // hold all places, each waiting for one more.
 void part_rest(struct participant *self, struct part *b)
 {
-    b->acted = b->kind == BRANCH_STEP;
+    b->acted = b->kind == BRANCH_STEP && !MUTANT(DONE_HOLD_PLACES);
     self->acted += b->acted;
 }
 
@@ -90,7 +90,7 @@ size_t part_finished_count(const struct participant *self)
 bool part_room(const struct participant *self, uint64_t attempt)
 {
     size_t finished = part_finished_count(self) + self->acted;
-    if (self->parts.count - finished >= self->config.branches_max)
+    if (self->parts.count - finished >= self->config.branches_max && !MUTANT(BRANCHES_UNBOUNDED))
         return false;
     // The oldest attempt is always let in: until it has ended the fence stands still, and nothing
     // that is remembered can be let go of.
@@ -262,7 +262,7 @@ static struct branch_record *record_of(struct participant *self, const struct pa
         record->log_seq = self->heard.log_seq;
         record->seal = self->heard.seal;
     }
-    if (stage == JOURNAL_FINISHED)
+    if (stage == JOURNAL_FINISHED || MUTANT(PAYLOAD_FORGOTTEN))
         record->payload = slice_of(NULL, 0);
     return record;
 }

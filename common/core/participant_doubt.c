@@ -79,7 +79,7 @@ void part_inquire_all(struct participant *self)
 
 void part_await_end(struct participant *self, struct part *b)
 {
-    if (part_ours(self, b) && !b->ended)
+    if (part_ours(self, b) && !b->ended && !MUTANT(END_NEVER_ASKED))
         wait_for_end(self, b);
     else
         heap_disarm(&self->due, &b->timer);

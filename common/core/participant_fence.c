@@ -51,7 +51,7 @@ void part_forget_unknown(struct participant *self, const struct msg_standing *st
 
 void part_forgot(struct participant *self, struct part *b, const struct event_called *called)
 {
-    if (called->result != RM_DONE && b->pinned) {
+    if (called->result != RM_DONE && b->pinned && !MUTANT(FORGET_ONCE)) {
         self->stats.retries++;
         part_wait(self, b, self->config.retry_min_ms, self->config.retry_max_ms);
         return;
@@ -64,7 +64,7 @@ void part_ended(struct participant *self, struct part *b, uint64_t attempt)
     part_renew(self, b, attempt);
     b->ended = true;
     heap_disarm(&self->due, &b->timer);
-    if (b->attempt < self->heard.fence)
+    if (b->attempt < self->heard.fence || MUTANT(FORGOTTEN_AT_END))
         part_forget(self, b);
 }
 
@@ -73,7 +73,7 @@ static void release(struct participant *self)
     struct timer *first;
     while ((first = heap_first(&self->finished)) && first->due_ms < self->heard.fence) {
         struct part *b = container_of(first, struct part, fenced);
-        if (part_admitted(b) && !b->ended)
+        if (part_admitted(b) && !b->ended && !MUTANT(END_UNHEARD))
             heap_disarm(&self->finished, first);
         else
             part_forget(self, b);

@@ -163,7 +163,7 @@ static bool learn(struct part *b, const struct msg_decide *d)
     // An operator's word is for a branch that voted yes. One that we do not know any more did as
     // was decided, whatever that was; only in admitted protocols it would still be known.
     b->forgotten = d->flags & DECIDE_HEURISTIC && !(d->flags & DECIDE_CONTENT);
-    if (!(d->flags & DECIDE_CONTENT))
+    if (!(d->flags & DECIDE_CONTENT) || MUTANT(CONTENT_UNUSED))
         return true;
     if (!part_keep(b, d->payload, slice_of(NULL, 0)) || !part_keep_result(b, d->result))
         return false;
@@ -199,7 +199,7 @@ void part_commit(struct participant *self, const struct msg_decide *d)
         if (!told(self, b, d, OUTCOME_COMMITTED))
             commit_same(self, b, d);
     } else if (!b && d->flags & DECIDE_CONTENT && d->kind == BRANCH_STEP &&
-               d->attempt >= self->heard.fence) {
+               d->attempt >= self->heard.fence && !MUTANT(KEPT_NOT_BARRED)) {
         commit_unknown(self, d);
     } else if (relation == DECIDE_NEWER && (!b || b->state == PART_FINISHED)) {
         commit_forgotten(self, d);

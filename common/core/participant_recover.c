@@ -37,11 +37,12 @@ static bool state_of(const struct branch_record *record, enum part_state *ret)
 static struct part *recreate(struct participant *self, const struct branch_record *record,
                              enum part_state state)
 {
+    struct slice none = {0};
     struct part *b = part_new(self, &record->gtid, record->branch, state);
     bool quorum = record->protocol == PROTOCOL_3PC && record->quorum_state != QUORUM_IDLE;
-    if (b &&
-        !(part_keep(b, record->payload, slice_of(NULL, 0)) && part_keep_result(b, record->result) &&
-          (!quorum || part_quorum_new(self, b, record->members, record)))) {
+    if (b && !(part_keep(b, record->payload, slice_of(NULL, 0)) &&
+               part_keep_result(b, MUTANT(RESULT_FORGOTTEN) ? none : record->result) &&
+               (!quorum || part_quorum_new(self, b, record->members, record)))) {
         part_free(self, b);
         b = NULL;
     }
@@ -68,6 +69,8 @@ void part_recovered(struct participant *self, const struct branch_record *record
         return;
     }
     if (MUTANT(VOTES_FORGOTTEN) && state == PART_PREPARED)
+        return;
+    if (MUTANT(END_FORGOTTEN) && state == PART_FINISHED && protocol_admitted(record->protocol))
         return;
     if (MUTANT(COMMIT_FORGOTTEN) && state == PART_COMMITTING)
         state = PART_ROLLING_BACK;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Phase one of sagas and messages, where the resource manager acts rather than prepares; and what
 // is common to admitted protocols: the same branch is asked about again, in a newer attempt.
+#include "base/mutant.h"
 #include "core/participant_internal.h"
 
 // ---- the action, delivery or question was answered ----
@@ -17,6 +18,8 @@ static void not_this_time(struct participant *self, struct part *b, struct slice
 static void end(struct participant *self, struct part *b)
 {
     b->outcome = OUTCOME_COMMITTED;
+    if (MUTANT(DELIVERED_EARLY))
+        part_done(self, b);
     part_drive(self, b);
 }
 
@@ -82,6 +85,8 @@ void part_renew(struct participant *self, struct part *b, uint64_t attempt)
     if (attempt <= b->attempt)
         return;
     b->attempt = attempt;
+    if (MUTANT(RENEWED_UNFENCED))
+        return;
     if (timer_armed(&b->fenced))
         heap_arm(&self->finished, &b->fenced, attempt);
     else if (b->state == PART_FINISHED && attempt >= self->heard.fence)

@@ -44,7 +44,7 @@ void part_vote_yes(struct participant *self, const struct part *b)
 void part_refuse(struct participant *self, const struct msg_prepare *p, const char *text)
 {
     struct msg spare;
-    bool retry = protocol_business(p->protocol);
+    bool retry = protocol_business(p->protocol) && !MUTANT(BUSY_IS_NO);
     if (p->flags & PREPARE_ONE_PHASE && !retry)
         return;
     self->stats.voted_no += !retry;
@@ -184,7 +184,7 @@ void part_prepare(struct participant *self, const struct msg_prepare *p)
         part_refuse(self, p, "this branch is held for another coordinator");
     else if (b->state != PART_WORKING && (b->quorum || p->protocol == PROTOCOL_3PC))
         part_quorum_again(self, b, p);
-    else if (part_business(b))
+    else if (part_business(b) && !MUTANT(RENEWED_IS_NEW))
         part_asked_again(self, b, p);
     else if (p->attempt == b->attempt)
         repeat(self, b, p);

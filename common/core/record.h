@@ -9,6 +9,11 @@
 
 enum { DIGEST_BYTES = 16 };
 
+enum {
+    ASKED = 1,        // its participant may have been asked for something
+    ASKED_NESTED = 2, // tcc: it is nested in another branch
+};
+
 struct record_branch {
     uint16_t branch;
     uint8_t kind;
@@ -19,7 +24,8 @@ struct record_branch {
     uint64_t journal;  // identity of the journal that holds the vote
     struct slice resource;
     // Only in admitted protocols:
-    uint8_t asked; // 1: its participant may have been asked for something
+    uint8_t asked;          // ASKED_ bits
+    uint16_t parent, index; // ASKED_NESTED: the branch whose try asked for this one, and as which
     struct branch_plan plan;
     struct slice payload; // until the transaction has ended
     struct slice result;  // STEP: what it has returned

@@ -83,7 +83,7 @@ static int apply_one(struct memory_disk *disk, struct store_put *put, assent_err
 {
     const struct memory_record *old = map_get(&disk->newest, put->key);
     put->answer = STORE_STANDS;
-    if (put->decide && old && old->decided)
+    if (put->decide && old && (old->decided || MUTANT(ADMISSION_STANDS)))
         return answer_other(put, old, error);
     if (put->forget && !old)
         return ASSENT_OK;

@@ -48,6 +48,8 @@ static void heuristic_walk(struct codec *c, struct record_heuristic *h)
 {
     codec_enum(c, "heuristic.forced", &h->forced, ENDS);
     codec_u64(c, "heuristic.when_ms", &h->when_ms);
+    if (MUTANT(WHO_FORGOTTEN) && c->mode != CODEC_READ)
+        h->who.size = 0;
     codec_bytes(c, "heuristic.who", &h->who, 2, LIMIT_WHO_BYTES);
     codec_bytes(c, "heuristic.why", &h->why, 2, LIMIT_WHY_BYTES);
 }
@@ -77,7 +79,11 @@ static void tx_branch_walk(struct codec *c, uint8_t protocol, struct record_bran
     codec_name(c, "resource", &b->resource);
     if (!protocol_business(protocol))
         return;
-    codec_bool(c, "asked", &b->asked);
+    codec_flags(c, "asked", &b->asked, protocol == PROTOCOL_TCC ? ASKED | ASKED_NESTED : ASKED);
+    if (b->asked & ASKED_NESTED) {
+        codec_branch(c, "parent", &b->parent);
+        codec_branch(c, "index", &b->index);
+    }
     codec_plan(c, b->kind, &b->plan);
     codec_bytes(c, "payload", &b->payload, 4, LIMIT_PAYLOAD_BYTES);
     if (b->kind == BRANCH_STEP)

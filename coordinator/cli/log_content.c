@@ -101,7 +101,9 @@ static json_t *branch_json(const struct tx_record *r, const struct record_branch
                   "heuristic", (int)b->heuristic, "journal", journal);
     if (!protocol_business(r->protocol))
         return json;
-    json_object_set_new(json, "asked", json_boolean(b->asked));
+    json_object_set_new(json, "asked", json_boolean(b->asked & ASKED));
+    if (b->asked & ASKED_NESTED)
+        json_object_set_new(json, "parent", json_integer(b->parent));
     set_plan(json, b);
     if (r->stage != STAGE_ENDED) // it went with the end
         set_bytes(json, "payload", "payload_hex", b->payload);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A saga as it stands in a file (docs/protocols/saga.md), checked.
+// A saga as it stands in a file (docs/protocols/saga-file.md), checked.
 #ifndef CLI_SAGA_FILE_H
 #define CLI_SAGA_FILE_H
 

@@ -82,7 +82,7 @@ static void sort_order(struct graph *g)
 
 void graph_arrange(struct graph *g)
 {
-    uint64_t before[GRAPH_NODES_MAX], all[GRAPH_NODES_MAX];
+    uint64_t before[GRAPH_NODES_MAX] = {0}, all[GRAPH_NODES_MAX];
     memset(g->layers, 0, sizeof g->layers);
     memset(g->edges, 0, sizeof g->edges);
     find_before(g, before);

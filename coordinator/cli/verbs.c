@@ -47,7 +47,7 @@ const struct verb cli_verbs[] = {
      "Ask now those that have not answered; always safe", NULL, verb_retry},
     {"saga submit", "FILE", 1, 1, OPT_COMMON | OPT_BIT(WAIT) | OPT_BIT(GTID),
      "Begin a saga whose steps stand in a file; - is standard input",
-     "FILE is JSON (docs/protocols/saga.md, \"Submitting from a file\"):\n"
+     "FILE is JSON (docs/protocols/saga-file.md):\n"
      "  {\"steps\": [{\"name\": \"seat\", \"resource\": \"airline\", \"payload\": \"2A\"},\n"
      "             {\"name\": \"pay\", \"resource\": \"bank\", \"payload_json\": {\"cents\": "
      "900}}]}\n"

@@ -47,6 +47,10 @@ def of_kind(*kinds):
     return lambda fields: fields["kind"] in kinds
 
 
+def nested(fields):
+    return fields.get("asked", 0) & 2
+
+
 def business(fields):
     return fields["protocol"] in {TCC, SAGA, MESSAGE}
 
@@ -126,7 +130,9 @@ RECORDS = {
                ("branches", "list", [BRANCH, RECORD_KIND, ("vote", "enum", range(4)), OUTCOME,
                                      ("heuristic", "enum", {0, 1}), ("journal", "u64"),
                                      ("resource", "name"),
-                                     *only(business, ("asked", "enum", {0, 1})), *PLAN,
+                                     *only(business, ("asked", "u8", range(4))),
+                                     *only(nested, ("parent", "u16", range(64)), ("index", "u16", range(64))),
+                                     *PLAN,
                                      *only(business, PAYLOAD), *only(of_kind(STEP), RESULT)])]),
     "BRANCH": (2, [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), BRANCH,
                    RECORD_PROTOCOL, RECORD_KIND, ("stage", "enum", {1, 2, 3}), END,
@@ -371,6 +377,9 @@ def decode_record(kind, data):
     reader.end()
     if (fields["stage"] in (1, 4)) != (fields["outcome"] == 0):
         raise Refused("stage and outcome")
+    for branch in fields.get("branches", []):
+        if nested(branch) and fields["protocol"] != TCC:
+            raise Refused("a nested branch")
     if fields["stage"] == 4 and not (three(fields) or business(fields)):
         raise Refused("stage of another protocol")
     for branch in [fields, *fields.get("branches", [])]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A coordinator, banks and their clients as real processes in a directory of their own.
 
-Used by tests/chaos, the crash-point test and the tests of assent-bank. Processes are started here and
+Used by tests/chaos, the crash-point tests and the tests of the examples; example_world.py has those of
+other protocols. Processes are started here and
 ended by pid; what is waited for is a condition, with a bound that only a hang can reach.
 """
 
@@ -92,6 +93,12 @@ class Process:
 
 class World:
     def __init__(self, banks=2, accounts=200, bin_dir=None, durable=True, directory=None):
+        self.set_up(bin_dir, durable, directory)
+        self.bank_names = [f"bank-{chr(ord('a') + i)}" for i in range(banks)]
+        for name in self.bank_names:
+            self.run("assent-bank", "load", "--name", name, "--accounts", accounts, self.dir / name)
+
+    def set_up(self, bin_dir, durable, directory):
         self.bin = programs(bin_dir)
         self.dir = pathlib.Path(directory or tempfile.mkdtemp(prefix="assent-world."))
         self.durable = durable
@@ -99,12 +106,9 @@ class World:
         self.env.pop("ASSENT_CRASH_POINT", None)
         self.env["ASSENT_ENDPOINT"] = f"ipc://{self.dir}/coordinator/assentd.sock"
         self.told = self.dir / "told"
-        self.bank_names = [f"bank-{chr(ord('a') + i)}" for i in range(banks)]
         self.servers = {}
         self.clients = []
         self.coordinator_options = []
-        for name in self.bank_names:
-            self.run("assent-bank", "load", "--name", name, "--accounts", accounts, self.dir / name)
 
     def run(self, program, *arguments, check=True):
         """Runs a program to its end; returns the completed process."""
@@ -149,6 +153,15 @@ class World:
             "--journal", f"{self.told}-{number}", *arguments, *self.bank_dirs()])
         self.clients.append(client)
         return client
+
+    @staticmethod
+    def weather(random):
+        """Options of clients that tests/chaos varies."""
+        return ["--hot", random.choice([0, 0, 50])]
+
+    @staticmethod
+    def summary(books):
+        return f"all {books['total']} cents there"
 
     def start_again(self, name, env=None, ready=True):
         if name == "assentd":

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs every ```console block of docs/runbook.md and docs/protocols/saga.md. A comment <!-- scene: NAME --> before a block says
+"""Runs every ```console block of docs/runbook.md and docs/protocols/saga-file.md. A comment <!-- scene: NAME --> before a block says
 what the world looks like then; blocks without one go on in the same world. What is printed must be
 what the page shows, but for times, numbers, names and spacing.
 
@@ -19,7 +19,7 @@ from daemon_harness import (BIN, CLIENT, PARTICIPANT, PATIENCE_S, SOURCE, YES, s
 from saga_world import RETRY, Site, message_of
 
 RUNBOOK = SOURCE / "docs" / "runbook.md"
-SAGA = SOURCE / "docs" / "protocols" / "saga.md"
+SAGA = SOURCE / "docs" / "protocols" / "saga-file.md"
 SLOW = "--timeouts-phase-one-ms=3600000"
 STANDARD_DIR = "/var/lib/assent"
 

@@ -10,8 +10,13 @@
 enum {
     MILLION = 1000000,
     THINK_US = 3000,
+    LATE_US = 20000000,
     BEGIN_TRIES = 600,
     BEGIN_AGAIN_US = 100000,
+    BUSY_US = 200000,
+    PROBE_PATIENCE_MS = 60000,
+    PROBE_CUT_US = 3000,
+    PROBE_RETENTION_MS = 5000,
     TOKEN_STEP_BITS = 4,
     TOKEN_TX_BITS = 12,
 };
@@ -124,7 +129,7 @@ static void plan_saga(struct world *w, struct sim_tx *tx)
     unsigned one = (unsigned)rng_below(rng, tx->branch_count);
     if (rng_below(rng, 3) == 0)
         tx->branches[one].plan.flags |= STEP_PIVOT;
-    if (rng_below(rng, 4) == 0 && tx->branch_count > 1) {
+    if (rng_below(rng, MILLION) < w->setup.kept_rate && tx->branch_count > 1) {
         one = 1 + (unsigned)rng_below(rng, tx->branch_count - 1);
         tx->branches[one].plan.flags |= STEP_KEPT;
         tx->branches[0].amount += tx->branches[one].amount; // what is kept must not cost anything
@@ -135,7 +140,14 @@ static void plan_saga(struct world *w, struct sim_tx *tx)
 static void plan_business(struct world *w, struct sim_tx *tx)
 {
     struct rng *rng = &w->rng_app;
+    const struct sim_setup *setup = &w->setup;
+    bool planned = tx->protocol == PROTOCOL_SAGA || tx->protocol == PROTOCOL_MESSAGE;
     tx->enlisted = tx->enlisted && tx->protocol == PROTOCOL_TCC;
+    tx->nested = tx->protocol == PROTOCOL_TCC && !tx->enlisted && tx->branch_count > 1 &&
+                 rng_below(rng, MILLION) < setup->nested_rate;
+    tx->late = rng_below(rng, MILLION) < setup->late_rate;
+    tx->hurries = rng_below(rng, MILLION) < setup->hurry_rate;
+    tx->other_plan = rng_below(rng, MILLION) < setup->plan_rate && planned;
     tx->accepts = !tx->enlisted && tx->protocol != PROTOCOL_MESSAGE && rng_below(rng, 3) == 0;
     tx->wait_done = tx->wait_done && !tx->accepts;
     if (tx->branch_count == 1) // money from one account to another takes two
@@ -196,7 +208,8 @@ static void ask(struct actor *a, struct sim_tx *tx, enum app_step step, struct e
                  (token_t)tx->index << TOKEN_STEP_BITS | step;
     a->ask_began_us[(ask->token >> (TOKEN_STEP_BITS + TOKEN_TX_BITS)) % SIM_ASKS] =
         a->world->now_us;
-    ask->deadline_ms = shell_now(a).mono_ms + a->world->setup.patience_ms;
+    ask->deadline_ms =
+        shell_now(a).mono_ms + (tx->probe ? PROBE_PATIENCE_MS : a->world->setup.patience_ms);
     shell_step(a, &(struct event){.type = EVENT_ASK, .u.ask = *ask});
 }
 
@@ -233,9 +246,11 @@ static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
     struct msg_branch branches[SIM_BRANCHES_MAX];
     uint8_t bytes[SIM_BRANCHES_MAX * 8];
     struct buf payloads = {.data = bytes, .capacity = sizeof bytes, .cap = sizeof bytes};
-    for (unsigned i = 0; i < tx->branch_count; i++) {
-        bool moved = step == APP_OTHER && tx->protocol != PROTOCOL_MESSAGE;
-        unsigned from = (i + moved) % tx->branch_count; // at other banks, if it can be
+    unsigned count = deed_submitted(tx);
+    for (unsigned i = 0; i < count; i++) {
+        bool other = step == APP_OTHER && !tx->other_plan;
+        bool moved = other && tx->protocol != PROTOCOL_MESSAGE;
+        unsigned from = (i + moved) % count; // at other banks, if it can be
         branches[i] = (struct msg_branch){
             .branch = (uint16_t)i,
             .kind = kind_of(tx, i),
@@ -243,7 +258,10 @@ static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
             .resource = slice_text(w->actors[tx->branches[from].bank].name),
         };
         if (branches[i].kind != BRANCH_ENLISTED && branches[i].kind != BRANCH_SENDER)
-            branches[i].payload = bank_payload(&payloads, tx, i, step == APP_OTHER);
+            branches[i].payload = bank_payload(&payloads, tx, i, other);
+        if (step == APP_OTHER && tx->other_plan)
+            *(tx->protocol == PROTOCOL_SAGA ? &branches[i].plan.backoff_max_ms
+                                            : &branches[i].plan.delay_ms) = OTHER_PLAN_MS;
     }
     struct event_ask event = {.kind = ASK_SUBMIT};
     event.u.submit = (struct msg_submit){
@@ -251,7 +269,7 @@ static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
         .protocol = tx->protocol,
         .flags = flags_of(tx, step),
         .timeout_ms = timeout_of(tx),
-        .branch_count = (uint16_t)tx->branch_count,
+        .branch_count = (uint16_t)count,
         .branches = branches,
     };
     tx->submits++;
@@ -292,12 +310,9 @@ static void vanish(struct actor *a)
         life_crash(a, "before it has committed");
 }
 
-static void enlist(struct world *w, struct sim_tx *tx)
+static void enlist_one(struct actor *a, struct sim_tx *tx, unsigned i)
 {
-    struct actor *a = &w->actors[tx->client];
-    unsigned i = tx->enlisted_count;
-    if (!a->alive || a->life != tx->client_life)
-        return; // the application that knew of it is gone
+    struct world *w = a->world;
     if (tx->vanishes && i == tx->branch_count - 1) {
         vanish(a);
         return;
@@ -312,7 +327,17 @@ static void enlist(struct world *w, struct sim_tx *tx)
     };
     if (tx->protocol == PROTOCOL_TCC)
         event.u.enlist.payload = slice_text("confirm");
+    a->ask_branch[a->ask_next % SIM_ASKS] = (uint8_t)i;
     ask(a, tx, APP_ENLIST, &event);
+}
+
+static void enlist(struct world *w, struct sim_tx *tx)
+{
+    struct actor *a = &w->actors[tx->client];
+    unsigned last = tx->hurries ? tx->branch_count - 1 : tx->enlisted_count;
+    // The application that knows of it may be gone.
+    for (unsigned i = tx->enlisted_count; i <= last && a->alive && a->life == tx->client_life; i++)
+        enlist_one(a, tx, i);
 }
 
 static void ask_about(struct world *w, struct sim_tx *tx, struct actor *a, enum app_step step)
@@ -331,8 +356,39 @@ static struct actor *somebody(struct world *w, const struct sim_tx *tx, bool any
     return world_any(w, &w->rng_app, ACTOR_CLIENT, home);
 }
 
-void app_turn(struct world *w, struct sim_tx *tx, enum app_step step)
+// What an application does itself: a try at a branch that it has enlisted, a message's local
+// transaction. It may come late: nobody keeps a process from standing still in between.
+static void work(struct world *w, struct sim_tx *tx, unsigned branch)
 {
+    struct actor *a = &w->actors[tx->client];
+    if (!a->alive || a->life != tx->client_life)
+        return;
+    bool done = deed_by_application(&w->actors[tx->branches[branch].bank], tx, branch);
+    enum app_step next = APP_SUBMIT;
+    if (tx->protocol == PROTOCOL_TCC) {
+        tx->enlisted_count++;
+        if (tx->enlisted_count < tx->branch_count)
+            next = APP_ENLIST;
+        if (done && next == APP_ENLIST && tx->hurries)
+            return; // the others are on their way
+    }
+    later(w, tx, done ? next : APP_CANCEL, rng_below(&w->rng_app, THINK_US));
+}
+
+static void work_soon(struct world *w, struct sim_tx *tx, unsigned branch)
+{
+    struct item *item = queue_item(&w->queue, ITEM_APP);
+    uint64_t delay_us = tx->late && !w->repaired ? rng_below(&w->rng_app, LATE_US) : 0;
+    item->tx = tx;
+    item->what = APP_WORK;
+    item->branch = (uint8_t)branch;
+    queue_add(&w->queue, item, w->now_us + delay_us);
+}
+
+void app_turn(struct world *w, const struct item *item)
+{
+    struct sim_tx *tx = item->tx;
+    enum app_step step = (enum app_step)item->what;
     struct actor *a = &w->actors[tx->client];
     if (step == APP_BEGIN) {
         tx->client_life = a->life;
@@ -344,6 +400,7 @@ void app_turn(struct world *w, struct sim_tx *tx, enum app_step step)
     switch (step) {
     case APP_BEGIN: break;
     case APP_ENLIST: enlist(w, tx); break;
+    case APP_WORK: work(w, tx, item->branch); break;
     case APP_SUBMIT:
         if (!a->alive || a->life != tx->client_life)
             break;
@@ -360,20 +417,26 @@ void app_turn(struct world *w, struct sim_tx *tx, enum app_step step)
         if (a->alive && a->life == tx->client_life)
             submit(a, tx, step);
         break;
+    case APP_CUT: link_cut(a, true); break;
     case APP_REPEAT:
     case APP_OTHER:
-        a = somebody(w, tx, false);
-        if (a->alive && (step == APP_REPEAT || !tx->enlisted))
+        // A leased gtid may be brought to another coordinator by mistake.
+        a = somebody(w, tx, !tx->own && rng_below(&w->rng_app, 4) == 0);
+        if (tx->own && a->principal != w->actors[tx->client].principal)
+            break; // who brings a gtid of his own first is whose it is
+        if (a->alive)
             submit(a, tx, step);
         later(w, tx, APP_STATUS, rng_below(&w->rng_app, 500000));
         break;
     case APP_CANCEL:
         if (tx->protocol == PROTOCOL_MESSAGE && tx->deeds[0].ran)
             break; // that would be a lie
-        if (tx->protocol == PROTOCOL_MESSAGE)
+        if (!tx->probe)
+            a = somebody(w, tx, false);
+        if (tx->protocol == PROTOCOL_MESSAGE && a->principal == w->actors[tx->client].principal)
             deed_bar(tx, 0);
-        tx->cancelled = true;
-        ask_about(w, tx, somebody(w, tx, false), step);
+        tx->cancelled |= a->principal == w->actors[tx->client].principal;
+        ask_about(w, tx, a, step);
         break;
     case APP_STATUS: ask_about(w, tx, somebody(w, tx, rng_below(&w->rng_app, 4) == 0), step); break;
     }
@@ -381,20 +444,24 @@ void app_turn(struct world *w, struct sim_tx *tx, enum app_step step)
 
 // ---- being answered ----
 
-static void enlisted(struct actor *a, struct sim_tx *tx, const struct effect_complete *complete)
+static void enlisted(struct actor *a, struct sim_tx *tx, unsigned branch,
+                     const struct effect_complete *complete)
 {
     struct world *w = a->world;
+    if (complete->code == ASSENT_BUSY && tx->probe) {
+        later(w, tx, APP_ENLIST, BUSY_US);
+        return;
+    }
     if (complete->code != ASSENT_OK) {
         later(w, tx, APP_CANCEL, rng_below(&w->rng_app, THINK_US));
         return;
     }
-    struct actor *bank = &w->actors[tx->branches[tx->enlisted_count].bank];
-    if (!protocol_business(tx->protocol)) {
-        bank_work(bank, tx, tx->enlisted_count);
-    } else if (!deed_by_application(bank, tx, tx->enlisted_count)) {
-        later(w, tx, APP_CANCEL, rng_below(&w->rng_app, THINK_US));
+    if (tx->protocol == PROTOCOL_TCC) {
+        tx->deeds[branch].enlisted = true;
+        work_soon(w, tx, branch);
         return;
     }
+    bank_work(&w->actors[tx->branches[tx->enlisted_count].bank], tx, tx->enlisted_count);
     tx->enlisted_count++;
     later(w, tx, tx->enlisted_count < tx->branch_count ? APP_ENLIST : APP_SUBMIT,
           rng_below(&w->rng_app, THINK_US));
@@ -410,8 +477,7 @@ static void prepared(struct actor *a, struct sim_tx *tx, const struct effect_com
         vanish(a);
         return;
     }
-    bool happened = deed_by_application(&w->actors[tx->branches[0].bank], tx, 0);
-    later(w, tx, happened ? APP_SUBMIT : APP_CANCEL, rng_below(&w->rng_app, THINK_US));
+    work_soon(w, tx, 0);
 }
 
 void app_complete(struct actor *a, const struct effect_complete *complete)
@@ -424,8 +490,11 @@ void app_complete(struct actor *a, const struct effect_complete *complete)
     struct sim_tx *tx = &w->txs[index];
     story_complete(a, tx, step, complete);
     check_complete(a, tx, step, a->ask_began_us[serial % SIM_ASKS], complete);
+    bool begins = step == APP_SUBMIT || step == APP_PREPARE;
+    if (begins && tx->probe && complete->code == ASSENT_BUSY)
+        later(w, tx, step, BUSY_US);
     if (step == APP_ENLIST)
-        enlisted(a, tx, complete);
+        enlisted(a, tx, a->ask_branch[serial % SIM_ASKS], complete);
     else if (step == APP_PREPARE)
         prepared(a, tx, complete);
     else if (step == APP_SUBMIT && rng_below(&w->rng_app, 4) == 0)
@@ -441,10 +510,14 @@ void app_probe(struct world *w)
             continue;
         struct sim_tx *tx = plan_tx(w, &w->actors[i]);
         tx->probe = true;
-        tx->own = tx->accepts = false;
+        tx->own = tx->accepts = tx->late = tx->hurries = false;
+        tx->nested = tx->nested && !w->setup.tight; // all at once there may be no room for it
         for (unsigned n = 0; n < tx->branch_count; n++)
             tx->branches[n].plan.attempts = 0, tx->branches[n].plan.delay_ms = 0;
-        app_turn(w, tx, APP_BEGIN);
+        app_turn(w, &(struct item){.tx = tx, .what = APP_BEGIN});
+        // What was asked before a connection was lost is not lost, if it is still on record.
+        if (w->setup.retention_ms >= PROBE_RETENTION_MS && rng_below(&w->rng_app, 2))
+            later(w, tx, APP_CUT, rng_below(&w->rng_app, PROBE_CUT_US));
     }
 }
 
@@ -453,7 +526,6 @@ void app_status(struct world *w)
     for (unsigned i = 0; i < w->tx_count; i++) {
         struct sim_tx *tx = &w->txs[i];
         if (tx->gtid.size)
-            ask_about(w, tx, world_any(w, &w->rng_app, ACTOR_CLIENT, &w->actors[tx->coordinator]),
-                      APP_STATUS);
+            ask_about(w, tx, &w->actors[tx->client], APP_STATUS);
     }
 }

@@ -14,7 +14,6 @@ enum {
     SLOW_MAX_US = 20000000,
     SLOW_LITTLE_US = 500000,
     TWICE_MAX_US = 10000,
-    PAYLOAD_BYTES = 8,
 };
 
 // ---- what a branch is to do ----
@@ -23,7 +22,7 @@ struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned bra
 {
     const struct plan_branch *plan = &tx->branches[branch];
     uint32_t amount = (uint32_t)plan->amount;
-    uint8_t bytes[PAYLOAD_BYTES] = {
+    uint8_t bytes[BANK_PAYLOAD_BYTES] = {
         plan->account,           plan->account_to,        (uint8_t)amount, (uint8_t)(amount >> 8),
         (uint8_t)(amount >> 16), (uint8_t)(amount >> 24), other,           plan->read_only,
     };
@@ -35,7 +34,7 @@ struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned bra
 static void take_payload(struct held *held, struct slice payload)
 {
     const uint8_t *bytes = payload.data;
-    CHECK(payload.size == PAYLOAD_BYTES);
+    CHECK(payload.size == BANK_PAYLOAD_BYTES);
     held->account = bytes[0];
     held->account_to = bytes[1];
     held->amount = (int32_t)((uint32_t)bytes[2] | (uint32_t)bytes[3] << 8 |
@@ -118,9 +117,11 @@ static bool take_work(struct actor *a, const struct effect_call *call, struct he
         return true;
     }
     struct held *work = truth_held(a->world, &call->gtid, 0, call->branch);
-    if (!work || work->state != HELD_WORKING)
+    if (!work || work->state != HELD_WORKING || work->bank != a->index)
         return false;
-    *held = *work;
+    held->account = work->account;
+    held->account_to = work->account_to;
+    held->amount = work->amount;
     work->state = HELD_NONE;
     return true;
 }
@@ -130,11 +131,10 @@ static enum rm_result prepare(struct actor *a, const struct effect_call *call, s
     struct world *w = a->world;
     if (held->state == HELD_PREPARED) // asked once more
         return faults_strike(&w->faults, FAULT_RM_MIND) ? refuse(&a->bank, held) : RM_DONE;
-    uint8_t forced = held->forced;
+    held->bank = (uint8_t)a->index;
     if (!take_work(a, call, held))
         return refuse(&a->bank, held);
-    held->forced = forced;
-    held->bank = (uint8_t)a->index;
+    held->kind = call->kind;
     held->state = HELD_NONE;
     if (held->account == NO_ACCOUNT)
         return RM_READ_ONLY;
@@ -144,9 +144,31 @@ static enum rm_result prepare(struct actor *a, const struct effect_call *call, s
     return RM_DONE;
 }
 
+// A resource manager is given again what it is to do. One that keeps by itself what it has prepared
+// may be all that remembers it; and of what is done once more only the name is left.
+static void check_given(struct actor *a, const struct effect_call *call, const struct held *held)
+{
+    struct held given = {0};
+    bool enlisted = held->kind == BRANCH_ENLISTED;
+    if (a->rm_durable || held->lost)
+        return;
+    if (!enlisted && call->payload.size == BANK_PAYLOAD_BYTES)
+        take_payload(&given, call->payload);
+    REQUIRE(a->world,
+            call->kind == held->kind &&
+                (enlisted
+                     ? call->payload.size == 0
+                     : call->payload.size == BANK_PAYLOAD_BYTES && given.account == held->account &&
+                           given.account_to == held->account_to && given.amount == held->amount),
+            "honest answers", "%s is to commit %.*s/%u, and is not told what that is", a->name,
+            call->gtid.size, call->gtid.text, call->branch);
+}
+
 static void finish(struct actor *a, const struct effect_call *call, struct held *held)
 {
     if (held->state == HELD_PREPARED) {
+        if (call->op == RM_COMMIT)
+            check_given(a, call, held);
         if (call->op == RM_COMMIT)
             apply(&a->bank, held);
         else
@@ -156,7 +178,7 @@ static void finish(struct actor *a, const struct effect_call *call, struct held 
         return;
     }
     struct held *work = truth_held(a->world, &call->gtid, 0, call->branch);
-    if (call->op == RM_ROLLBACK && work && work->state == HELD_WORKING)
+    if (call->op == RM_ROLLBACK && work && work->state == HELD_WORKING && work->bank == a->index)
         work->state = HELD_NONE;
 }
 
@@ -270,17 +292,75 @@ static void answer(struct actor *a, struct sim_tx *tx, const struct effect_call 
     item->branch = (uint8_t)call->branch;
 }
 
-void bank_do(struct actor *a, uint64_t serial)
+// A try that needs another service asks for a nested branch, before anything of its own is done.
+static void extend(struct actor *a, struct call *call, const struct sim_tx *tx)
+{
+    const struct effect_call *effect = &call->effect;
+    unsigned child = tx->branch_count - 1;
+    uint8_t bytes[BANK_PAYLOAD_BYTES];
+    struct buf payload = {.data = bytes, .capacity = sizeof bytes, .cap = sizeof bytes};
+    bool other = ((const uint8_t *)effect->payload.data)[BANK_PAYLOAD_VARIANT];
+    struct event event = {.type = EVENT_EXTEND};
+    event.u.extend = (struct event_extend){
+        .token = call->serial,
+        .gtid = effect->gtid,
+        .branch = effect->branch,
+        .index = DEED_NESTED_INDEX,
+        .kind = deed_nested_kind(tx),
+        .resource = slice_text(a->world->actors[tx->branches[child].bank].name),
+        .payload = slice_text("confirm"),
+    };
+    if (event.u.extend.kind == BRANCH_CALL)
+        event.u.extend.payload = bank_payload(&payload, tx, child, other);
+    shell_step(a, &event);
+}
+
+void bank_extended(struct actor *a, const struct effect_extended *extended)
+{
+    for (struct call *call = a->calls; call < a->calls + SIM_CALLS_MAX; call++) {
+        if (!call->open || call->serial != extended->token)
+            continue;
+        call->extended = true;
+        call->code = (uint16_t)extended->code;
+        later(a, ITEM_CALL, call->serial, 0, 0);
+    }
+}
+
+// Nothing is done without it; what it is to do itself at the other bank it does first.
+static bool nested_done(struct actor *a, struct call *call, struct sim_tx *tx)
+{
+    unsigned child = tx->branch_count - 1;
+    bool done = call->code == ASSENT_OK;
+    if (done && deed_nested_kind(tx) == BRANCH_ENLISTED) {
+        tx->deeds[child].enlisted = true;
+        done = deed_by_application(&a->world->actors[tx->branches[child].bank], tx, child);
+    }
+    tx->said_no |= !done;
+    return done;
+}
+
+static struct call *call_of(struct actor *a, uint64_t serial)
 {
     struct call *call = a->calls;
     while (!call->open || call->serial != serial)
         CHECK(++call < a->calls + SIM_CALLS_MAX);
+    return call;
+}
+
+void bank_do(struct actor *a, uint64_t serial)
+{
+    struct call *call = call_of(a, serial);
     const struct effect_call effect = call->effect;
     struct sim_tx *tx = truth_find(a->world, &effect.gtid);
     enum rm_op op = effect.op;
+    if (!call->extended && tx->protocol == PROTOCOL_TCC && deed_nests(tx, &effect)) {
+        extend(a, call, tx);
+        return;
+    }
     if (shell_dies(a, point_of(op, false)))
         return;
-    enum rm_result result = call_happens(a, call);
+    bool may = !call->extended || nested_done(a, call, tx);
+    enum rm_result result = may ? call_happens(a, call) : RM_NO;
     close_call(call);
     if (shell_dies(a, point_of(op, true)))
         return;
@@ -298,7 +378,7 @@ void bank_answer(struct actor *a, const struct item *item)
         .token = item->number,
         .result = (enum rm_result)item->what,
         .durable = a->rm_durable,
-        .text = slice_text(item->what == RM_NO ? "no such account" : ""),
+        .text = slice_text(item->what == RM_NO ? SIM_NO : ""),
     };
     if (item->tx) // an action returns what its row says
         event.u.called.text = deed_result(&item->tx->deeds[item->branch], storage);
@@ -368,6 +448,13 @@ static void crash_branch(struct actor *a, const struct sim_tx *tx, unsigned bran
         lose(a, tx, branch, attempt, held);
 }
 
+// For its nested branch: before it has that, it does nothing of its own.
+static bool waits(struct world *w, const struct effect_call *call)
+{
+    const struct sim_tx *tx = truth_find(w, &call->gtid);
+    return tx->protocol == PROTOCOL_TCC && deed_nests(tx, call);
+}
+
 // The process is gone. Statements that were under way take effect, or do not; what was not
 // prepared is undone.
 void bank_crash(struct actor *a)
@@ -375,7 +462,7 @@ void bank_crash(struct actor *a)
     struct world *w = a->world;
     for (unsigned i = 0; i < SIM_CALLS_MAX; i++) {
         struct call *call = &a->calls[i];
-        if (call->open && rng_below(&w->rng_rm, 2))
+        if (call->open && !waits(w, &call->effect) && rng_below(&w->rng_rm, 2))
             call_happens(a, call);
         if (call->open)
             close_call(call);

@@ -35,6 +35,10 @@ struct shared {
 
 void overrides_apply(const struct overrides *self, struct sim_setup *setup)
 {
+    if (self->protocols)
+        setup->protocols = self->protocols;
+    if (setup->protocols != 1u << PROTOCOL_2PC)
+        setup_business(setup);
     if (self->coordinators)
         setup->coordinators = self->coordinators;
     if (self->participants)
@@ -45,8 +49,6 @@ void overrides_apply(const struct overrides *self, struct sim_setup *setup)
         setup->transactions = self->transactions;
     if (self->branches)
         setup->branches_max = self->branches;
-    if (self->protocols)
-        setup->protocols = self->protocols;
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         if (self->set[i])
             setup->rate[i] = self->rate[i];
@@ -121,6 +123,8 @@ static _Noreturn void work(struct shared *shared, struct worker *worker,
                            const struct campaign_options *options)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGINT, SIG_IGN); // the one that waits says when to stop
+    signal(SIGTERM, SIG_IGN);
     for (;;) {
         uint64_t first = atomic_fetch_add(&shared->next, CHUNK);
         for (uint64_t seed = first; seed < first + CHUNK; seed++) {
@@ -132,6 +136,32 @@ static _Noreturn void work(struct shared *shared, struct worker *worker,
 }
 
 // ---- the one that waits ----
+
+static volatile sig_atomic_t caught;
+
+static void catch (int number)
+{
+    caught = number;
+}
+
+// A second one ends it at once. What is ignored already, as behind nohup, stays so.
+static void catch_signals(struct sigaction before[2])
+{
+    static const int numbers[] = {SIGINT, SIGTERM};
+    const struct sigaction action = {.sa_handler = catch, .sa_flags = (int)SA_RESETHAND};
+    caught = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        sigaction(numbers[i], NULL, &before[i]);
+        if (before[i].sa_handler != SIG_IGN)
+            sigaction(numbers[i], &action, NULL);
+    }
+}
+
+static void release_signals(const struct sigaction before[2])
+{
+    sigaction(SIGINT, &before[0], NULL);
+    sigaction(SIGTERM, &before[1], NULL);
+}
 
 static double seconds_since(const struct timespec *then)
 {
@@ -177,7 +207,7 @@ static void show_progress(const struct shared *shared, const struct campaign_opt
     uint64_t done = atomic_load(&shared->done), all = options->last - options->first + 1;
     double rate = seconds > 0 ? (double)done / seconds : 0;
     fprintf(stderr, "\r%llu seeds", (unsigned long long)done);
-    if (options->last != UINT64_MAX)
+    if (options->last != INT64_MAX)
         fprintf(stderr, " of %llu", (unsigned long long)all);
     fprintf(stderr, ", %.0f a second, %u broken ", rate, atomic_load(&shared->failure_count));
     fflush(stderr);
@@ -197,7 +227,7 @@ static void wait_for_all(struct shared *shared, const struct campaign_options *o
         if (pid > 0)
             continue;
         double seconds = seconds_since(began);
-        if (options->seconds && seconds >= (double)options->seconds)
+        if (caught || (options->seconds && seconds >= (double)options->seconds))
             atomic_store(&shared->stop_after, 0);
         if (options->progress && seconds - shown >= LOOK_NS / 1e9) {
             show_progress(shared, options, seconds);
@@ -256,10 +286,14 @@ bool campaign_run(const struct campaign_options *options, struct campaign_result
     atomic_store(&shared->next, options->first);
     atomic_store(&shared->stop_after, UINT64_MAX);
     struct campaign_options own = *options;
+    struct sigaction before[2];
+    catch_signals(before);
     while (started < options->jobs && start(shared, started, options))
         started++;
     own.jobs = started;
     wait_for_all(shared, &own, &began);
+    release_signals(before);
+    ret->signal = caught;
     add_up(shared, started, ret);
     ret->seconds = seconds_since(&began);
     munmap(shared, sizeof *shared);

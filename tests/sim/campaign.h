@@ -40,6 +40,7 @@ struct totals {
 struct campaign_result {
     struct totals totals;
     double seconds;
+    int signal;             // that ended it early; 0: none did
     unsigned failure_count; // of those kept, lowest seed first
     struct failure failures[CAMPAIGN_FAILURES];
 };

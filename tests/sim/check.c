@@ -10,9 +10,8 @@
 
 void check_send(struct actor *a, peer_t peer, const struct msg *msg)
 {
-    (void)peer;
     if (a->kind == ACTOR_COORDINATOR)
-        check_coordinator_send(a, msg);
+        check_coordinator_send(a, peer, msg);
     else if (a->kind == ACTOR_PARTICIPANT)
         check_participant_send(a, msg);
 }
@@ -84,7 +83,7 @@ void check_opened(struct actor *a)
         const struct sim_tx *tx = &w->txs[i];
         REQUIRE(w,
                 !before[i].stands || tx->reg.stands || tx->coordinator != a->index ||
-                    (before[i].stage == STAGE_ENDED && w->setup.retention_ms < 86400000),
+                    (before[i].stage == STAGE_ENDED && w->setup.retention_ms < SIM_LONG_MS),
                 "durable before visible", "the record of %.*s did not survive a crash", TEXT(tx));
     }
 }
@@ -152,6 +151,7 @@ static void told(struct actor *a, struct sim_tx *tx, uint64_t asked_us,
     REQUIRE(w, tx->told == OUTCOME_NONE || tx->told == result->outcome, "honest answers",
             "%.*s was told %s, and then %s", TEXT(tx), outcome_name(tx->told),
             outcome_name(result->outcome));
+    check_reason(a, tx, result);
     if (tx->told == OUTCOME_NONE)
         tx->told_us = w->now_us;
     tx->told = result->outcome;
@@ -171,6 +171,11 @@ void check_submitted(struct world *w, peer_t peer, const struct msg_submit *subm
 static void check_content(struct world *w, const struct sim_tx *tx, bool other)
 {
     const struct deed *deed = &tx->deeds[tx->protocol == PROTOCOL_MESSAGE];
+    if (tx->other_plan) {
+        REQUIRE(w, !tx->reg.stands || tx->reg.other_plan == other, "honest answers",
+                "%.*s is told committed to somebody who asked for another plan", TEXT(tx));
+        return;
+    }
     REQUIRE(w, !protocol_business(tx->protocol) || !deed->ran || deed->variant == other,
             "honest answers", "%.*s is told committed to somebody who asked for something else",
             TEXT(tx));
@@ -180,6 +185,15 @@ static void check_content(struct world *w, const struct sim_tx *tx, bool other)
             REQUIRE(w, held->variant == other, "honest answers",
                     "%.*s is told committed to somebody who asked for something else", TEXT(tx));
     }
+}
+
+// Work is where it was enlisted; who submits it as if it were elsewhere is not told that it is
+// done.
+static void check_work(struct world *w, const struct sim_tx *tx)
+{
+    for (unsigned i = 1; i < tx->branch_count; i++)
+        REQUIRE(w, tx->branches[i].bank == tx->branches[0].bank, "honest answers",
+                "%.*s is told committed to somebody who submitted it for other banks", TEXT(tx));
 }
 
 // Who waits for the end is not answered before it, unless his time is up.
@@ -193,17 +207,43 @@ static void check_awaited(struct actor *a, const struct sim_tx *tx, uint64_t ask
             outcome_name(result->outcome));
 }
 
+// Where nothing keeps it from coming, an answer comes at once, and not only when it is asked for
+// again; and who submits is told how it ended.
+static void check_prompt(struct actor *a, const struct sim_tx *tx, bool asked, uint64_t asked_us,
+                         const struct effect_complete *complete)
+{
+    enum { SOON_US = 2500000 }; // clients ask again after three seconds
+    REQUIRE(a->world, a->world->now_us - asked_us < SOON_US, "AC4, no fault and all yes is commit",
+            "%s is answered about %.*s after %llu ms", a->name, TEXT(tx),
+            (unsigned long long)(a->world->now_us - asked_us) / 1000);
+    REQUIRE(a->world,
+            !asked || complete->code != ASSENT_OK || complete->result.outcome != OUTCOME_UNKNOWN ||
+                tx->collected || a->home->index != tx->coordinator,
+            "AC4, no fault and all yes is commit", "%.*s was submitted, and is told unknown",
+            TEXT(tx));
+}
+
 void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t asked_us,
                     const struct effect_complete *complete)
 {
     bool asked = step == APP_SUBMIT || step == APP_REPEAT || step == APP_OTHER;
+    // Who may not touch it, and asks for that twice, is not certain that he never did.
+    bool may = step == APP_STATUS || a->principal == a->world->actors[tx->client].principal;
+    if (may && setup_is_quiet(&a->world->setup))
+        check_prompt(a, tx, asked, asked_us, complete);
     if (complete->code == ASSENT_OK) {
         if (complete->result.outcome == OUTCOME_NONE &&
             (step == APP_PREPARE || (asked && tx->accepts)))
             REQUIRE(a->world, tx->reg.stands || tx->collected, "durable before visible",
                     "%.*s is said to be accepted, and is not on disk", TEXT(tx));
+        REQUIRE(a->world,
+                step != APP_SUBMIT || tx->accepts || complete->result.outcome != OUTCOME_NONE,
+                "honest answers", "%.*s is told nothing to somebody who waits for its outcome",
+                TEXT(tx));
         if (step != APP_ENLIST)
             told(a, tx, asked_us, &complete->result);
+        if (step == APP_OTHER && tx->enlisted && complete->result.outcome == OUTCOME_COMMITTED)
+            check_work(a->world, tx);
         if (asked && !tx->enlisted && complete->result.outcome == OUTCOME_COMMITTED)
             check_content(a->world, tx, step == APP_OTHER);
         bool held = tx->protocol == PROTOCOL_MESSAGE && step != APP_SUBMIT;
@@ -211,6 +251,8 @@ void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t 
             check_awaited(a, tx, asked_us, &complete->result);
         return;
     }
+    REQUIRE(a->world, complete->code != ASSENT_DENIED || a->world->setup.strangers, "closed",
+            "%.*s is refused to whose it is", TEXT(tx));
     bool certain = complete->code != ASSENT_TIMEOUT && complete->code != ASSENT_CLOSED;
     tx->refused += asked && certain;
 }
@@ -264,7 +306,7 @@ bool check_at_rest(const struct world *w)
             return false;
     }
     for (unsigned i = 0; i < w->tx_count; i++) {
-        if (w->txs[i].probe && w->txs[i].told == OUTCOME_NONE)
+        if (w->txs[i].probe && w->txs[i].told == OUTCOME_NONE && !w->txs[i].ordered)
             return false;
     }
     return true;
@@ -329,7 +371,7 @@ static void check_tx(struct world *w, const struct sim_tx *tx)
 // AC4: with no fault and every vote yes, it commits.
 static void check_committed(struct world *w, const struct sim_tx *tx)
 {
-    if (!tx->probe && !(setup_is_calm(&w->setup) && tx->gtid.size))
+    if (tx->ordered || (!tx->probe && !(setup_is_calm(&w->setup) && tx->gtid.size)))
         return;
     REQUIRE(w,
             tx->told == OUTCOME_COMMITTED || tx->said_no ||

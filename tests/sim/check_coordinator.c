@@ -148,26 +148,73 @@ static void sent_result(struct actor *a, struct sim_tx *tx, const struct msg_res
                 "%.*s is told unknown, and is on disk", TEXT(tx));
 }
 
-void check_coordinator_send(struct actor *a, const struct msg *msg)
+// NULL: it is about none.
+static const struct gtid *gtid_of(const struct msg *msg)
 {
-    const struct gtid *gtid = msg->type == MSG_PREPARE    ? &msg->u.prepare.gtid
-                              : msg->type == MSG_RESULT   ? &msg->u.result.gtid
-                              : msg->type == MSG_STANDING ? &msg->u.standing.gtid
-                                                          : &msg->u.decide.gtid;
-    if (msg->type != MSG_PREPARE && msg->type != MSG_RESULT && msg->type != MSG_COMMIT &&
-        msg->type != MSG_ROLLBACK && msg->type != MSG_STANDING)
+    switch (msg->type) {
+    case MSG_PREPARE: return &msg->u.prepare.gtid;
+    case MSG_RESULT: return &msg->u.result.gtid;
+    case MSG_STANDING: return &msg->u.standing.gtid;
+    case MSG_ENLISTED: return &msg->u.enlisted.gtid;
+    case MSG_EXTENDED: return &msg->u.extended.gtid;
+    case MSG_COMMIT:
+    case MSG_ROLLBACK: return &msg->u.decide.gtid;
+    default: return NULL;
+    }
+}
+
+// Of a branch hears only whose it is.
+static void sent_to(struct actor *a, peer_t peer, struct sim_tx *tx, const struct msg *msg)
+{
+    const struct actor *to = world_owner_of_peer(a->world, peer);
+    bool prepare = msg->type == MSG_PREPARE;
+    unsigned branch = prepare ? msg->u.prepare.branch : msg->u.decide.branch;
+    const struct attempt *attempt = truth_peek(tx, msg->u.decide.attempt);
+    bool right = to->kind == ACTOR_PARTICIPANT;
+    if (prepare) // or, with another content, one that follows
+        right &= to->index == tx->branches[branch].bank ||
+                 to->index == tx->branches[(branch + 1) % tx->branch_count].bank;
+    else if (attempt && branch < SIM_BRANCHES_MAX && attempt->branches[branch].result_plus)
+        right &= to->index == attempt->branches[branch].bank;
+    REQUIRE(a->world, right, "closed", "%s hears of %.*s/%u, which is another's", to->name,
+            TEXT(tx), branch);
+}
+
+// Of a transaction hears only whose it is. What was never recorded may be presumed aborted, whoever
+// asks.
+static void told_to(struct actor *a, peer_t peer, const struct sim_tx *tx,
+                    const struct msg_result *m)
+{
+    const struct actor *to = world_owner_of_peer(a->world, peer);
+    bool owns = to->principal == a->world->actors[tx->client].principal;
+    bool presumed =
+        m->outcome == OUTCOME_UNKNOWN ||
+        (m->outcome == OUTCOME_ABORTED && (!tx->reg.stands || m->reason == REASON_PRESUMED));
+    REQUIRE(a->world, owns || presumed, "closed", "%s hears of %.*s, which is another's", to->name,
+            TEXT(tx));
+    REQUIRE(a->world, m->reason != REASON_CANCELLED || tx->cancelled, "closed",
+            "%.*s is told rolled back by its application, which did not", TEXT(tx));
+}
+
+void check_coordinator_send(struct actor *a, peer_t peer, const struct msg *msg)
+{
+    const struct gtid *gtid = gtid_of(msg);
+    if (!gtid)
         return;
     struct sim_tx *tx = truth_find(a->world, gtid);
     if (tx && protocol_business(tx->protocol))
         check_deed_send(a, tx, msg);
-    if (msg->type == MSG_STANDING || (tx && protocol_business(tx->protocol)))
+    if (msg->type == MSG_STANDING || msg->type == MSG_ENLISTED || msg->type == MSG_EXTENDED ||
+        (tx && protocol_business(tx->protocol)))
         return;
     REQUIRE(a->world, tx, "honest answers", "%s speaks of %.*s, which nobody began", a->name,
             gtid->size, gtid->text);
     if (msg->type == MSG_RESULT) {
+        told_to(a, peer, tx, &msg->u.result);
         sent_result(a, tx, &msg->u.result);
         return;
     }
+    sent_to(a, peer, tx, msg);
     REQUIRE(a->world, tx->coordinator == a->index, "closed", "%s drives %.*s, which is another's",
             a->name, TEXT(tx));
     if (msg->type == MSG_PREPARE)
@@ -241,6 +288,7 @@ void check_coordinator_durable(struct actor *a, const struct tx_record *record)
 {
     struct sim_tx *tx = truth_find(a->world, &record->gtid);
     struct register_view *r = &tx->reg;
+    check_record(a, tx, record);
     *r = (struct register_view){
         .stands = true,
         .stage = record->stage,
@@ -248,7 +296,13 @@ void check_coordinator_durable(struct actor *a, const struct tx_record *record)
         .forced = record->heuristic.forced,
         .mixed = record->mixed,
         .attempt = record->attempt,
+        .forced_ms = record->heuristic.when_ms,
     };
+    for (unsigned i = 0; i < record->branch_count; i++) {
+        r->branches |= UINT64_C(1) << record->branches[i].branch;
+        const struct branch_plan *plan = &record->branches[i].plan;
+        r->other_plan |= plan->backoff_max_ms == OTHER_PLAN_MS || plan->delay_ms == OTHER_PLAN_MS;
+    }
     // What is forgotten is recorded as mixed, though nobody may end it otherwise than was decided.
     tx->heuristic |= r->forced != OUTCOME_NONE || (r->mixed && (!tx->forgotten || tx->lost));
 }

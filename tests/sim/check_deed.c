@@ -34,19 +34,53 @@ static bool comes_after(const struct sim_tx *tx, unsigned later, unsigned earlie
 
 // ---- the deeds themselves ----
 
+// All that it comes after, directly or not.
+static uint64_t all_before(const struct sim_tx *tx, unsigned branch)
+{
+    uint64_t before = tx->branches[branch].plan.after;
+    for (unsigned i = branch; i-- > 0;)
+        before |= before >> i & 1 ? tx->branches[i].plan.after : 0;
+    return before;
+}
+
+// Once the pivot has succeeded nothing leads back, so all else that is tried before it has.
+static void check_pivot(struct world *w, const struct sim_tx *tx, unsigned pivot)
+{
+    for (unsigned i = 0; i < tx->branch_count; i++)
+        REQUIRE(w, i == pivot || all_before(tx, i) >> pivot & 1 || tx->deeds[i].ran || excused(tx),
+                "nothing can fail after the pivot",
+                "step %u of %.*s, its pivot, happens, and step %u has not", pivot, TEXT(tx), i);
+}
+
+static uint64_t elapsed_ms(const struct actor *a, uint64_t since_us)
+{
+    return (a->world->now_us - since_us) * a->speed / 1000000 / 1000;
+}
+
 // T1..Tj in an order that the graph allows, and nothing that the end has left behind.
 void check_deed_forward(struct world *w, const struct sim_tx *tx, unsigned branch)
 {
     const struct deed *deed = &tx->deeds[branch];
     REQUIRE(w, !deed->forgotten, "nothing happens after the end",
             "%.*s/%u has its effect, and its rows are gone already", TEXT(tx), branch);
+    REQUIRE(w, tx->reg.stage != STAGE_ENDED || excused(tx), "nothing happens after the end",
+            "%.*s/%u has its effect", TEXT(tx), branch);
     for (unsigned i = 0; i < tx->branch_count && tx->protocol == PROTOCOL_SAGA; i++)
         REQUIRE(w, !comes_after(tx, branch, i) || stands(&tx->deeds[i]) || excused(tx),
                 "a saga goes T1..Tn or T1..Tj, Cj..C1",
                 "step %u of %.*s happens, and step %u before it has not", branch, TEXT(tx), i);
-    if (tx->protocol == PROTOCOL_MESSAGE && branch > 0)
-        REQUIRE(w, tx->deeds[0].ran || excused(tx), "delivered only if sent",
-                "%.*s is delivered, and its local transaction has not happened", TEXT(tx));
+    if (tx->branches[branch].plan.flags & STEP_PIVOT)
+        check_pivot(w, tx, branch);
+    if (tx->protocol != PROTOCOL_MESSAGE || branch == 0 || excused(tx))
+        return;
+    uint32_t delay_ms = tx->branches[branch].plan.delay_ms;
+    REQUIRE(w, tx->deeds[0].ran, "delivered only if sent",
+            "%.*s is delivered, and its local transaction has not happened", TEXT(tx));
+    REQUIRE(w,
+            elapsed_ms(&w->actors[tx->coordinator], tx->sent_us) + 3 >= delay_ms ||
+                w->setup.rate[FAULT_CLOCK_JUMP],
+            "delivered in its time", "%.*s/%u is delivered less than %u ms after it was sent",
+            TEXT(tx), branch, delay_ms);
 }
 
 // Cj..C1: what came after it is undone already, or never was.
@@ -97,6 +131,32 @@ void check_deed_forgotten(struct world *w, const struct sim_tx *tx, unsigned bra
             branch);
 }
 
+// Whatever it is asked for, it comes with what the application wanted; and what is compensated with
+// what it has returned, where its journal has that.
+void check_deed_payload(struct actor *a, const struct sim_tx *tx, const struct effect_call *call)
+{
+    const struct deed *deed = &tx->deeds[call->branch];
+    uint8_t bytes[BANK_PAYLOAD_BYTES], storage[DEED_RESULT_BYTES];
+    struct buf payload = {.data = bytes, .capacity = sizeof bytes, .cap = sizeof bytes};
+    struct slice wanted = slice_text("confirm");
+    bool other = call->payload.size > BANK_PAYLOAD_VARIANT &&
+                 ((const uint8_t *)call->payload.data)[BANK_PAYLOAD_VARIANT];
+    // Who asks late, when all has ended, is told to undo it, and no more: nothing is left to undo.
+    bool over = deed->forgotten || !tx->reg.stands || tx->reg.stage == STAGE_ENDED;
+    bool never = call->kind == BRANCH_ENLISTED && !deed->enlisted; // a SUBMIT named it
+    if (call->kind == BRANCH_SENDER || over || never)
+        return;
+    if (call->kind != BRANCH_ENLISTED)
+        wanted = bank_payload(&payload, tx, call->branch, other);
+    REQUIRE(a->world, slice_equal(call->payload, wanted), "its own content",
+            "%.*s/%u is asked for with %zu bytes that are not those that were wanted", TEXT(tx),
+            call->branch, call->payload.size);
+    if (call->op == RM_ROLLBACK && call->kind == BRANCH_STEP && deed->journal_stage)
+        REQUIRE(a->world, slice_equal(call->result, deed_result(deed, storage)), "results",
+                "%.*s/%u is compensated with another result than it returned", TEXT(tx),
+                call->branch);
+}
+
 // It is asked for what the application wanted, with what the steps before it have returned.
 void check_deed_content(struct actor *a, struct sim_tx *tx, const struct effect_call *call)
 {
@@ -130,6 +190,8 @@ static void sent_prepare(struct actor *a, struct sim_tx *tx, const struct msg_pr
     deed->asked_final |= m->flags & PREPARE_ONE_PHASE;
     REQUIRE(w, tx->reg.stands, "durable before visible",
             "%.*s/%u is asked for, and is not admitted on disk", TEXT(tx), m->branch);
+    REQUIRE(w, tx->reg.branches >> m->branch & 1, "durable before visible",
+            "%.*s/%u is asked for, and is not in the record", TEXT(tx), m->branch);
     if (m->flags & PREPARE_ONE_PHASE)
         REQUIRE(w, decided(tx, OUTCOME_COMMITTED), "durable before visible",
                 "%.*s/%u is asked for as if it were decided", TEXT(tx), m->branch);
@@ -180,6 +242,9 @@ static void sent_result(struct actor *a, struct sim_tx *tx, const struct msg_res
     struct world *w = a->world;
     if (a->index != tx->coordinator)
         return;
+    if (m->outcome == OUTCOME_NONE && m->about == MSG_SUBMIT)
+        REQUIRE(w, tx->reg.stands || tx->collected, "durable before visible",
+                "%.*s is said to be accepted, and is not on disk", TEXT(tx));
     if (m->outcome == OUTCOME_COMMITTED) {
         REQUIRE(w, decided(tx, OUTCOME_COMMITTED), "durable before visible",
                 "%.*s is told committed, which is not on disk", TEXT(tx));
@@ -194,6 +259,21 @@ static void sent_result(struct actor *a, struct sim_tx *tx, const struct msg_res
     }
 }
 
+static void sent_enlisted(struct actor *a, const struct sim_tx *tx, const struct msg_enlisted *m)
+{
+    REQUIRE(a->world, tx->reg.branches >> m->branch & 1 || tx->collected, "durable before visible",
+            "%.*s/%u is said to be enlisted, and is not on disk", TEXT(tx), m->branch);
+}
+
+static void sent_extended(struct actor *a, const struct sim_tx *tx, const struct msg_extended *m)
+{
+    REQUIRE(a->world, m->code != ASSENT_OK || tx->reg.branches >> m->number & 1,
+            "durable before visible", "%.*s/%u is said to be nested in %u, and is not on disk",
+            TEXT(tx), m->number, m->branch);
+    REQUIRE(a->world, m->code != ASSENT_OK || m->number == tx->branch_count - 1, "honest answers",
+            "%.*s: the nested branch is said to be %u", TEXT(tx), m->number);
+}
+
 void check_deed_send(struct actor *a, struct sim_tx *tx, const struct msg *msg)
 {
     switch (msg->type) {
@@ -202,6 +282,8 @@ void check_deed_send(struct actor *a, struct sim_tx *tx, const struct msg *msg)
     case MSG_ROLLBACK: sent_decide(a, tx, msg); break;
     case MSG_STANDING: sent_standing(a, tx, &msg->u.standing); break;
     case MSG_RESULT: sent_result(a, tx, &msg->u.result); break;
+    case MSG_ENLISTED: sent_enlisted(a, tx, &msg->u.enlisted); break;
+    case MSG_EXTENDED: sent_extended(a, tx, &msg->u.extended); break;
     default: break;
     }
 }
@@ -227,6 +309,8 @@ void check_deed_write(struct actor *a, struct sim_tx *tx, const struct effect_wr
     const struct tx_record *record = write->tx;
     struct world *w = a->world;
     const struct register_view *r = &tx->reg;
+    if (a->disk.damage == DAMAGE_OLDER) // until somebody tells it that there is more
+        return;
     bool was = r->stands && r->stage != STAGE_ADMITTED;
     if (was && r->outcome != record->outcome)
         REQUIRE(w, write->decide && record->stage != STAGE_ADMITTED, "one decision",
@@ -235,6 +319,8 @@ void check_deed_write(struct actor *a, struct sim_tx *tx, const struct effect_wr
     if (r->stands && r->forced)
         REQUIRE(w, record->heuristic.forced == r->forced && record->mixed,
                 "heuristics are recorded", "an operator's word on %.*s is written over", TEXT(tx));
+    if (write->decide && tx->sent_us == 0)
+        tx->sent_us = w->now_us;
     if (excused(tx))
         return;
     if (write->decide && record->outcome == OUTCOME_COMMITTED)

@@ -31,6 +31,7 @@ static void sent_vote(struct actor *a, const struct msg_vote *m)
         REQUIRE(a->world, !held->voted_yes || held->state != HELD_PREPARED, "AC2, irrevocable",
                 "%s takes back its yes for %.*s/%u", a->name, TEXT(&m->gtid), m->branch);
         held->voted_read_only |= m->vote == VOTE_READ_ONLY && held->result_plus == RM_READ_ONLY + 1;
+        held->voted_no |= m->vote == VOTE_NO;
         truth_find(a->world, &m->gtid)->said_no |= m->vote == VOTE_NO;
     }
 }
@@ -164,7 +165,9 @@ static void check_word(struct actor *a, const struct effect_call *call, const st
     const struct register_view *r = &tx->reg;
     bool decided = was_decided(tx, call, outcome);
     bool presumed = !r->stands || r->attempt != call->attempt;
-    if (held->state != HELD_PREPARED || decided || (presumed && outcome == OUTCOME_ABORTED))
+    bool given_up = !r->stands && tx->forgotten; // by an operator, and its record is gone
+    if (held->state != HELD_PREPARED || decided || given_up ||
+        (presumed && outcome == OUTCOME_ABORTED))
         return;
     REQUIRE(a->world, held->journal_stage >= JOURNAL_DECIDED && held->journal_outcome == outcome,
             "heuristics are recorded",

@@ -9,9 +9,12 @@
 void check_heard(struct actor *a, const struct frame_header *header)
 {
     struct frame_header own;
-    if (a->kind != ACTOR_PARTICIPANT || !a->alive || !a->link.peer)
+    if (a->kind == ACTOR_COORDINATOR || !a->alive || !a->link.peer)
         return;
-    participant_header(a->participant, &own);
+    if (a->kind == ACTOR_PARTICIPANT)
+        participant_header(a->participant, &own);
+    else
+        client_header(a->client, &own);
     if (own.coordinator == header->coordinator && own.incarnation == header->incarnation &&
         header->log_seq > a->heard_seq)
         a->heard_seq = header->log_seq;
@@ -37,7 +40,7 @@ void check_heard_of(struct actor *a)
 
 void check_echo(struct actor *a, const struct frame_header *header)
 {
-    if (a->kind != ACTOR_PARTICIPANT || header->coordinator != a->home->id)
+    if (a->kind == ACTOR_COORDINATOR || header->coordinator != a->home->id)
         return;
     REQUIRE(a->world, header->log_seq >= a->heard_seq, "honest log",
             "%s has heard of record %llu, and echoes %llu", a->name,

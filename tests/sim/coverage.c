@@ -170,10 +170,28 @@ static bool report_moves(const struct coverage *self, FILE *out, bool verbose)
     return good == allowed;
 }
 
+// Points that the simulator's shells do not pass: those of clients, whose applications it plays
+// itself, and those that only admitted protocols have. tests/integration dies at them.
+static bool point_elsewhere(enum crash_point point)
+{
+    switch (point) {
+    case CRASH_coord_after_admission:
+    case CRASH_part_after_check:
+    case CRASH_part_before_forget:
+    case CRASH_part_after_forget:
+    case CRASH_client_after_prepare:
+    case CRASH_client_before_submit: return true;
+    default: return false;
+    }
+}
+
 static bool report_points(const struct coverage *self, FILE *out, bool verbose)
 {
-    unsigned died = 0;
+    unsigned died = 0, wanted = 0;
     for (int i = 0; i < CRASH_POINT_COUNT; i++) {
+        if (point_elsewhere((enum crash_point)i))
+            continue;
+        wanted++;
         died += self->points_died[i] > 0;
         if (verbose || self->points_died[i] == 0)
             fprintf(
@@ -181,8 +199,8 @@ static bool report_points(const struct coverage *self, FILE *out, bool verbose)
                 crash_point_name((enum crash_point)i), (unsigned long long)self->points_passed[i],
                 (unsigned long long)self->points_died[i], self->points_died[i] ? "" : "  NEVER");
     }
-    fprintf(out, "crash points: died at %u of %d\n", died, (int)CRASH_POINT_COUNT);
-    return died == CRASH_POINT_COUNT;
+    fprintf(out, "crash points: died at %u of %u\n", died, wanted);
+    return died == wanted;
 }
 
 static void report_messages(const struct coverage *self, FILE *out, bool verbose)

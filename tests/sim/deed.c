@@ -104,6 +104,8 @@ static enum rm_result confirm(struct actor *a, struct sim_tx *tx, unsigned branc
 {
     struct deed *deed = &tx->deeds[branch];
     check_deed_confirm(a->world, tx, branch);
+    if (deed->undone) // an operator's word came too late
+        return RM_DONE;
     if (!deed->confirmed)
         do_confirm(a, &tx->branches[branch]);
     deed->confirmed = true;
@@ -125,12 +127,29 @@ static enum rm_result forget(struct actor *a, struct sim_tx *tx, unsigned branch
     return RM_DONE;
 }
 
+unsigned deed_submitted(const struct sim_tx *tx)
+{
+    return tx->branch_count - tx->nested;
+}
+
+uint8_t deed_nested_kind(const struct sim_tx *tx)
+{
+    return tx->index % 2 ? BRANCH_CALL : BRANCH_ENLISTED;
+}
+
+bool deed_nests(const struct sim_tx *tx, const struct effect_call *call)
+{
+    const struct deed *deed = &tx->deeds[0];
+    return tx->nested && call->branch == 0 && call->op == RM_PREPARE && !deed->ran && !deed->barred;
+}
+
 enum rm_result deed_do(struct actor *a, struct sim_tx *tx, const struct effect_call *call)
 {
     struct deed *deed = &tx->deeds[call->branch];
     deed->bank = (uint8_t)a->index;
     if (call->op == RM_FORGET)
         return forget(a, tx, call->branch);
+    check_deed_payload(a, tx, call);
     if (call->op == RM_COMMIT)
         return confirm(a, tx, call->branch);
     if (call->op == RM_ROLLBACK)

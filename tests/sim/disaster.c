@@ -92,8 +92,77 @@ static void strike_machines(struct world *w)
     }
 }
 
+// A participant that speaks of a branch which is another's.
+static bool forge_branch(struct world *w, const struct actor *a, struct msg *ret)
+{
+    static struct tx_view view;
+    struct gtid gtid;
+    bool found = false;
+    for (size_t cursor = 0; coordinator_next(a->home->coordinator, &cursor, &gtid);) {
+        found = coordinator_view(a->home->coordinator, &gtid, &view) &&
+                view.record.branch_count > 0 && view.record.attempt &&
+                !slice_equal(view.branches[0].branch.resource, slice_text(a->name));
+        if (found && faults_below(&w->faults, FAULT_FORGED, 2))
+            break;
+    }
+    if (!found)
+        return false;
+    uint16_t branch = view.branches[0].branch.branch;
+    uint64_t attempt = view.record.attempt;
+    switch (faults_below(&w->faults, FAULT_FORGED, 3)) {
+    case 0:
+        *ret = (struct msg){.type = MSG_VOTE};
+        ret->u.vote =
+            (struct msg_vote){.gtid = gtid, .attempt = attempt, .branch = branch, .vote = VOTE_YES};
+        return true;
+    case 1:
+        *ret = (struct msg){.type = MSG_DONE};
+        ret->u.done = (struct msg_done){
+            .gtid = gtid, .attempt = attempt, .branch = branch, .outcome = OUTCOME_ABORTED};
+        if (faults_below(&w->faults, FAULT_FORGED, 2))
+            ret->u.done.outcome = OUTCOME_COMMITTED;
+        return true;
+    default:
+        *ret = (struct msg){.type = MSG_INQUIRE};
+        ret->u.inquire = (struct msg_inquire){.gtid = gtid,
+                                              .attempt = attempt,
+                                              .branch = branch,
+                                              .coordinator = a->home->id,
+                                              .prepared = true};
+        return true;
+    }
+}
+
+static void forge(struct world *w)
+{
+    struct actor *a = victim(w, FAULT_FORGED);
+    struct frame_header header;
+    struct msg msg = {.type = MSG_PING};
+    if (a->kind == ACTOR_COORDINATOR || !a->alive || !a->home->alive || !a->link.peer)
+        return;
+    if (a->kind == ACTOR_PARTICIPANT) {
+        if (!forge_branch(w, a, &msg))
+            return;
+        participant_header(a->participant, &header);
+    } else {
+        client_header(a->client, &header);
+        header.coordinator = a->home->id;
+        header.log_seq = a->home->disk.head_seq + 1000;
+        header.seal = faults_below(&w->faults, FAULT_FORGED, UINT64_MAX);
+    }
+    story_say(a, "forges a message");
+    struct event event = {.type = EVENT_RECEIVED};
+    event.u.received.peer = a->link.peer;
+    event.u.received.principal = slice_text(a->principal);
+    event.u.received.header = &header;
+    event.u.received.msg = &msg;
+    shell_step(a->home, &event);
+}
+
 void disaster_turn(struct world *w)
 {
+    if (faults_strike(&w->faults, FAULT_FORGED))
+        forge(w);
     strike_network(w);
     strike_machines(w);
     for (unsigned i = 0; i < w->actor_count; i++) {
@@ -135,8 +204,8 @@ static void order(struct actor *a, struct sim_tx *tx, enum operator_verb verb, b
     event.u.op.verb = verb;
     event.u.op.lost = lost;
     event.u.op.gtid = tx->gtid;
-    event.u.op.who = slice_text("ann");
-    event.u.op.why = slice_text("it had to end");
+    event.u.op.who = slice_text(SIM_WHO);
+    event.u.op.why = slice_text(SIM_WHY);
     shell_step(a, &event);
 }
 
@@ -227,8 +296,8 @@ void disaster_show_more(struct actor *a)
         .name = slice_text(knows->name),
     };
     struct event event = {.type = EVENT_RECEIVED};
-    event.u.received.peer = ++w->peer_next;
-    event.u.received.principal = slice_text("app");
+    event.u.received.peer = world_peer(w, knows);
+    event.u.received.principal = slice_text(knows->principal);
     event.u.received.header = &header;
     event.u.received.msg = &msg;
     shell_step(a, &event);

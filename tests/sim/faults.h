@@ -48,7 +48,9 @@
     X(RM_TWICE, "rm-twice", "call", "a resource manager answers twice")                            \
     X(RM_MIND, "rm-mind", "call", "asked to prepare again, it refuses what it had prepared")       \
     X(RM_LOSES, "rm-loses", "crash", "what a resource manager has ended is prepared again")        \
-    X(OPERATOR, "operator", "transaction", "an operator interferes: commit, abort, forget, retry")
+    X(OPERATOR, "operator", "transaction", "an operator interferes: commit, abort, forget, retry") \
+    X(FORGED, "forged", "disaster",                                                                \
+      "a peer speaks of another's branch, or of records that never were")
 
 enum fault {
 #define X(identifier, name, opportunity, about) FAULT_##identifier,

@@ -26,13 +26,12 @@ static void start_later(struct actor *a, uint64_t delay_us)
 
 static void limits_of(const struct sim_setup *setup, struct coordinator_config *config)
 {
-    config->lease_gtids = 8;
+    config->lease_gtids = setup->lease_gtids;
     config->phase_one_timeout_ms = 4000;
     config->timeout_default_ms = 15000;
     config->check_back_ms = 3000;
     if (setup->tight) {
-        config->transactions_max = 6;
-        config->lease_gtids = 3;
+        config->transactions_max = TIGHT_TRANSACTIONS;
     }
 }
 
@@ -104,8 +103,8 @@ static void start_participant(struct actor *a)
     config.suspect_ms = 200 + (uint32_t)(a->world->setup.seed * 7919 % 6000); // all alike
     config.stagger_ms = config.suspect_ms / 20;
     if (a->world->setup.tight) {
-        config.branches_max = 4;
-        config.finished_max = 6;
+        config.branches_max = TIGHT_BRANCHES;
+        config.finished_max = TIGHT_FINISHED;
     }
     memory_charge(&a->blocks);
     a->participant = participant_new(&config);
@@ -127,6 +126,8 @@ static void start_client(struct actor *a)
     snprintf(config.name, sizeof config.name, "%s", a->name);
     config.seed = a->world->setup.seed * 17 + a->index + a->life;
     memory_charge(&a->blocks);
+    if (a->world->setup.tight)
+        config.asks_max = TIGHT_ASKS;
     a->client = client_new(&config);
     memory_charge(NULL);
     CHECK(a->client);
@@ -172,7 +173,7 @@ void life_start(struct actor *a)
     if (a->life > 0)
         model_start(a);
     a->life++;
-    a->heard_seq = 0;
+    a->heard_seq = a->fence = 0;
     a->tick_us = UINT64_MAX;
     a->flushing = a->draining = false;
     if (a->kind == ACTOR_PARTICIPANT)

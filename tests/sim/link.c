@@ -89,7 +89,8 @@ static void receive(struct world *w, struct actor *to, peer_t peer, struct slice
             check_submitted(w, peer, &msg.u.submit);
         struct event event = {.type = EVENT_RECEIVED};
         event.u.received.peer = to->kind == ACTOR_COORDINATOR ? peer : 0;
-        event.u.received.principal = slice_text("app");
+        event.u.received.principal = slice_text(
+            to->kind == ACTOR_COORDINATOR ? world_owner_of_peer(w, peer)->principal : "");
         event.u.received.header = &header;
         event.u.received.msg = &msg;
         shell_step(to, &event);
@@ -137,7 +138,7 @@ void link_connect(struct actor *a)
         connect_later(a);
         return;
     }
-    a->link.peer = ++w->peer_next;
+    a->link.peer = world_peer(w, a);
     a->link.last_us[UP] = a->link.last_us[DOWN] = w->now_us;
     story_say(a, "is connected");
     shell_step(a, &(struct event){.type = EVENT_CONNECTED});

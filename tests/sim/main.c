@@ -2,6 +2,7 @@
 // assent-sim: plays clusters from seeds, and says what broke.
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "campaign.h"
@@ -33,8 +34,7 @@ static int tell_run(uint64_t seed, const struct overrides *overrides, const char
     draw(&setup, seed, overrides, model_trace);
     sim_run(&setup, &extras, &result);
     fwrite(story.data, 1, story.size, stdout);
-    printf("%s%s\n", result.failed ? "BROKEN: " : "all held; trace ",
-           result.failed ? result.verdict : "");
+    printf("%s%s\n", result.failed ? "BROKEN: " : "all held", result.failed ? result.verdict : "");
     printf("trace hash %016llx, %.1f s of virtual time, %llu messages, %llu crashes, %llu faults\n",
            (unsigned long long)result.hash, (double)result.virtual_us / 1e6,
            (unsigned long long)result.messages, (unsigned long long)result.crashes,
@@ -67,6 +67,32 @@ static void print_count(const char *option, unsigned count)
         printf(" --%s %u", option, count);
 }
 
+static void print_protocol(unsigned protocols)
+{
+    const char *name = "mixed";
+    for (unsigned i = 0; i < 8; i++) {
+        if (protocols == 1u << i)
+            name = protocol_name((enum protocol)i);
+    }
+    if (protocols)
+        printf(" --protocol %s", name);
+}
+
+static void print_dropped(const bool *dropped)
+{
+    const char *before = " --without ";
+    for (unsigned i = 0, next; i < SIM_TXS_MAX; i = next) {
+        for (next = i + 1; next < SIM_TXS_MAX && dropped[next] == dropped[i];)
+            next++;
+        if (!dropped[i])
+            continue;
+        printf("%s%u", before, i);
+        if (next > i + 1)
+            printf("..%u", next - 1);
+        before = ",";
+    }
+}
+
 static void print_replay(uint64_t seed, const char *mutant, const struct minimized *run)
 {
     const struct overrides *o = &run->overrides;
@@ -78,17 +104,13 @@ static void print_replay(uint64_t seed, const char *mutant, const struct minimiz
     print_count("clients", o->clients);
     print_count("transactions", o->transactions);
     print_count("branches", o->branches);
+    print_protocol(o->protocols);
     for (size_t i = 0; i < run->strikes.count; i++)
         printf("%s%s:%u", i ? "," : " --only ", fault_name((enum fault)run->strikes.items[i].fault),
                run->strikes.items[i].number);
     if (run->strikes.count == 0)
         printf(" --only ''");
-    bool first = true;
-    for (unsigned i = 0; i < SIM_TXS_MAX; i++) {
-        if (run->dropped[i])
-            printf("%s%u", first ? " --without " : ",", i);
-        first = first && !run->dropped[i];
-    }
+    print_dropped(run->dropped);
     printf(" --trace\n");
 }
 
@@ -157,9 +179,10 @@ static void print_failures(const struct options *options, const struct campaign_
     if (result->failure_count == 0)
         return;
     const char *mutant = options->mutant ? " --mutant " : "";
-    printf("to read it: assent-sim --seed %llu%s%s --minimize\n",
-           (unsigned long long)result->failures[0].seed, mutant,
-           options->mutant ? options->mutant : "");
+    printf("to read it: assent-sim --seed %llu%s%s", (unsigned long long)result->failures[0].seed,
+           mutant, options->mutant ? options->mutant : "");
+    print_protocol(options->overrides.protocols);
+    puts(" --minimize");
 }
 
 static int run_campaign(const struct options *options)
@@ -181,7 +204,7 @@ static int run_campaign(const struct options *options)
     bool covered = true;
     if (options->doubt)
         coverage_doubts(&result.totals.coverage, options->json ? stderr : stdout);
-    if (options->coverage)
+    if (options->coverage && !result.signal)
         covered = coverage_report(&result.totals.coverage,
                                   options->overrides.protocols ? options->overrides.protocols
                                                                : 1u << PROTOCOL_2PC,
@@ -195,7 +218,11 @@ static int run_campaign(const struct options *options)
         print_totals(&result);
         print_failures(options, &result);
     }
-    return result.failure_count > 0 || !covered;
+    if (result.signal)
+        fprintf(stderr, "assent-sim: stopped by a signal (%s)\n", strsignal(result.signal));
+    if (result.failure_count > 0)
+        return 1;
+    return result.signal ? 128 + result.signal : !covered;
 }
 
 int main(int argc, char **argv)
@@ -216,5 +243,9 @@ int main(int argc, char **argv)
         status = run_campaign(&options);
 done:
     options_free(&options);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("assent-sim: standard output");
+        return 1;
+    }
     return status;
 }

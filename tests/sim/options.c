@@ -36,7 +36,9 @@ static const char usage[] =
     "                       that the model does not have\n"
     "\n"
     "  --list-mutants       the ways in which the code can be broken on purpose\n"
-    "  --mutant NAME        break it so; stops at the first run that finds out\n"
+    "  --mutant NAME        break it so; stops at the first run that finds out. Plays the "
+    "protocol\n"
+    "                       that the list says, unless --protocol says otherwise\n"
     "\n"
     "Otherwise than the seed has it:\n"
     "  --coordinators N, --participants N, --clients N (of each coordinator), --transactions N,\n"
@@ -48,12 +50,13 @@ static const char usage[] =
     "  --fault NAME=RATE    how often it strikes, in a million opportunities\n"
     "  --list-faults        the kinds of faults\n"
     "  --only NAME:N,...    only these strikes, the N-th of their kind, counted from 0\n"
-    "  --without N,...      leave out these transactions, counted from 0\n"
+    "  --without N,N..M,... leave out these transactions, counted from 0\n"
     "\n"
     "  -h, --help; -V, --version\n"
     "\n"
-    "Exit status: 0 when everything held, 1 when something broke (or a mutant was found out),\n"
-    "2 for a wrong option.\n";
+    "Exit status: 0 when everything held, 1 when something broke (or a mutant was found out, or\n"
+    "nothing could be written), 2 for a wrong option; 128 and its number after a signal, before\n"
+    "which all held: it ends a campaign early, and what was seen by then is told.\n";
 
 static int wrong(const char *what, const char *value)
 {
@@ -82,8 +85,9 @@ static bool seeds(const char *text, struct options *ret)
     memcpy(first, text, size);
     first[size] = '\0';
     ret->seeds_given = true;
-    return number(first, UINT64_MAX - 1, &ret->first) &&
-           number(dots ? dots + 2 : first, UINT64_MAX - 1, &ret->last) && ret->first <= ret->last;
+    // No further, so that there is room to count above it, and JSON has a number for it.
+    return number(first, INT64_MAX, &ret->first) &&
+           number(dots ? dots + 2 : first, INT64_MAX, &ret->last) && ret->first <= ret->last;
 }
 
 static bool protocols(const char *text, unsigned *ret)
@@ -136,12 +140,18 @@ static bool add_strike(const char *part, struct strikes *to)
     return true;
 }
 
-static bool drop(const char *part, bool *dropped)
+// N, or N..M
+static bool drop(char *part, bool *dropped)
 {
-    uint64_t index;
-    if (!number(part, SIM_TXS_MAX - 1, &index))
+    uint64_t first, last;
+    char *dots = strstr(part, "..");
+    if (dots)
+        *dots = '\0';
+    if (!number(part, SIM_TXS_MAX - 1, &first) ||
+        !number(dots ? dots + 2 : part, SIM_TXS_MAX - 1, &last) || first > last)
         return false;
-    dropped[index] = true;
+    for (; first <= last; first++)
+        dropped[first] = true;
     return true;
 }
 
@@ -199,6 +209,7 @@ enum {
 };
 
 static const struct option table[] = {
+    // in the order of the numbers
     {"seeds", required_argument, NULL, O_SEEDS},
     {"seed", required_argument, NULL, O_SEED},
     {"seconds", required_argument, NULL, O_SECONDS},
@@ -209,8 +220,8 @@ static const struct option table[] = {
     {"doubt", no_argument, NULL, O_DOUBT},
     {"quiet", no_argument, NULL, O_QUIET},
     {"trace", no_argument, NULL, O_TRACE},
-    {"model-trace", required_argument, NULL, O_MODEL_TRACE},
     {"hashes", no_argument, NULL, O_HASHES},
+    {"model-trace", required_argument, NULL, O_MODEL_TRACE},
     {"minimize", no_argument, NULL, O_MINIMIZE},
     {"list-mutants", no_argument, NULL, O_LIST_MUTANTS},
     {"mutant", required_argument, NULL, O_MUTANT},
@@ -229,9 +240,10 @@ static const struct option table[] = {
     {0},
 };
 
-// An option that is a number from 1.
-static bool count_option(int option, uint64_t value, struct options *ret)
+// An option that is a number from 1. The exit status, or -1.
+static int count_option(int option, struct options *ret)
 {
+    uint64_t value;
     struct overrides *o = &ret->overrides;
     static const uint64_t max[] = {
         [O_JOBS - O_SEEDS] = CAMPAIGN_JOBS_MAX,
@@ -242,8 +254,12 @@ static bool count_option(int option, uint64_t value, struct options *ret)
         [O_TRANSACTIONS - O_SEEDS] = SIM_TXS_MAX - SIM_CLIENTS_MAX,
         [O_BRANCHES - O_SEEDS] = SIM_BRANCHES_MAX,
     };
-    if (value < 1 || value > max[option - O_SEEDS])
-        return false;
+    if (!number(optarg, max[option - O_SEEDS], &value) || value < 1) {
+        fprintf(stderr,
+                "assent-sim: --%s: '%s' is not a number from 1 to %llu; see assent-sim --help\n",
+                table[option - O_SEEDS].name, optarg, (unsigned long long)max[option - O_SEEDS]);
+        return 2;
+    }
     unsigned count = (unsigned)value;
     switch (option) {
     case O_JOBS: ret->jobs = count; break;
@@ -254,12 +270,11 @@ static bool count_option(int option, uint64_t value, struct options *ret)
     case O_TRANSACTIONS: o->transactions = count; break;
     case O_BRANCHES: o->branches = count; break;
     }
-    return true;
+    return -1;
 }
 
 static int read_one(int option, struct options *ret)
 {
-    uint64_t value;
     switch (option) {
     case O_SEEDS:
     case O_SEED: return seeds(optarg, ret) ? -1 : wrong("not a range of seeds", optarg);
@@ -286,9 +301,7 @@ static int read_one(int option, struct options *ret)
     case 'V': puts("assent-sim " ASSENT_VERSION_TEXT); return 0;
     case '?': fputs("see assent-sim --help\n", stderr); return 2;
     }
-    if (!number(optarg, UINT64_MAX, &value) || !count_option(option, value, ret))
-        return wrong("out of range", optarg);
-    return -1;
+    return count_option(option, ret);
 }
 
 int options_read(int argc, char **argv, struct options *ret)
@@ -304,9 +317,14 @@ int options_read(int argc, char **argv, struct options *ret)
     if (optind < argc)
         return wrong("not an option", argv[optind]);
     if (ret->seconds && !ret->seeds_given)
-        ret->last = UINT64_MAX - 1;
+        ret->last = INT64_MAX;
+    const char *protocol = ret->mutant ? mutant_protocol(ret->mutant) : NULL;
+    if (ret->mutant && !protocol)
+        return 2;
+    if (protocol && !ret->overrides.protocols)
+        protocols(protocol, &ret->overrides.protocols);
     if ((ret->trace || ret->minimize) && ret->first != ret->last)
-        return wrong("--trace and --minimize take one run: --seed", argv[0]);
+        return wrong("only with the --seed of one run", ret->minimize ? "--minimize" : "--trace");
     return -1;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every seed has weather of its own: what is rare in one is common in another, and most kinds of
 // faults are absent from most runs, so that each is met alone, in company, and in crowds.
+#include <string.h>
+
 #include "sim.h"
 
-enum { MILLION = 1000000, LONG_MS = 86400000 };
+enum { MILLION = 1000000 };
 
 // Highest rates; a run draws below it, mostly far below.
 static const uint32_t rate_max[FAULT_COUNT] = {
@@ -18,7 +20,7 @@ static const uint32_t rate_max[FAULT_COUNT] = {
     [FAULT_REPEAT] = 300000,     [FAULT_OTHER] = 200000,      [FAULT_CANCEL] = 200000,
     [FAULT_SLOW_RM] = 30000,     [FAULT_RM_RETRY] = 150000,   [FAULT_RM_UNSURE] = 100000,
     [FAULT_RM_TWICE] = 100000,   [FAULT_RM_MIND] = 300000,    [FAULT_RM_LOSES] = 300000,
-    [FAULT_OPERATOR] = 300000,
+    [FAULT_OPERATOR] = 300000,   [FAULT_FORGED] = 200000,
 };
 
 static unsigned percent(struct rng *rng, unsigned chance)
@@ -43,6 +45,21 @@ static void draw_rates(struct sim_setup *setup, struct rng *rng)
     }
 }
 
+// Nothing but many applications that ask the same, and want to know soon.
+static void draw_quiet(struct sim_setup *setup)
+{
+    memset(setup->rate, 0, sizeof setup->rate);
+    setup->clients = 2;
+    setup->transactions = 120;
+    setup->lease_gtids = 100;
+    setup->hot_rate = 0;
+    setup->retention_ms = SIM_LONG_MS;
+    setup->patience_ms = 60000;
+    setup->tight = false;
+    setup->rate[FAULT_REPEAT] = 600000;
+    setup->rate[FAULT_CANCEL] = 300000;
+}
+
 // Some bugs need several rare things at once. Each theme makes one such meeting common.
 static void draw_theme(struct sim_setup *setup, struct rng *rng)
 {
@@ -53,7 +70,7 @@ static void draw_theme(struct sim_setup *setup, struct rng *rng)
         setup->participants = 3;
         setup->branches_max = 3;
         setup->own_rate = MILLION;
-        setup->retention_ms = LONG_MS;
+        setup->retention_ms = SIM_LONG_MS;
         setup->span_ms = 20000;
         setup->tight = false;
         setup->rate[FAULT_OTHER] = 400000;
@@ -109,6 +126,7 @@ static void draw_theme(struct sim_setup *setup, struct rng *rng)
         setup->rate[FAULT_CRASH_IDLE] = 150000;
         setup->rate[FAULT_VANISH] = setup->rate[FAULT_CANCEL] = 0;
         break;
+    case 8: draw_quiet(setup); break;
     default: break;
     }
 }
@@ -132,20 +150,86 @@ void setup_draw(struct sim_setup *ret, uint64_t seed)
         .span_ms = percent(&rng, 50)   ? 2000
                    : percent(&rng, 50) ? 20000
                                        : 90000,
-        .retention_ms = percent(&rng, 25) ? (uint32_t)rng_below(&rng, 20000) : LONG_MS,
+        .retention_ms = percent(&rng, 25) ? (uint32_t)rng_below(&rng, 20000) : SIM_LONG_MS,
         .patience_ms = percent(&rng, 30) ? 500 + (uint32_t)rng_below(&rng, 10000) : 60000,
         .rm_durable = percent(&rng, 40),
         .tight = percent(&rng, 15),
         .protocols = 1u << PROTOCOL_2PC,
+        .lease_gtids = 8,
     };
     draw_rates(ret, &rng);
     draw_theme(ret, &rng);
+    ret->strangers = ret->clients > 1 && percent(&rng, 30);
+    if (ret->tight)
+        ret->lease_gtids = 3;
     if (ret->tight) // what an operator did is remembered for ever, and would fill the little room
         ret->rate[FAULT_OPERATOR] = 0;
     // A record that is gone answers no more: whoever brings a gtid of his own again after that
     // begins another transaction.
-    if (ret->retention_ms < LONG_MS)
+    if (ret->retention_ms < SIM_LONG_MS)
         ret->own_rate = 0;
+}
+
+// The same for what is not drawn where only two-phase commit is played: seeds of that stay what
+// they were.
+void setup_business(struct sim_setup *setup)
+{
+    struct rng rng;
+    rng_seed(&rng, setup->seed ^ 0xb0);
+    setup->hurry_rate = percent(&rng, 50) ? up_to(&rng, MILLION) : 0;
+    setup->plan_rate = MILLION / 2;
+    setup->nested_rate = percent(&rng, 50) ? up_to(&rng, MILLION) : 0;
+    setup->kept_rate = MILLION / 4;
+    if (setup_is_calm(setup)) // who is late is too late
+        return;
+    setup->late_rate = percent(&rng, 30) ? up_to(&rng, 400000) : 0;
+    switch (rng_below(&rng, 20)) {
+    case 0: // steps and deliveries that fail for now, again and again, and processes that die
+        setup->span_ms = 20000;
+        setup->rate[FAULT_RM_RETRY] = 500000;
+        setup->rate[FAULT_RM_UNSURE] = 200000;
+        setup->rate[FAULT_SLOW_RM] = 100000;
+        setup->rate[FAULT_CRASH_IDLE] = 150000;
+        break;
+    case 1: // applications that go on long after their time is up, and messages asked back
+    case 2:
+        setup->span_ms = 20000;
+        setup->enlist_rate = 700000;
+        setup->late_rate = 600000;
+        setup->rate[FAULT_LOSS] = 50000;
+        setup->rate[FAULT_REPEAT] = 400000;
+        break;
+    case 3: // what comes far too late, when all has ended
+    case 4:
+        setup->participants = 1 + (unsigned)rng_below(&rng, 2);
+        setup->tight = false;
+        setup->span_ms = 20000;
+        setup->no_rate = 150000;
+        setup->kept_rate = MILLION * 3 / 4;
+        setup->rate[FAULT_CANCEL] = 200000;
+        setup->rate[FAULT_SLOW_RM] = 100000;
+        setup->rate[FAULT_TWICE] = 300000;
+        setup->rate[FAULT_DELAY] = 100000;
+        setup->rate[FAULT_DISORDER] = 300000;
+        break;
+    case 5: // several who ask for the same, or not quite
+        setup->rate[FAULT_OTHER] = 500000;
+        setup->rate[FAULT_REPEAT] = 500000;
+        setup->rate[FAULT_CANCEL] = 100000;
+        setup->rate[FAULT_DELAY] = 100000;
+        setup->rate[FAULT_SLOW_DISK] = 100000;
+        break;
+    default: break;
+    }
+}
+
+bool setup_is_quiet(const struct sim_setup *setup)
+{
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        if (setup->rate[i] && i != FAULT_REPEAT && i != FAULT_CANCEL)
+            return false;
+    }
+    return !setup->tight && setup->protocols == 1u << PROTOCOL_2PC;
 }
 
 bool setup_is_calm(const struct sim_setup *setup)

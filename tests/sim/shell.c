@@ -159,7 +159,7 @@ static void apply(struct actor *a, const struct effect *effect)
         disaster_answer(a, effect->u.answer.token, effect->u.answer.code, effect->u.answer.text);
         return;
     case EFFECT_COMPLETE: app_complete(a, &effect->u.complete); return;
-    case EFFECT_EXTENDED: return;
+    case EFFECT_EXTENDED: bank_extended(a, &effect->u.extended); return;
     case EFFECT_TELL: link_tell(a, &effect->u.tell); return;
     case EFFECT_STOP: disaster_stopped(a, effect->u.stop.code, effect->u.stop.text); return;
     }
@@ -182,11 +182,14 @@ void shell_step(struct actor *a, struct event *event)
     if (!a->alive)
         return;
     uint64_t life = a->life;
+    struct counts before;
     event->now = shell_now(a);
     w->steps++;
     effects_reset(&a->fx);
     coverage_event(w->coverage, a, event);
+    check_count(a, &before);
     run_core(a, event);
+    check_bounds(a, event, &before);
     CHECK(!a->fx.failed);
     a->event = event;
     story_effects(a);

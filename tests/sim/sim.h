@@ -47,8 +47,19 @@ enum {
     SIM_HEARD = 16,
     SIM_VOTES = 64,
     DEED_RESULT_BYTES = 4,
+    BANK_PAYLOAD_BYTES = 8,
     BANK_PAYLOAD_VARIANT = 6, // its place in a payload
+    OTHER_PLAN_MS = 5777,     // in the plan of those who ask for the same in another one
+    SIM_LONG_MS = 86400000,   // what is kept so long outlives the run
+    // small limits, so that they are met
+    TIGHT_TRANSACTIONS = 6,
+    TIGHT_BRANCHES = 4,
+    TIGHT_FINISHED = 6,
+    TIGHT_ASKS = 8,
 };
+#define SIM_WHO "ann" // the operator
+#define SIM_WHY "it had to end"
+#define SIM_NO  "no such account" // what a bank says that refuses
 
 // Of all that a seed decides, what the command line can override.
 struct sim_setup {
@@ -58,19 +69,28 @@ struct sim_setup {
     unsigned branches_max;
     uint32_t rate[FAULT_COUNT];
     uint32_t no_rate, read_only_rate, enlist_rate, own_rate; // workload, in a million
-    uint32_t hot_rate;     // that a transfer is from the first account
-    unsigned protocols;    // bits, by enum protocol
+    uint32_t hot_rate;  // that a transfer is from the first account
+    unsigned protocols; // bits, by enum protocol
+    // Of applications of other protocols than two-phase commit, in a million: those that do their
+    // part long after they could, that enlist all at once, that ask for the same in another plan.
+    uint32_t late_rate, hurry_rate, plan_rate;
+    uint32_t nested_rate;  // tries that ask for a branch nested in theirs
+    uint32_t kept_rate;    // sagas with a step that has no compensation
     uint32_t span_ms;      // in which the transactions begin
     uint32_t retention_ms; // of the coordinators' logs
     uint32_t patience_ms;  // of applications
     bool rm_durable;       // every second resource manager keeps what it has prepared by itself
     bool tight;            // small limits, so that they are met
     bool alike;            // all of them do, or none
+    bool strangers;        // clients that must not touch each other's transactions
+    uint32_t lease_gtids;  // in a lease
     const struct strikes *only; // borrowed; NULL: all strikes happen
     const bool *dropped;        // borrowed, by transaction; NULL: all of them are begun
 };
 void setup_draw(struct sim_setup *ret, uint64_t seed);
-bool setup_is_calm(const struct sim_setup *setup); // nothing can go wrong in it
+void setup_business(struct sim_setup *setup);       // what is drawn for tcc, sagas and messages
+bool setup_is_calm(const struct sim_setup *setup);  // nothing can go wrong in it
+bool setup_is_quiet(const struct sim_setup *setup); // nothing keeps an answer from coming at once
 
 // ---- the truth about transactions ----
 
@@ -80,7 +100,7 @@ enum held_state { HELD_NONE, HELD_WORKING, HELD_PREPARED, HELD_COMMITTED, HELD_R
 struct held {
     uint8_t state;       // enum held_state
     uint8_t result_plus; // of the last prepare: enum rm_result + 1; 0: never asked
-    bool voted_yes, voted_read_only;
+    bool voted_yes, voted_read_only, voted_no;
     bool forced;                   // an operator's word reached it
     bool lost;                     // it was finished, and prepared again
     bool undone;                   // rolled back; a late PREPARE may come after it
@@ -93,6 +113,7 @@ struct held {
     uint8_t bank;                           // index of the actor
     uint8_t account, account_to;            // NO_ACCOUNT: none
     uint8_t variant;                        // content of the request
+    uint8_t kind;                           // enum branch_kind
     int32_t amount;
 };
 enum { NO_ACCOUNT = 0xff };
@@ -105,6 +126,7 @@ struct deed {
     bool confirmed; // tcc
     bool forgotten; // the rows are gone
     bool asked, asked_final;
+    bool enlisted; // as its application was told
     uint8_t bank, variant;
     uint8_t journal_stage; // durable in its participant's journal
     uint32_t serial;       // what it returns
@@ -119,7 +141,10 @@ struct attempt {
 struct register_view {
     bool stands;
     uint8_t stage, outcome, forced, mixed;
+    bool other_plan;
     uint64_t attempt;
+    uint64_t branches;  // bits: those that are in it
+    uint64_t forced_ms; // when an operator had his word
 };
 
 struct plan_branch {
@@ -139,6 +164,8 @@ struct sim_tx {
     struct plan_branch branches[SIM_BRANCHES_MAX];
     bool enlisted, own, wait_done, vanishes, probe;
     bool accepts; // is content to hear that it is admitted
+    bool late, hurries, other_plan;
+    bool nested; // its last branch is asked for by the try of the first
     // progress of its application
     unsigned enlisted_count;
     unsigned tries;       // to begin
@@ -147,6 +174,7 @@ struct sim_tx {
     // truth
     uint8_t told; // enum outcome, the first final one that any client heard
     uint64_t told_us;
+    uint64_t sent_us;          // a message: when that was decided
     unsigned submits, refused; // requests, and those certainly without effect
     uint64_t heard[SIM_HEARD]; // hashes of the sends that its coordinator heard last
     unsigned heard_count;
@@ -231,6 +259,8 @@ struct call { // under way at a resource manager
     uint8_t *memory; // owned: payload, inputs and result
     uint64_t serial;
     bool open;
+    bool extended; // a nested branch was asked for, and that was answered
+    uint16_t code; // enum assent_code: so
 };
 enum { SIM_CALLS_MAX = 256 };
 
@@ -239,6 +269,7 @@ struct actor {
     enum actor_kind kind;
     unsigned index;
     char name[24];
+    const char *principal;    // that it has proved to be
     struct actor *home;       // participants, clients: the coordinator that they talk to,
     struct actor *first_home; // and the one that they belong to
     bool alive;
@@ -263,6 +294,7 @@ struct actor {
     struct disk disk;
     // participants
     bool rm_durable;
+    uint64_t fence;     // highest that any frame to it carried
     uint64_t heard_seq; // highest log position of its coordinator that it knows of
     struct bank bank;
     struct call calls[SIM_CALLS_MAX];
@@ -275,6 +307,11 @@ struct actor {
     // clients
     token_t ask_next;
     uint64_t ask_began_us[SIM_ASKS]; // by token
+    uint8_t ask_branch[SIM_ASKS];    // of an ENLIST
+};
+
+struct counts { // of what there is room for
+    uint64_t open, finished;
 };
 
 struct world {
@@ -330,7 +367,9 @@ _Noreturn void sim_fail(struct world *w, const char *invariant, const char *form
     __attribute__((format(printf, 3, 4)));
 #define REQUIRE(w, condition, invariant, ...)                                                      \
     ((condition) ? (void)0 : sim_fail((w), (invariant), __VA_ARGS__))
-struct actor *world_actor_of_peer(struct world *w, peer_t peer);
+peer_t world_peer(struct world *w, const struct actor *a);                   // a new connection
+struct actor *world_actor_of_peer(struct world *w, peer_t peer);             // NULL: it is gone
+const struct actor *world_owner_of_peer(const struct world *w, peer_t peer); // even then
 // A client or participant of that coordinator, any one.
 struct actor *world_any(struct world *w, struct rng *rng, enum actor_kind kind,
                         const struct actor *home);
@@ -374,6 +413,7 @@ void life_end(struct actor *a); // memory is released; nothing is said
 void bank_call(struct actor *a, const struct effect_call *call);
 void bank_do(struct actor *a, uint64_t serial);
 void bank_answer(struct actor *a, const struct item *item);
+void bank_extended(struct actor *a, const struct effect_extended *extended);
 void bank_crash(struct actor *a);
 void bank_free(struct actor *a);
 void bank_found(struct actor *a); // FOUND events for what is prepared
@@ -382,6 +422,11 @@ struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned bra
 int64_t bank_total(const struct world *w);
 
 // ---- deed.c ----
+enum { DEED_NESTED_INDEX = 3 };
+// Does this try ask for a nested branch first?
+bool deed_nests(const struct sim_tx *tx, const struct effect_call *call);
+unsigned deed_submitted(const struct sim_tx *tx); // its branches without the nested one
+uint8_t deed_nested_kind(const struct sim_tx *tx);
 enum rm_result deed_do(struct actor *a, struct sim_tx *tx, const struct effect_call *call);
 // The application does it itself. False: refused.
 bool deed_by_application(struct actor *a, struct sim_tx *tx, unsigned branch);
@@ -399,9 +444,11 @@ enum app_step {
     APP_STATUS,
     APP_VANISH,
     APP_PREPARE, // a message
+    APP_WORK,    // a try of its own, a message's local transaction
+    APP_CUT,     // its connection
 };
 void app_plan(struct world *w);
-void app_turn(struct world *w, struct sim_tx *tx, enum app_step step);
+void app_turn(struct world *w, const struct item *item);
 void app_complete(struct actor *a, const struct effect_complete *complete);
 void app_probe(struct world *w);  // after the repair: one transfer at each client
 void app_status(struct world *w); // after the repair: everybody asks about everything
@@ -434,6 +481,8 @@ void check_synced(struct actor *a);    // the batch of its disk is durable
 void check_opened(struct actor *a);    // the log was opened
 void check_collected(struct actor *a); // records have gone
 void check_call(struct actor *a, const struct effect_call *call, struct held *held);
+void check_count(struct actor *a, struct counts *ret); // before a step
+void check_bounds(struct actor *a, const struct event *event, const struct counts *before);
 void check_submitted(struct world *w, peer_t peer, const struct msg_submit *submit);
 void check_complete(struct actor *a, struct sim_tx *tx, unsigned step, uint64_t asked_us,
                     const struct effect_complete *complete);
@@ -442,9 +491,11 @@ bool check_at_rest(const struct world *w);
 const char *check_unrest(const struct world *w); // who is not at rest
 void check_end(struct world *w);
 
-void check_coordinator_send(struct actor *a, const struct msg *msg);
+void check_coordinator_send(struct actor *a, peer_t peer, const struct msg *msg);
 void check_coordinator_write(struct actor *a, const struct effect_write *write);
 void check_coordinator_durable(struct actor *a, const struct tx_record *record);
+void check_record(struct actor *a, const struct sim_tx *tx, const struct tx_record *record);
+void check_reason(struct actor *a, struct sim_tx *tx, const struct msg_result *result);
 void check_participant_send(struct actor *a, const struct msg *msg);
 void check_participant_durable(struct actor *a, const struct branch_record *record);
 void check_tell(struct actor *a, const struct msg *msg);
@@ -459,6 +510,7 @@ void check_deed_back(struct world *w, const struct sim_tx *tx, unsigned branch);
 void check_deed_confirm(struct world *w, const struct sim_tx *tx, unsigned branch);
 void check_deed_forgotten(struct world *w, const struct sim_tx *tx, unsigned branch);
 void check_deed_content(struct actor *a, struct sim_tx *tx, const struct effect_call *call);
+void check_deed_payload(struct actor *a, const struct sim_tx *tx, const struct effect_call *call);
 void check_deed_send(struct actor *a, struct sim_tx *tx, const struct msg *msg);
 void check_deed_write(struct actor *a, struct sim_tx *tx, const struct effect_write *write);
 void check_deed_vote(struct actor *a, struct sim_tx *tx, const struct msg_vote *m);

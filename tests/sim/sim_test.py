@@ -5,8 +5,10 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 import unittest
 
 BIN = os.path.join(os.environ["ASSENT_BIN_DIR"], "assent-sim")
@@ -49,6 +51,20 @@ class Mutants(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertEqual(found["failures"][0]["invariant"], "durable before visible")
         self.assertEqual(found["mutant"], "decide-early")
+
+    def test_a_mutant_is_played_with_its_protocol(self):
+        protocols = {line.split()[0]: line.split()[1] for line in run("--list-mutants").stdout.splitlines()}
+        self.assertEqual((protocols["decide-early"], protocols["kept-undone"]), ("2pc", "saga"))
+        status, found = results("--mutant", "kept-undone", "--seeds", "1..1000")
+        self.assertEqual(status, 1)
+        self.assertEqual(found["failures"][0]["invariant"], "what is kept is kept")
+        self.assertEqual(results("--mutant", "kept-undone", "--protocol", "2pc", "--seeds", "1..50")[0], 0)
+
+    def test_a_shrunk_run_of_another_protocol_is_played_again(self):
+        shrunk = run("--mutant", "retry-is-delivered", "--seed", "2", "--minimize", "--quiet")
+        self.assertIn("--protocol message", shrunk.stdout.splitlines()[-1])
+        again = run(*shlex.split(shrunk.stdout.splitlines()[-1])[1:])
+        self.assertEqual(again.returncode, 1)
 
     def test_the_lowest_seed_is_the_one_that_is_told(self):
         one = results("--mutant", "fence-ignored", "--seeds", "1..3000", "--jobs", "1")[1]
@@ -96,6 +112,40 @@ class Options(unittest.TestCase):
             done = run(*wrong)
             self.assertEqual(done.returncode, 2, wrong)
             self.assertIn("--help", done.stderr + "--help" if wrong[0] == "--mutant" else done.stderr)
+
+    def test_seeds_up_to_the_last_one(self):
+        last = 2 ** 63 - 1
+        self.assertEqual(results("--seeds", f"{last - 9}..{last}")[1]["seeds"], 10)
+        self.assertEqual(run("--seeds", f"1..{last + 1}").returncode, 2)
+
+    def test_a_range_tells_its_bounds(self):
+        self.assertIn("--jobs: '1000' is not a number from 1 to 64", run("--jobs", "1000").stderr)
+
+    def test_transactions_are_left_out_in_ranges(self):
+        self.assertEqual(run("--seed", "1", "--hashes", "--without", "0..2,7").stdout,
+                         run("--seed", "1", "--hashes", "--without", "0,1,2,7").stdout)
+        self.assertEqual(run("--without", "7..3").returncode, 2)
+
+    def test_a_signal_ends_it_with_what_was_seen(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # The signals as a terminal or a service has them, whatever runs this test.
+            campaign = subprocess.Popen([BIN, "--seeds", "1..100000000", "--json", "--quiet"], text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL)
+                                                            for n in (signal.SIGINT, signal.SIGTERM)])
+            time.sleep(1)
+            campaign.send_signal(number)
+            out, errors = campaign.communicate(timeout=60)
+            self.assertEqual(campaign.returncode, 128 + number)
+            self.assertIn("stopped by a signal", errors)
+            self.assertGreater(json.loads(out)["seeds"], 0)
+
+    def test_what_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([BIN, "--seeds", "1..3", "--json", "--quiet"], stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("standard output", done.stderr)
 
     def test_faults_can_be_chosen(self):
         none = [argument for line in run("--list-faults").stdout.splitlines()

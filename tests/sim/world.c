@@ -47,6 +47,19 @@ _Noreturn void __wrap_check_failed(const char *file, int line, const char *funct
     sim_fail(running, "invariant of the code", "%s, %s: %s", slash, function, condition);
 }
 
+enum { PEER_ACTOR_BITS = 4 };
+_Static_assert(SIM_ACTORS_MAX <= 1 << PEER_ACTOR_BITS, "a peer tells whose connection it is");
+
+peer_t world_peer(struct world *w, const struct actor *a)
+{
+    return ++w->peer_next << PEER_ACTOR_BITS | a->index;
+}
+
+const struct actor *world_owner_of_peer(const struct world *w, peer_t peer)
+{
+    return &w->actors[peer & ((1u << PEER_ACTOR_BITS) - 1)];
+}
+
 struct actor *world_actor_of_peer(struct world *w, peer_t peer)
 {
     for (unsigned i = 0; i < w->actor_count; i++) {
@@ -84,6 +97,7 @@ static struct actor *add(struct world *w, enum actor_kind kind, const char *name
                         .index = index,
                         .home = home,
                         .first_home = home,
+                        .principal = "app",
                         .speed = 1000000};
     snprintf(a->name, sizeof a->name, "%s-%u", name, number + 1);
     a->id = first_id + index;
@@ -114,7 +128,8 @@ static void populate(struct world *w)
             a->bank.accounts[n].balance = SIM_BALANCE;
     }
     for (unsigned i = 0; i < setup->coordinators * setup->clients; i++)
-        add(w, ACTOR_CLIENT, "app", i, homes[i / setup->clients]);
+        add(w, ACTOR_CLIENT, "app", i, homes[i / setup->clients])->principal =
+            setup->strangers && i % setup->clients ? "stranger" : "app";
 }
 
 static void later(struct world *w, enum item_kind kind, uint64_t due_us)
@@ -214,7 +229,7 @@ static bool happen(struct world *w, struct item *item)
     case ITEM_CALL: bank_do(a, item->number); break;
     case ITEM_ANSWER: bank_answer(a, item); break;
     case ITEM_START: life_start(a); break;
-    case ITEM_APP: app_turn(w, item->tx, (enum app_step)item->what); break;
+    case ITEM_APP: app_turn(w, item); break;
     case ITEM_OPERATOR: disaster_operator(w, item); break;
     case ITEM_DISASTER: disaster_turn(w); break;
     case ITEM_REPAIR: return look(w, item) ? (queue_release(&w->queue, item), false) : true;

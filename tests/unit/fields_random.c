@@ -267,6 +267,8 @@ static void random_tx_branch(struct rng *rng, unsigned protocol, unsigned number
     random_fields(fields_tx_branch, rng, ret);
     ret->branch = (uint16_t)number;
     ret->kind = rng_below(rng, 8) ? random_kind(rng, protocol, ~(UINT64_C(1) << BRANCH_TOPIC)) : 0;
+    if (protocol != PROTOCOL_TCC)
+        ret->asked &= ASKED;
     settle(fields_tx_branch, protocol, ret);
     if (ret->payload.size > LIMIT_ADMITTED_BYTES / LIMIT_BRANCHES)
         ret->payload.size = LIMIT_ADMITTED_BYTES / LIMIT_BRANCHES;

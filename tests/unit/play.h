@@ -98,6 +98,12 @@ void play_submit_enlisted(struct play *p, const char *actor, struct gtid gtid,
                           const char *resources);
 void play_enlist(struct play *p, const char *actor, struct gtid gtid, unsigned branch,
                  const char *resource);
+// Likewise, of a tcc transaction.
+void play_enlist_with(struct play *p, const char *actor, struct gtid gtid, unsigned branch,
+                      const char *resource, const char *payload);
+// Of any protocol; the branches are numbered here.
+void play_submit_as(struct play *p, const char *actor, struct gtid gtid, struct msg_submit submit,
+                    struct msg_branch *branches, unsigned branch_count);
 void play_ask(struct play *p, const char *actor, enum ask_kind kind, struct gtid gtid);
 void play_working(struct play *p, const char *actor, struct gtid gtid, unsigned branch);
 void play_order(struct play *p, enum operator_verb verb, struct gtid gtid);

@@ -67,17 +67,44 @@ void play_submit_enlisted(struct play *p, const char *actor, struct gtid gtid,
     submit(p, actor, gtid, resources, BRANCH_ENLISTED, PROTOCOL_2PC);
 }
 
+void play_submit_as(struct play *p, const char *actor, struct gtid gtid, struct msg_submit submit,
+                    struct msg_branch *branches, unsigned branch_count)
+{
+    struct event_ask event = {.kind = ASK_SUBMIT};
+    for (unsigned i = 0; i < branch_count; i++)
+        branches[i].branch = (uint16_t)i;
+    submit.gtid = gtid;
+    submit.branches = branches;
+    submit.branch_count = (uint16_t)branch_count;
+    event.u.submit = submit;
+    ask(p, actor, &event);
+}
+
+static void enlist(struct play *p, const char *actor, const struct msg_enlist *enlist)
+{
+    struct event_ask event = {.kind = ASK_ENLIST, .u.enlist = *enlist};
+    ask(p, actor, &event);
+}
+
 void play_enlist(struct play *p, const char *actor, struct gtid gtid, unsigned branch,
                  const char *resource)
 {
-    struct event_ask event = {.kind = ASK_ENLIST};
-    event.u.enlist = (struct msg_enlist){
-        .gtid = gtid,
-        .protocol = PROTOCOL_2PC,
-        .branch = (uint16_t)branch,
-        .resource = slice_text(resource),
-    };
-    ask(p, actor, &event);
+    enlist(p, actor,
+           &(struct msg_enlist){.gtid = gtid,
+                                .protocol = PROTOCOL_2PC,
+                                .branch = (uint16_t)branch,
+                                .resource = slice_text(resource)});
+}
+
+void play_enlist_with(struct play *p, const char *actor, struct gtid gtid, unsigned branch,
+                      const char *resource, const char *payload)
+{
+    enlist(p, actor,
+           &(struct msg_enlist){.gtid = gtid,
+                                .protocol = PROTOCOL_TCC,
+                                .branch = (uint16_t)branch,
+                                .resource = slice_text(resource),
+                                .payload = slice_text(payload)});
 }
 
 void play_ask(struct play *p, const char *actor, enum ask_kind kind, struct gtid gtid)

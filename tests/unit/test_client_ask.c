@@ -394,6 +394,21 @@ static void a_refused_session_refuses_what_was_never_sent(void **state)
 
 // ---- several for one gtid ----
 
+// A question has no effect that a refusal could hide.
+static void a_question_that_two_ask_is_refused_to_both(void **state)
+{
+    (void)state;
+    struct story s;
+    story_begin(&s, NULL);
+    story_ready(&s);
+    story_ask(&s, ASK_STATUS, 1, "g", 20000);
+    story_ask(&s, ASK_STATUS, 2, "g", 20000);
+    story_skip(&s);
+    story_refuse(&s, MSG_STATUS, "g", ASSENT_DENIED);
+    story_is(&s, "1: DENIED\n2: DENIED\n");
+    story_end(&s);
+}
+
 static void the_same_request_twice_gets_the_same_answer(void **state)
 {
     (void)state;
@@ -533,6 +548,7 @@ int main(void)
         cmocka_unit_test(what_one_coordinator_was_asked_another_is_not),
         cmocka_unit_test(a_refusal_after_in_progress_is_no_proof_either),
         cmocka_unit_test(a_refused_session_refuses_what_was_never_sent),
+        cmocka_unit_test(a_question_that_two_ask_is_refused_to_both),
         cmocka_unit_test(the_same_request_twice_gets_the_same_answer),
         cmocka_unit_test(there_is_a_limit),
         cmocka_unit_test(who_waits_for_the_end_gets_the_end),

@@ -270,6 +270,30 @@ static void test_cancel(void **state)
     assert_int_equal(d->msg.u.result.branch, BRANCH_NONE);
 }
 
+// Who submits what was decided before, and waits for its end, is answered when that has come.
+static void test_cancel_before_a_submit_that_waits(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_branch branch = {.kind = BRANCH_ENLISTED, .resource = slice_text("bank-a")};
+    struct msg msg = {.type = MSG_SUBMIT,
+                      .u.submit = {.gtid = gtid,
+                                   .protocol = PROTOCOL_2PC,
+                                   .flags = SUBMIT_WAIT_DONE,
+                                   .branch_count = 1,
+                                   .branches = &branch}};
+    desk_enlist(d, &gtid, 0, "bank-a");
+    desk_expect(d, CLIENT, MSG_ENLISTED);
+    desk_ask(d, CLIENT, MSG_CANCEL, &gtid);
+    struct msg_decide rollback = desk_expect(d, PEER_A, MSG_ROLLBACK)->u.decide;
+    desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
+    desk_receive(d, CLIENT, "alice", &msg);
+    desk_quiet(d);
+    desk_finish(d, PEER_A, &rollback, OUTCOME_ABORTED, 0);
+    desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
+    assert_true(d->msg.u.result.finished);
+}
+
 static void test_inquiries(void **state)
 {
     struct desk *d = *state;
@@ -400,6 +424,7 @@ int main(void)
         T(test_one_phase_coordinator_crash),
         T(test_enlist),
         T(test_cancel),
+        T(test_cancel_before_a_submit_that_waits),
         T(test_inquiries),
         T(test_who_serves_a_resource),
         T(test_limits),

@@ -183,6 +183,25 @@ static void test_operator_retries(void **state)
     desk_expect_answer(d, ASSENT_OK);
 }
 
+static void test_operator_does_not_retry_what_goes_back(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    const struct msg_branch steps[] = {
+        step("bank-a", "book", (struct branch_plan){.attempts = 1}),
+        step("bank-b", "pay", second),
+    };
+    begin(d, &gtid, steps, 2);
+    struct msg_prepare book = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
+    desk_vote_text(d, PEER_A, &book, VOTE_RETRY, "no connection");
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
+    desk_order(d, OPERATOR_RETRY, &gtid);
+    desk_expect_answer(d, ASSENT_OK);
+    desk_quiet(d); // the step is not asked for any more, while that is written
+    desk_written(d);
+    desk_expect(d, PEER_A, MSG_ROLLBACK);
+}
+
 static void test_pivot(void **state)
 {
     struct desk *d = *state;
@@ -402,6 +421,8 @@ int main(void)
                                         desk_teardown),
         cmocka_unit_test_setup_teardown(test_retries, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_operator_retries, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_operator_does_not_retry_what_goes_back, desk_setup,
+                                        desk_teardown),
         cmocka_unit_test_setup_teardown(test_pivot, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_kept, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_accepted_means_durable, desk_setup, desk_teardown),

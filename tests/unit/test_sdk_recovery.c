@@ -145,7 +145,7 @@ static void a_crash_in_recovery_changes_nothing(void **state)
     rm_await_done("g", OUTCOME_ABORTED);
 }
 
-// Every crash point of the participant is passed by a transaction that commits, one that is rolled
+// Every crash point of two-phase commit is passed by a transaction that commits, one that is rolled
 // back, or a recovery.
 static void every_crash_point_is_reached(void **state)
 {
