@@ -38,7 +38,7 @@ static int trip_saga(assent_tx *tx, const struct trip *trip, assent_error *error
     assent_step_options first = {.anywhere = 1, .attempts = 5, .timeout_ms = 2000};
     assent_step_options later = first, pay = first, last = {0};
     char text[32];
-    uint16_t flight, hotel, car, card;
+    uint16_t flight = 0, hotel = 0, car = 0, card = 0;
 
     int size = snprintf(text, sizeof text, "book %" PRId64, trip->day);
     int code = assent_step(tx, "flight", text, (size_t)size, &first, &flight, error);
