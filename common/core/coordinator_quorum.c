@@ -122,7 +122,8 @@ static void elect_say(struct coordinator *c, const struct branch *b, const struc
 
 static void elect_decided(struct coordinator *c, struct tx *tx, enum outcome outcome)
 {
-    bool recovered = tx->voting == 0 && tx->branches->vote == VOTE_NONE;
+    const struct branch *first = tx->branches;
+    bool recovered = tx->voting == 0 && first && first->vote == VOTE_NONE;
     if (outcome == OUTCOME_ABORTED && tx->state == TX_PREPARING) {
         decide_abort(c, tx, REASON_NO_VOTE, BRANCH_NONE,
                      slice_text("the participants gave it up among themselves"));
