@@ -131,9 +131,7 @@ static void refuse(struct engine *e, const struct net_frame *frame, const struct
     reply.u.refused.request = msg_request(msg);
     reply.u.refused.about = (uint8_t)msg->type;
     reply.u.refused.code = (uint16_t)error->code;
-    reply.u.refused.text = slice_text(error->message);
-    if (reply.u.refused.text.size > LIMIT_REASON_BYTES)
-        reply.u.refused.text.size = LIMIT_REASON_BYTES;
+    reply.u.refused.text = slice_cut(slice_text(error->message), LIMIT_REASON_BYTES);
     const struct gtid *gtid = gtid_of(msg);
     if (gtid)
         reply.u.refused.gtid = *gtid;

@@ -23,6 +23,12 @@ static inline struct slice slice_text(const char *text)
     return (struct slice){text, text ? strlen(text) : 0};
 }
 
+// At most that many bytes of its beginning.
+static inline struct slice slice_cut(struct slice from, size_t most)
+{
+    return slice_of(from.data, from.size < most ? from.size : most);
+}
+
 static inline bool slice_equal(struct slice a, struct slice b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

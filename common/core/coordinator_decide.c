@@ -162,7 +162,7 @@ void decide_abort(struct coordinator *c, struct tx *tx, enum abort_reason reason
     }
     tx->reason = (uint8_t)reason;
     tx->reason_branch = (uint16_t)branch;
-    tx->reason_text = tx_copy(tx, text);
+    tx->reason_text = tx_copy(tx, slice_cut(text, LIMIT_REASON_BYTES));
     if (tx->doomed)
         return;
     if ((tx->own_gtid || MUTANT(ABORT_UNRECORDED)) && !tx->heuristic && !tx->admitted) {

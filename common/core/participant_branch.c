@@ -125,8 +125,7 @@ bool part_keep(struct part *b, struct slice payload, struct slice inputs)
 
 bool part_keep_result(struct part *b, struct slice result)
 {
-    if (result.size > LIMIT_RESULT_BYTES)
-        result.size = LIMIT_RESULT_BYTES;
+    result = slice_cut(result, LIMIT_RESULT_BYTES);
     if (!copy(result, slice_of(NULL, 0), &b->result))
         return false;
     b->result_size = result.size;
@@ -147,9 +146,7 @@ struct slice part_result(struct participant *self, const struct part *b)
 
 void part_keep_reason(struct part *b, struct slice text)
 {
-    if (text.size > LIMIT_REASON_BYTES)
-        text.size = LIMIT_REASON_BYTES;
-    if (!part_keep(b, text, slice_of(NULL, 0)))
+    if (!part_keep(b, slice_cut(text, LIMIT_REASON_BYTES), slice_of(NULL, 0)))
         part_keep(b, slice_of(NULL, 0), slice_of(NULL, 0)); // then without the reason
 }
 

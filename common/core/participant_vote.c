@@ -15,8 +15,7 @@ void part_vote(struct participant *self, const struct part *b, enum vote vote, s
         .branch = b->branch,
         .vote = (uint8_t)vote,
     };
-    if (text.size > LIMIT_REASON_BYTES)
-        text.size = LIMIT_REASON_BYTES;
+    text = slice_cut(text, LIMIT_REASON_BYTES);
     if (text.size > 0)
         msg->text = effects_printf(self->fx, "%.*s", (int)text.size, (const char *)text.data);
 }

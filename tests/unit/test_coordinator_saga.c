@@ -168,6 +168,25 @@ static void test_retries(void **state)
         slice_equal(d->write.tx->reason_text, slice_text("step 0 failed 3 times: no connection")));
 }
 
+static void test_a_long_reason_is_cut(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    const struct msg_branch steps[] = {step("bank-a", "book", (struct branch_plan){.attempts = 1})};
+    begin(d, &gtid, steps, 1);
+    struct msg_prepare book = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
+    char longest[LIMIT_REASON_BYTES + 1] = {0};
+    memset(longest, 'x', LIMIT_REASON_BYTES);
+    desk_vote_text(d, PEER_A, &book, VOTE_RETRY, longest);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
+    struct desk_kept kept;
+    desk_keep(d, &kept);
+    static const char begins[] = "step 0 failed 1 times: xxx";
+    assert_int_equal(kept.record.reason_text.size, LIMIT_REASON_BYTES);
+    assert_memory_equal(kept.record.reason_text.data, begins, sizeof begins - 1);
+    buf_free(&kept.bytes);
+}
+
 static void test_operator_retries(void **state)
 {
     struct desk *d = *state;
@@ -420,6 +439,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown_outcome_is_compensated_too, desk_setup,
                                         desk_teardown),
         cmocka_unit_test_setup_teardown(test_retries, desk_setup, desk_teardown),
+        cmocka_unit_test_setup_teardown(test_a_long_reason_is_cut, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_operator_retries, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_operator_does_not_retry_what_goes_back, desk_setup,
                                         desk_teardown),
