@@ -12,15 +12,23 @@ bool admit_size(const struct tx *tx, size_t more)
     return more <= LIMIT_ADMITTED_BYTES;
 }
 
-void admit(struct coordinator *c, struct tx *tx)
+void admit_changed(struct coordinator *c, struct tx *tx)
 {
     if (tx->writing == WRITING_ADMISSION) {
         tx->changed = !MUTANT(CHANGE_UNWRITTEN);
         return;
     }
-    tx->admitted = true;
-    tx_move(tx, TX_ADMITTING);
+    tx->changed = false;
+    nested_writing(tx);
     tx_write(c, tx, WRITING_ADMISSION, STAGE_ADMITTED, MUTANT(ADMISSION_LAZY));
+}
+
+void admit(struct coordinator *c, struct tx *tx)
+{
+    tx->admitted = true;
+    if (tx->state != TX_ADMITTING)
+        tx_move(tx, TX_ADMITTING);
+    admit_changed(c, tx);
     if (MUTANT(ACCEPTED_EARLY))
         coord_answer_waiters(c, tx);
     if (MUTANT(ASKED_EARLY) && tx->submitted)
@@ -32,14 +40,13 @@ void admit_written(struct coordinator *c, struct tx *tx)
     if (tx->doomed) {
         tx->doomed = false;
         decide_abort(c, tx, (enum abort_reason)tx->reason, tx->reason_branch, tx->reason_text);
-    } else if (tx->state == TX_PREPARING) {
-        nested_written(c, tx);
-    } else if (tx->changed) { // a branch was enlisted meanwhile
-        tx->changed = false;
-        tx_write(c, tx, WRITING_ADMISSION, STAGE_ADMITTED, false);
-    } else {
-        begin_on(c, tx);
+        return;
     }
+    nested_written(c, tx);
+    if (tx->changed)
+        admit_changed(c, tx);
+    else if (tx->state == TX_ADMITTING)
+        begin_on(c, tx);
 }
 
 // It was admitted in an earlier run of this coordinator. What its branches have answered since is

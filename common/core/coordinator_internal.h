@@ -313,6 +313,7 @@ void begin_silent(struct coordinator *c, struct tx *tx, enum outcome outcome);
 // coordinator_admit.c
 bool admit_size(const struct tx *tx, size_t more); // whether so many bytes more may be admitted
 void admit(struct coordinator *c, struct tx *tx);  // write it, then go on
+void admit_changed(struct coordinator *c, struct tx *tx); // write it as it is now
 void admit_written(struct coordinator *c, struct tx *tx);
 void admit_recovered(struct coordinator *c, struct tx *tx);
 
@@ -321,7 +322,7 @@ void nested_extend(struct coordinator *c, struct branch *parent, peer_t peer,
                    const struct msg_extend *x);
 // Nothing is known of the branch that asks: it must not wait for that.
 void nested_refuse(struct coordinator *c, peer_t peer, const struct msg_extend *x);
-void nested_admit(struct coordinator *c, struct tx *tx);
+void nested_writing(struct tx *tx); // all that are there are on their way to the disk
 void nested_written(struct coordinator *c, struct tx *tx);
 void nested_prepare(struct coordinator *c, struct branch *b); // if its time has come
 void nested_voted(struct coordinator *c, const struct branch *parent);

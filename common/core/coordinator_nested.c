@@ -40,6 +40,7 @@ static bool nested_add(struct coordinator *c, struct tx *tx, const struct msg_ex
     b->index = x->index;
     b->attempt = tx->attempt;
     b->payload = tx_copy(tx, x->payload);
+    b->unadmitted = true;
     // It counts from now on, so that nothing is decided without it.
     tx->voting += !MUTANT(NESTED_NOT_AWAITED);
     tx->owing++;
@@ -70,22 +71,16 @@ void nested_extend(struct coordinator *c, struct branch *parent, peer_t peer,
         nested_answer(c, peer, x, BRANCH_NONE, ASSENT_BUSY, "out of memory");
         decide_abort(c, tx, REASON_SHUTDOWN, BRANCH_NONE, slice_text("out of memory"));
     } else {
-        nested_find(tx, x)->unadmitted = true;
-        nested_admit(c, tx);
+        admit_changed(c, tx);
         if (MUTANT(NESTED_EARLY))
             nested_answer(c, peer, x, tx->branch_count - 1, ASSENT_OK, "");
     }
 }
 
-void nested_admit(struct coordinator *c, struct tx *tx)
+void nested_writing(struct tx *tx)
 {
-    if (tx->writing == WRITING_ADMISSION) {
-        tx->changed = true;
-        return;
-    }
     for (struct branch *b = tx->branches; b; b = b->next)
         b->being_admitted = b->unadmitted;
-    tx_write(c, tx, WRITING_ADMISSION, STAGE_ADMITTED, false);
 }
 
 // What an application does itself at another participant it does while the try of the parent runs:
@@ -130,9 +125,5 @@ void nested_written(struct coordinator *c, struct tx *tx)
         if (parent->resource->session)
             nested_answer(c, parent->resource->session->id, &x, b->number, ASSENT_OK, "");
         nested_prepare(c, b);
-    }
-    if (tx->changed) {
-        tx->changed = false;
-        nested_admit(c, tx);
     }
 }
