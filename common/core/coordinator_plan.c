@@ -70,7 +70,7 @@ static void plan_failed(struct coordinator *c, struct branch *b, enum abort_reas
 {
     struct planned *p = b->planned;
     p->failures++;
-    p->trouble_size = (uint8_t)(why.size < sizeof p->trouble ? why.size : sizeof p->trouble);
+    p->trouble_size = (uint8_t)slice_cut(why, sizeof p->trouble).size;
     if (p->trouble_size)
         memcpy(p->trouble, why.data, p->trouble_size);
     plan_answered(c, b);
@@ -81,8 +81,17 @@ static void plan_failed(struct coordinator *c, struct branch *b, enum abort_reas
                                     (int)why.size, (const char *)why.data));
 }
 
+// False: out of memory. Nothing has been heard then: it is asked for again, and says the same.
+static bool plan_keep(struct branch *b, struct slice result)
+{
+    b->planned->result = tx_copy(b->tx, result);
+    return b->planned->result.size == result.size;
+}
+
 static void plan_promised(struct coordinator *c, struct branch *b, const struct msg_vote *vote)
 {
+    if (b->kind == BRANCH_STEP && !plan_keep(b, vote->text))
+        return;
     plan_answered(c, b);
     b->vote = VOTE_YES;
     b->journal = b->resource->journal;
@@ -91,7 +100,6 @@ static void plan_promised(struct coordinator *c, struct branch *b, const struct 
         decide_commit(c, b->tx);
         return;
     }
-    b->planned->result = tx_copy(b->tx, vote->text);
     branch_move(c, b, BRANCH_PREPARED);
     saga_succeeded(c, b);
 }
@@ -129,10 +137,11 @@ void plan_vote(struct coordinator *c, struct branch *b, const struct msg_vote *v
 void plan_done(struct coordinator *c, struct branch *b, const struct msg_done *done)
 {
     struct tx *tx = b->tx;
+    if (!plan_keep(b, done->result))
+        return;
     plan_answered(c, b);
     b->outcome = done->outcome;
     b->journal = b->resource->journal;
-    b->planned->result = tx_copy(tx, done->result);
     branch_move(c, b, BRANCH_DONE);
     tx->owing--;
     if (tx->protocol == PROTOCOL_SAGA)
@@ -157,7 +166,9 @@ void plan_timer(struct coordinator *c, struct branch *b)
 // What the steps before this one have returned.
 struct slice plan_inputs(struct coordinator *c, const struct branch *b)
 {
-    uint64_t before = saga_before(b);
+    uint64_t before = b->kind == BRANCH_STEP ? saga_before(b) : 0;
+    if (!before)
+        return slice_of(NULL, 0);
     size_t size = 0;
     for (const struct branch *from = b->tx->branches; from; from = from->next) {
         if (before >> from->number & 1)

@@ -29,8 +29,6 @@ static const struct branch *saga_pivot(const struct tx *tx)
 // All steps that this one comes after, directly or not.
 uint64_t saga_before(const struct branch *b)
 {
-    if (b->kind != BRANCH_STEP)
-        return 0;
     uint64_t before = b->planned->plan.after;
     for (uint64_t known = 0; known != before;) {
         known = before;
@@ -63,10 +61,10 @@ void saga_advance(struct coordinator *c, struct tx *tx)
             succeeded |= UINT64_C(1) << b->number;
     }
     for (struct branch *b = tx->branches; b; b = b->next) {
+        if (b->state != BRANCH_ACTIVE)
+            continue;
         uint64_t needs = saga_needs(b), missing = needs & ~succeeded;
-        if (MUTANT(STEP_EARLY) && needs & succeeded)
-            missing = 0;
-        if (b->state == BRANCH_ACTIVE && missing == 0)
+        if (missing == 0 || (MUTANT(STEP_EARLY) && needs & succeeded))
             plan_ask(c, b);
     }
 }
