@@ -186,8 +186,8 @@ static struct branch *coord_branch_of(struct coordinator *c, const struct sessio
                                       const struct gtid *gtid, uint64_t attempt, unsigned number)
 {
     struct tx *tx = tx_find(c, gtid);
-    bool admitted =
-        tx && protocol_admitted(tx->protocol); // its branches have attempts of their own
+    // Branches of admitted protocols have attempts of their own.
+    bool admitted = tx && protocol_admitted(tx->protocol);
     bool same = tx && (admitted || tx->attempt == attempt || MUTANT(VOTE_OF_ANY_RUN));
     if (!same || tx->state == TX_LOOKING) {
         c->stats.stale++;

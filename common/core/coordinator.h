@@ -29,8 +29,8 @@ struct coordinator_config {
     uint32_t peer_silent_ms; // a peer that says nothing for so long counts as gone
     uint32_t transactions_max, branches_max, payload_bytes_max, peers_max;
     uint32_t lease_gtids;
-    uint32_t
-        check_back_ms; // a message whose application says nothing: ask its sender after so long
+    // A message whose application says nothing: its sender is asked after so long.
+    uint32_t check_back_ms;
     // Who subscribes to the topics of messages. Borrowed until the next coordinator_configure.
     const struct coordinator_topic *topics;
     size_t topic_count;

@@ -10,13 +10,13 @@ bool drive_forced(const struct branch *b)
     return h && h->forced != OUTCOME_NONE && b->vote == VOTE_YES;
 }
 
-// Where the decision has this branch end. A step without a compensation is only told that it is
-// over.
+// A step without a compensation is only told that it is over.
 static bool drive_keeps(const struct branch *b)
 {
     return b->planned && b->planned->plan.flags & STEP_KEPT;
 }
 
+// Where the decision has this branch end.
 static enum outcome drive_decided(const struct branch *b)
 {
     return drive_keeps(b) && !MUTANT(KEPT_UNDONE) ? OUTCOME_COMMITTED
