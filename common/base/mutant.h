@@ -289,8 +289,8 @@
     X(PLANS_ALIKE, "plans-alike", "saga",                                                          \
       "a client takes another plan for that of a request that it has sent")
 
-// Those of the quorum's cores, which unit-quorum_random breaks, and the simulator with --protocol
-// 3pc; its gate plays 2pc, and does not count them.
+// Those of the quorum's cores, which unit-quorum_random breaks, and the simulator with --mutant, in
+// 3pc; the gate does not count them, as not all are found out by seeds alone.
 #define MUTANTS_OF_QUORUM(X)                                                                       \
     X(SKEEN, "skeen",                                                                              \
       "textbook 3PC: who does not answer in time is down, and no majority is needed")              \
