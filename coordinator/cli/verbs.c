@@ -40,8 +40,9 @@ const struct verb cli_verbs[] = {
      "Give up waiting for lost branches; let go of a heuristic",
      "Of a transaction that is decided but not acknowledged: branches that have not answered are\n"
      "no longer told, but the record stays for those that come back and ask, unless --lost says\n"
-     "that none will. Of one that ended with a heuristic: its record goes after the retention.\n"
-     "Says what it will do and asks first; without a terminal it needs --yes.",
+     "that none will. (A three-phase transaction goes with --lost only.) Of one that ended with\n"
+     "a heuristic: its record goes after the retention. Says what it will do and asks first;\n"
+     "without a terminal it needs --yes.",
      verb_forget},
     {"retry", "[GTID]", 0, 1, OPT_COMMON | OPT_BIT(ALL),
      "Ask now those that have not answered; always safe", NULL, verb_retry},
