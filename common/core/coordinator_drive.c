@@ -3,11 +3,13 @@
 #include "base/mutant.h"
 #include "core/coordinator_internal.h"
 
-// An operator's word is for the branches that had voted yes.
+// An operator's word is for the branches that had voted yes, and from when it is on disk.
 bool drive_forced(const struct branch *b)
 {
-    const struct heuristic *h = b->tx->heuristic;
-    return h && h->forced != OUTCOME_NONE && b->vote == VOTE_YES;
+    const struct tx *tx = b->tx;
+    bool recorded = tx->writing != WRITING_HEURISTIC || MUTANT(HEURISTIC_EARLY);
+    return tx->heuristic && tx->heuristic->forced != OUTCOME_NONE && recorded &&
+           b->vote == VOTE_YES;
 }
 
 // A step without a compensation is only told that it is over.
@@ -118,15 +120,13 @@ static void drive_content(const struct branch *b, struct msg_decide *decide)
 void drive_send(struct coordinator *c, struct branch *b)
 {
     const struct tx *tx = b->tx;
-    // While an operator's word is on its way to the disk it is the decision that is repeated.
-    bool forced = drive_forced(b) && tx->writing != WRITING_HEURISTIC;
     enum msg_type type = b->state == BRANCH_COMMITTING ? MSG_COMMIT : MSG_ROLLBACK;
     struct msg *msg = coord_send(c, b->resource->session->id, type);
     msg->u.decide = (struct msg_decide){
         .gtid = tx->gtid,
         .attempt = b->attempt,
         .branch = b->number,
-        .flags = (uint8_t)((forced ? DECIDE_HEURISTIC : 0) |
+        .flags = (uint8_t)((drive_forced(b) ? DECIDE_HEURISTIC : 0) |
                            (tx->resolving && !MUTANT(RESOLVE_UNMARKED) ? DECIDE_RESOLVE : 0)),
     };
     if (protocol_business(tx->protocol))

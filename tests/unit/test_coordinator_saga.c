@@ -221,6 +221,34 @@ static void test_operator_does_not_retry_what_goes_back(void **state)
     desk_expect(d, PEER_A, MSG_ROLLBACK);
 }
 
+static void test_an_order_waits_for_its_record(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    const struct msg_branch steps[] = {SEQUENCE};
+    begin(d, &gtid, steps, 2);
+    struct msg_prepare book = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
+    desk_vote(d, PEER_A, &book, VOTE_YES);
+    struct msg_prepare pay = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
+    desk_vote(d, PEER_B, &pay, VOTE_NO);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
+    desk_written(d);
+    struct msg_decide undo = desk_expect(d, PEER_B, MSG_ROLLBACK)->u.decide;
+    desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
+    desk_order(d, OPERATOR_COMMIT, &gtid);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
+    assert_int_equal(d->write.tx->heuristic.forced, OUTCOME_COMMITTED);
+    // Its turn has come, and a crash now would leave no trace of the order.
+    desk_finish(d, PEER_B, &undo, OUTCOME_ABORTED, 0);
+    undo = desk_expect(d, PEER_A, MSG_ROLLBACK)->u.decide;
+    assert_int_equal(undo.flags & DECIDE_HEURISTIC, 0);
+    desk_quiet(d);
+    desk_written(d);
+    struct msg_decide force = desk_expect(d, PEER_A, MSG_COMMIT)->u.decide;
+    assert_int_equal(force.flags & DECIDE_HEURISTIC, DECIDE_HEURISTIC);
+    desk_expect_answer(d, ASSENT_OK);
+}
+
 static void test_pivot(void **state)
 {
     struct desk *d = *state;
@@ -442,6 +470,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_long_reason_is_cut, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_operator_retries, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_operator_does_not_retry_what_goes_back, desk_setup,
+                                        desk_teardown),
+        cmocka_unit_test_setup_teardown(test_an_order_waits_for_its_record, desk_setup,
                                         desk_teardown),
         cmocka_unit_test_setup_teardown(test_pivot, desk_setup, desk_teardown),
         cmocka_unit_test_setup_teardown(test_kept, desk_setup, desk_teardown),
