@@ -277,6 +277,7 @@ void participant_stats(const struct participant *self, struct participant_stats 
     ret->branches = self->parts.count;
     ret->in_doubt = self->states[PART_PREPARED];
     ret->finished = part_finished_count(self);
+    ret->acted = self->acted;
     ret->connected = self->welcomed;
 }
 

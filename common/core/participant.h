@@ -62,6 +62,7 @@ extern const struct sm_table part_table;
 
 struct participant_stats {
     uint64_t branches, in_doubt, finished; // finished: and those that are being forgotten
+    uint64_t acted; // steps of sagas that are done and may be compensated: held like finished ones
     uint64_t prepared, committed, rolled_back, voted_no, read_only;
     uint64_t duplicates, stale, inquiries, retries;
     bool connected; // welcomed

@@ -14,8 +14,8 @@ void check_count(struct actor *a, struct counts *ret)
         ret->open = stats.transactions;
     } else if (a->kind == ACTOR_PARTICIPANT) {
         participant_stats(a->participant, &part);
-        ret->open = part.branches - part.finished;
-        ret->finished = part.finished;
+        ret->finished = part.finished + part.acted;
+        ret->open = part.branches - ret->finished;
     } else {
         ret->open = client_in_flight(a->client);
     }
@@ -42,9 +42,6 @@ static void participant_bounds(struct actor *a, const struct event *event,
                                const struct counts *before, const struct counts *after)
 {
     bool prepare = is_new(event, MSG_PREPARE);
-    if (a->world->setup.protocols !=
-        1u << PROTOCOL_2PC) // what was acted upon is kept, and not counted
-        return;
     if (after->open <= before->open || (!prepare && event->type != EVENT_WORKING))
         return;
     REQUIRE(a->world, after->open <= TIGHT_BRANCHES, "bounded", "%s has %llu branches", a->name,

@@ -56,6 +56,34 @@ static void do_confirm(struct actor *a, const struct plan_branch *plan)
     account->balance += plan->amount;
 }
 
+int64_t deed_sum(const struct sim_tx *tx)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < tx->branch_count; i++) {
+        const struct deed *deed = &tx->deeds[i];
+        bool stands = deed->ran && !deed->undone;
+        if (tx->protocol == PROTOCOL_TCC ? deed->confirmed : stands)
+            sum += tx->branches[i].amount;
+    }
+    return sum;
+}
+
+int32_t deed_reserved(const struct world *w, unsigned bank, unsigned account)
+{
+    int32_t reserved = 0;
+    for (unsigned t = 0; t < w->tx_count; t++) {
+        const struct sim_tx *tx = &w->txs[t];
+        for (unsigned i = 0; i < tx->branch_count && tx->protocol == PROTOCOL_TCC; i++) {
+            const struct deed *deed = &tx->deeds[i];
+            const struct plan_branch *plan = &tx->branches[i];
+            if (deed->ran && !deed->undone && !deed->confirmed && deed->bank == bank &&
+                plan->account == account && plan->amount < 0)
+                reserved -= plan->amount;
+        }
+    }
+    return reserved;
+}
+
 // ---- through the barrier ----
 
 static enum rm_result forward(struct actor *a, struct sim_tx *tx, unsigned branch, bool may_refuse)
@@ -74,6 +102,7 @@ static enum rm_result forward(struct actor *a, struct sim_tx *tx, unsigned branc
         return may_refuse ? RM_NO : RM_RETRY;
     }
     deed->ran = true;
+    deed->bank = (uint8_t)a->index;
     deed->serial = ++w->deed_serial;
     return RM_DONE;
 }
@@ -146,7 +175,6 @@ bool deed_nests(const struct sim_tx *tx, const struct effect_call *call)
 enum rm_result deed_do(struct actor *a, struct sim_tx *tx, const struct effect_call *call)
 {
     struct deed *deed = &tx->deeds[call->branch];
-    deed->bank = (uint8_t)a->index;
     if (call->op == RM_FORGET)
         return forget(a, tx, call->branch);
     check_deed_payload(a, tx, call);
@@ -164,6 +192,5 @@ enum rm_result deed_do(struct actor *a, struct sim_tx *tx, const struct effect_c
 
 bool deed_by_application(struct actor *a, struct sim_tx *tx, unsigned branch)
 {
-    tx->deeds[branch].bank = (uint8_t)a->index;
     return forward(a, tx, branch, true) == RM_DONE;
 }

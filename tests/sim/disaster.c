@@ -196,7 +196,7 @@ static void order(struct actor *a, struct sim_tx *tx, enum operator_verb verb, b
     static const char *const verbs[] = {"?", "commit", "abort", "forget", "retry"};
     story_say(a, "an operator orders: %s%s %.*s", verbs[verb], lost ? " --lost" : "", tx->gtid.size,
               tx->gtid.text);
-    tx->ordered = true;
+    tx->ordered |= verb != OPERATOR_RETRY;
     tx->forgotten |= verb == OPERATOR_FORGET;
     tx->lost |= lost;
     struct event event = {.type = EVENT_OPERATOR};

@@ -126,8 +126,8 @@ struct deed {
     bool confirmed; // tcc
     bool forgotten; // the rows are gone
     bool asked, asked_final;
-    bool enlisted; // as its application was told
-    uint8_t bank, variant;
+    bool enlisted;         // as its application was told
+    uint8_t bank, variant; // where it ran, and with which content
     uint8_t journal_stage; // durable in its participant's journal
     uint32_t serial;       // what it returns
 };
@@ -432,6 +432,9 @@ enum rm_result deed_do(struct actor *a, struct sim_tx *tx, const struct effect_c
 bool deed_by_application(struct actor *a, struct sim_tx *tx, unsigned branch);
 void deed_bar(struct sim_tx *tx, unsigned branch); // it will not
 struct slice deed_result(const struct deed *deed, uint8_t storage[DEED_RESULT_BYTES]);
+int64_t deed_sum(const struct sim_tx *tx); // what the accounts together have from it
+// What tries have reserved there and nobody has confirmed or cancelled.
+int32_t deed_reserved(const struct world *w, unsigned bank, unsigned account);
 
 // ---- app.c ----
 enum app_step {
@@ -516,6 +519,7 @@ void check_deed_write(struct actor *a, struct sim_tx *tx, const struct effect_wr
 void check_deed_vote(struct actor *a, struct sim_tx *tx, const struct msg_vote *m);
 void check_deed_done(struct actor *a, struct sim_tx *tx, const struct msg_done *m);
 void check_deed_end(struct world *w, const struct sim_tx *tx);
+bool check_excused(const struct sim_tx *tx);
 void check_memory(struct actor *a); // at rest, or dead
 
 // ---- story.c ----
