@@ -112,17 +112,19 @@ static char *put_word(char **room, struct slice word)
 
 int topics_make(const struct config_list *list, struct topics *ret, assent_error *error)
 {
+    if (list->count == 0) {
+        *ret = (struct topics){0};
+        return ASSENT_OK;
+    }
     size_t names = 0, bytes = 0;
     for (size_t i = 0; i < list->count; i++) {
         names += count_words(list->items[i]);
         bytes += strlen(list->items[i]) + 1;
     }
     struct topics made = {.count = list->count};
-    if (list->count > 0) {
-        made.items = malloc(list->count * sizeof *made.items + names * sizeof(char *) + bytes);
-        if (!made.items)
-            return error_set(error, ASSENT_NOMEM, "out of memory");
-    }
+    made.items = malloc(list->count * sizeof *made.items + names * sizeof(char *) + bytes);
+    if (!made.items)
+        return error_set(error, ASSENT_NOMEM, "out of memory");
     const char **name = (const char **)(made.items + made.count);
     char *room = (char *)(name + names);
     for (size_t i = 0; i < list->count; i++) {

@@ -1,43 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kit/serve.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/select.h>
+#include <sys/signalfd.h>
 #include <time.h>
 
 #include "kit/command.h"
 
-static volatile sig_atomic_t stopping;
+static int stop_fd = -1; // readable once the process is told to stop
 
-static void on_signal(int number)
-{
-    (void)number;
-    stopping = 1;
-}
-
-void serve_signals(void)
+bool serve_signals(void)
 {
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &stop, NULL); // in all threads; serve_run lets them in
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL); // in all threads: they go to stop_fd
+    stop_fd = signalfd(-1, &stop, SFD_CLOEXEC);
+    return stop_fd >= 0;
+}
+
+enum wake { WAKE_TIME, WAKE_STOP, WAKE_FAILED };
+
+// `failed`: a file descriptor that becomes readable when the participant cannot go on; or -1.
+static enum wake serve_pause(int failed, int milliseconds)
+{
+    struct pollfd fds[] = {{.fd = stop_fd, .events = POLLIN}, {.fd = failed, .events = POLLIN}};
+    if (poll(fds, 2, milliseconds) <= 0)
+        return WAKE_TIME;
+    return fds[0].revents ? WAKE_STOP : WAKE_FAILED;
 }
 
 static int serve_wait(const struct serve *s, assent_participant *participant)
 {
-    sigset_t open;
-    sigemptyset(&open);
     int failed = assent_participant_fd(participant);
     bool ready = false;
     time_t tidied = time(NULL);
-    while (!stopping) {
+    enum wake wake;
+    do {
         if (!ready && assent_participant_wait(participant, 0, NULL) == ASSENT_OK) {
             ready = true;
             printf("ready\n");
@@ -47,17 +50,13 @@ static int serve_wait(const struct serve *s, assent_participant *participant)
             s->tidy(s->context);
             tidied = time(NULL);
         }
-        struct timespec pause = {.tv_nsec = ready ? 500000000 : 20000000};
-        fd_set readable;
-        FD_ZERO(&readable);
-        FD_SET(failed, &readable);
-        if (pselect(failed + 1, &readable, NULL, NULL, &pause, &open) > 0) {
-            assent_error error;
-            assent_participant_failure(participant, &error);
-            return complain(EXIT_TROUBLE, "%s", error.message);
-        }
-    }
-    return EXIT_GOOD;
+        wake = serve_pause(failed, ready ? 500 : 20);
+    } while (wake == WAKE_TIME);
+    if (wake == WAKE_STOP)
+        return EXIT_GOOD;
+    assent_error error;
+    assent_participant_failure(participant, &error);
+    return complain(EXIT_TROUBLE, "%s", error.message);
 }
 
 int serve_run(const struct serve *s)
@@ -69,8 +68,9 @@ int serve_run(const struct serve *s)
     assent_participant_options options = {.resource = s->resource, .journal_dir = journal};
     int code = assent_participant_open(&options, s->handlers, s->context, &participant, &error);
     // Its predecessor, which was killed a moment ago, may still hold the journal.
-    for (int tries = 0; code == ASSENT_LOCKED && tries < 100 && !stopping; tries++) {
-        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    for (int tries = 0; code == ASSENT_LOCKED && tries < 100; tries++) {
+        if (serve_pause(-1, 50) == WAKE_STOP)
+            return EXIT_GOOD;
         code = assent_participant_open(&options, s->handlers, s->context, &participant, &error);
     }
     if (code != ASSENT_OK)

@@ -3,6 +3,8 @@
 #ifndef KIT_SERVE_H
 #define KIT_SERVE_H
 
+#include <stdbool.h>
+
 #include "assent/participant.h"
 
 struct serve {
@@ -14,8 +16,9 @@ struct serve {
     int64_t tidy_s;              // every so many seconds
 };
 
-// From here on SIGTERM and SIGINT stop serve_run. Before any thread is made.
-void serve_signals(void);
+// From here on SIGTERM and SIGINT stop serve_run. Before any thread is made. False: it cannot be
+// done, as errno says.
+bool serve_signals(void);
 // Prints "ready" when the coordinator has welcomed it. Returns an exit status.
 int serve_run(const struct serve *serve);
 

@@ -68,7 +68,8 @@ int command_serve(int argc, char **argv)
         service++;
     if (optind + 2 != argc || service == SERVICE_COUNT)
         return complain(EXIT_USAGE, "serve needs orders, payment or stock, and a directory");
-    serve_signals();
+    if (!serve_signals())
+        return complain(EXIT_TROUBLE, "signals: %s", strerror(errno));
     char dir[400], path[512];
     struct local *db;
     assent_error error;

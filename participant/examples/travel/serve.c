@@ -72,7 +72,8 @@ int command_serve(int argc, char **argv)
         service++;
     if (optind + 2 != argc || service == SERVICE_COUNT)
         return complain(EXIT_USAGE, "serve needs flight, hotel, car or card, and a directory");
-    serve_signals();
+    if (!serve_signals())
+        return complain(EXIT_TROUBLE, "signals: %s", strerror(errno));
     char dir[400];
     struct local *db;
     snprintf(dir, sizeof dir, "%s/%s", argv[optind + 1], travel_services[service]);
