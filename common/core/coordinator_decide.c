@@ -97,6 +97,12 @@ void tx_write(struct coordinator *c, struct tx *tx, enum tx_writing what, enum t
     };
 }
 
+static void decide_pass_fence(struct tx *tx)
+{
+    for (struct branch *b = tx->branches; b; b = b->next)
+        list_remove(&b->fence);
+}
+
 static void decide_leave_phase_one(struct coordinator *c, struct tx *tx, enum outcome outcome)
 {
     heap_disarm(&c->timers, &tx->deadline.timer);
@@ -104,8 +110,11 @@ static void decide_leave_phase_one(struct coordinator *c, struct tx *tx, enum ou
         if (b->planned)
             heap_disarm(&c->timers, &b->planned->timer.timer);
         resend_answered(c, b);
-        list_remove(&b->fence);
     }
+    // Until the outcome of three-phase commit is durable the next run may ask its members under the
+    // same attempt, and none of them may have forgotten it.
+    if (tx->protocol != PROTOCOL_3PC)
+        decide_pass_fence(tx);
     tx->outcome = (uint8_t)outcome;
     tx->decided_ms = c->stamp_ms;
 }
@@ -191,6 +200,7 @@ void decide_written(struct coordinator *c, struct tx *tx, const struct tx_record
             prepare_delegated(c, tx);
         break;
     case WRITING_DECISION:
+        decide_pass_fence(tx);
         if (tx->state != TX_DECIDING) // it stood before
             drive_check_end(c, tx);
         else

@@ -367,8 +367,12 @@ void part_quorum_told(struct participant *self, struct part *b, enum outcome out
 // The same PREPARE once more. What was refused stays refused.
 void part_quorum_again(struct participant *self, struct part *b, const struct msg_prepare *p)
 {
-    if (!b->quorum || p->protocol != PROTOCOL_3PC || p->attempt != b->attempt) {
+    if (p->protocol != PROTOCOL_3PC || p->attempt != b->attempt) {
         part_refuse(self, p, "this branch is known here as one of another transaction");
+        return;
+    }
+    if (!b->quorum) { // only the resource manager has it
+        part_refuse(self, p, "this participant died before its vote was recorded");
         return;
     }
     self->stats.duplicates++;
