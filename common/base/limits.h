@@ -7,6 +7,7 @@
 enum {
     LIMIT_GTID_BYTES = 64,
     LIMIT_NAME_BYTES = 64,           // resources, principals, clients
+    LIMIT_ADDRESS_BYTES = 192,       // where a participant's peers reach it, and with which key
     LIMIT_REASON_BYTES = 160,        // text that comes with an abort or a no
     LIMIT_WHO_BYTES = 128,           // the operator that forced a heuristic
     LIMIT_WHY_BYTES = 256,           // an operator's explanation of a heuristic

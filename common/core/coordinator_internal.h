@@ -54,7 +54,8 @@ struct session {
 struct resource {
     struct coord_timer resend;
     char name[LIMIT_NAME_BYTES + 1];
-    struct session *session; // NULL: not connected
+    char address[LIMIT_ADDRESS_BYTES + 1]; // where its peers reach it; empty: they do not
+    struct session *session;               // NULL: not connected
     uint64_t peer_incarnation;
     uint64_t journal;
     uint64_t heard_wall_ms;

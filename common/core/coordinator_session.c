@@ -97,10 +97,11 @@ no_memory:
     return NULL;
 }
 
-static void session_name(char *to, struct slice from)
+static void session_text(char *to, struct slice from, size_t size_max)
 {
-    size_t size = from.size > LIMIT_NAME_BYTES ? LIMIT_NAME_BYTES : from.size;
-    memcpy(to, from.data, size);
+    size_t size = from.size > size_max ? size_max : from.size;
+    if (size > 0)
+        memcpy(to, from.data, size);
     to[size] = '\0';
 }
 
@@ -137,6 +138,7 @@ static void resource_bind(struct coordinator *c, struct session *s, const struct
     r->session = s;
     r->peer_incarnation = hello->peer_incarnation;
     r->journal = hello->journal;
+    session_text(r->address, hello->address, LIMIT_ADDRESS_BYTES);
     r->heard_wall_ms = c->now.wall_ms;
     r->unanswered = 0;
     coord_send(c, s->id, MSG_WELCOME)->u.welcome = (struct msg_welcome){
@@ -164,8 +166,8 @@ void session_hello(struct coordinator *c, peer_t peer, struct slice principal,
     }
     s->heard_ms = c->now.mono_ms;
     s->role = hello->role;
-    session_name(s->name, hello->name);
-    session_name(s->principal, principal);
+    session_text(s->name, hello->name, LIMIT_NAME_BYTES);
+    session_text(s->principal, principal, LIMIT_NAME_BYTES);
     if (hello->role == ROLE_PARTICIPANT) {
         resource_bind(c, s, hello);
         return;
@@ -209,7 +211,7 @@ static struct lease *lease_new(struct coordinator *c, const char *principal)
         return NULL;
     lease->index = c->lease_index_next;
     lease->lease_ms = c->stamp_ms;
-    session_name(lease->principal, slice_text(principal));
+    session_text(lease->principal, slice_text(principal), LIMIT_NAME_BYTES);
     if (!map_insert(&c->leases, slice_of(&lease->index, sizeof lease->index), lease)) {
         free(lease);
         return NULL;

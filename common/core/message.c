@@ -144,28 +144,47 @@ uint8_t *step_input_put(uint8_t *to, unsigned branch, struct slice result)
     return to + STEP_INPUT_HEAD_BYTES + result.size;
 }
 
+static bool text_next(struct slice *from, struct slice *ret)
+{
+    const uint8_t *at = from->data;
+    if (from->size < 1 || from->size - 1 < at[0])
+        return false;
+    *ret = slice_of(at + 1, at[0]);
+    *from = slice_of(at + 1 + at[0], from->size - 1 - at[0]);
+    return true;
+}
+
 bool member_next(struct slice *members, struct member *ret)
 {
     const uint8_t *at = members->data;
     if (members->size < MEMBER_HEAD_BYTES)
         return false;
-    size_t size = at[8];
-    if (members->size - MEMBER_HEAD_BYTES < size)
+    struct slice left = slice_of(at + 8, members->size - 8);
+    if (!text_next(&left, &ret->resource) || !text_next(&left, &ret->address))
         return false;
     ret->journal = 0;
     for (int i = 7; i >= 0; i--)
         ret->journal = ret->journal << 8 | at[i];
-    ret->resource = slice_of(at + MEMBER_HEAD_BYTES, size);
-    *members = slice_of(at + MEMBER_HEAD_BYTES + size, members->size - MEMBER_HEAD_BYTES - size);
+    *members = left;
     return true;
+}
+
+static uint8_t *text_put(uint8_t *to, struct slice text)
+{
+    *to++ = (uint8_t)text.size;
+    if (text.size)
+        memcpy(to, text.data, text.size);
+    return to + text.size;
 }
 
 uint8_t *member_put(uint8_t *to, const struct member *member)
 {
     for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(member->journal >> i * 8);
-    to[8] = (uint8_t)member->resource.size;
-    if (member->resource.size)
-        memcpy(to + MEMBER_HEAD_BYTES, member->resource.data, member->resource.size);
-    return to + MEMBER_HEAD_BYTES + member->resource.size;
+        *to++ = (uint8_t)(member->journal >> i * 8);
+    return text_put(text_put(to, member->resource), member->address);
+}
+
+size_t member_size(const struct member *member)
+{
+    return MEMBER_HEAD_BYTES + member->resource.size + member->address.size;
 }

@@ -119,6 +119,7 @@ struct msg_hello {
     uint64_t peer_incarnation; // participants: times the journal was opened; others 0
     uint64_t journal;          // participants: identity of the journal; others 0
     struct slice name;         // resource (participant) or program (others)
+    struct slice address;      // participants: where their peers reach them; empty: they do not
 };
 
 struct msg_welcome {
@@ -221,13 +222,19 @@ struct msg_prepare {
 struct member {
     uint64_t journal; // that will hold its vote; 0: its participant was not there yet
     struct slice resource;
+    struct slice address; // of its participant; empty: its peers cannot reach it
 };
-// Takes the next member off *members (u64 journal, u8 size, name; little-endian). False: none is
-// left, or (members->size is not 0 then) what is left is none.
+// Takes the next member off *members (u64 journal; u8 size, name; u8 size, address; little-endian).
+// False: none is left, or (members->size is not 0 then) what is left is none.
 bool member_next(struct slice *members, struct member *ret);
-enum { MEMBER_HEAD_BYTES = 9, MEMBERS_BYTES_MAX = LIMIT_BRANCHES * (9 + LIMIT_NAME_BYTES) };
-// Writes one, MEMBER_HEAD_BYTES + resource.size bytes. Returns where the next one goes.
+enum {
+    MEMBER_HEAD_BYTES = 10, // all but the two texts
+    MEMBERS_BYTES_MAX =
+        LIMIT_BRANCHES * (MEMBER_HEAD_BYTES + LIMIT_NAME_BYTES + LIMIT_ADDRESS_BYTES),
+};
+// Writes one. Returns where the next one goes.
 uint8_t *member_put(uint8_t *to, const struct member *member);
+size_t member_size(const struct member *member);
 
 // What an earlier step returned, for a later one.
 struct step_input {
@@ -330,7 +337,8 @@ struct msg_extended {
 };
 
 // ASK, STATE, TRY, DECIDE: see core/quorum.h. From a branch, or the coordinator (BRANCH_NONE), to
-// one of both; not both from and to the coordinator.
+// one of both; not both from and to the coordinator. Between branches it is said by whom, and where
+// that one is reached: who never heard of the transaction could not answer otherwise.
 struct msg_quorum {
     struct gtid gtid;
     uint64_t attempt;
@@ -341,6 +349,7 @@ struct msg_quorum {
     uint64_t journal; // ASK: of whom is asked, as far as the elector knows; 0: it does not
     uint8_t state;    // STATE: enum quorum_state
     uint8_t outcome;  // TRY, DECIDE: OUTCOME_COMMITTED or OUTCOME_ABORTED
+    struct slice resource, address; // of whom it comes from; empty from and to the coordinator
 };
 
 struct msg_admin {

@@ -219,7 +219,7 @@ static void dispatch(struct participant *self, const struct event *event)
     case EVENT_CALLED: called(self, &event->u.called); return;
     case EVENT_WORKING: part_working(self, &event->u.branch->gtid, event->u.branch->branch); return;
     case EVENT_EXTEND: part_extend(self, &event->u.extend); return;
-    case EVENT_TOLD: part_quorum_met(self, event->u.told.resource, event->u.told.msg); return;
+    case EVENT_TOLD: part_quorum_met(self, event->u.told.msg); return;
     case EVENT_LOOKED_UP:
     case EVENT_OPERATOR:
     case EVENT_ASK:

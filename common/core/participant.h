@@ -16,8 +16,9 @@ struct participant;
 
 struct participant_config {
     char resource[LIMIT_NAME_BYTES + 1];
-    uint64_t incarnation; // times the journal was opened
-    uint64_t journal;     // its identity
+    char address[LIMIT_ADDRESS_BYTES + 1]; // where other participants reach it; empty: they do not
+    uint64_t incarnation;                  // times the journal was opened
+    uint64_t journal;                      // its identity
     uint64_t seed;
     uint64_t coordinator; // the one that it belongs to; 0: that of the journal, or the first heard
     bool rm_durable;      // the resource manager itself keeps prepared state: no vote record

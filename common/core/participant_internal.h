@@ -219,7 +219,7 @@ void part_quorum_written(struct participant *self, struct part *b); // some reco
 void part_quorum_told(struct participant *self, struct part *b, enum outcome outcome);
 void part_quorum_again(struct participant *self, struct part *b, const struct msg_prepare *p);
 void part_quorum_asked(struct participant *self, const struct msg *msg); // by the coordinator
-void part_quorum_met(struct participant *self, struct slice resource, const struct msg *msg);
+void part_quorum_met(struct participant *self, const struct msg *msg);
 void part_quorum_loop(struct participant *self);
 void part_quorum_due(struct participant *self); // a bounded number
 

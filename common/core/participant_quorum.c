@@ -15,7 +15,7 @@ struct part_quorum {
     bool recorded;     // what the member wants written is in the record that is under way
     uint64_t heard_ms; // when the coordinator was heard, as far as the member knows
     uint16_t asker;    // who asked while the members were not known
-    char asker_resource[LIMIT_NAME_BYTES + 1];
+    char asker_resource[LIMIT_NAME_BYTES + 1], asker_address[LIMIT_ADDRESS_BYTES + 1];
     size_t members_size;
     uint8_t members[];
 };
@@ -107,26 +107,21 @@ void part_quorum_recorded(struct part *b)
 
 // ---- what is said ----
 
-static struct slice resource_of(const struct part_quorum *q, unsigned branch)
+// All zero when nothing is known of that branch.
+static struct member member_at(const struct part_quorum *q, unsigned branch)
 {
     struct slice members = slice_of(q->members, q->members_size);
     struct member member;
     for (unsigned i = 0; member_next(&members, &member); i++) {
         if (i == branch)
-            return member.resource;
+            return member;
     }
-    return branch == q->asker ? slice_text(q->asker_resource) : slice_of(NULL, 0);
-}
-
-static uint64_t journal_of(const struct part_quorum *q, unsigned branch)
-{
-    struct slice members = slice_of(q->members, q->members_size);
-    struct member member;
-    for (unsigned i = 0; member_next(&members, &member); i++) {
-        if (i == branch)
-            return member.journal;
+    member = (struct member){0};
+    if (branch == q->asker) {
+        member.resource = slice_text(q->asker_resource);
+        member.address = slice_text(q->asker_address);
     }
-    return 0;
+    return member;
 }
 
 static enum msg_type type_of(enum quorum_msg_type type)
@@ -154,11 +149,17 @@ static struct msg message(const struct part *b, unsigned to, const struct quorum
                 .to = (uint16_t)to,
                 .number = msg->number,
                 .last = msg->attempt,
-                .journal = to == BRANCH_NONE ? 0 : journal_of(b->quorum, to),
                 .state = (uint8_t)msg->state,
                 .outcome = (uint8_t)msg->outcome,
             },
     };
+}
+
+static struct slice kept(struct participant *self, struct slice text)
+{
+    void *copy = effects_alloc(self->fx, text.size); // the branch may be let go of
+    return copy && text.size > 0 ? slice_of(memcpy(copy, text.data, text.size), text.size)
+                                 : slice_of(NULL, 0);
 }
 
 // To a branch at another participant, or in this one: then at the end of the step. What finds no
@@ -166,19 +167,24 @@ static struct msg message(const struct part *b, unsigned to, const struct quorum
 static void tell_branch(struct participant *self, const struct part *b, unsigned to,
                         const struct quorum_msg *msg)
 {
-    struct slice resource = resource_of(b->quorum, to);
-    if (resource.size == 0)
+    struct member member = member_at(b->quorum, to);
+    if (member.resource.size == 0)
         return;
-    if (slice_equal(resource, slice_text(self->config.resource))) {
+    struct msg said = message(b, to, msg);
+    said.u.quorum.journal = member.journal;
+    said.u.quorum.resource = slice_text(self->config.resource);
+    said.u.quorum.address = slice_text(self->config.address);
+    if (slice_equal(member.resource, said.u.quorum.resource)) {
         if (self->loop_count < PART_LOOP)
-            self->loop[self->loop_count++] = message(b, to, msg);
+            self->loop[self->loop_count++] = said;
         return;
     }
     struct effect_tell *tell = &effects_add(self->fx, EFFECT_TELL)->u.tell;
-    tell->msg = message(b, to, msg);
-    void *copy = effects_alloc(self->fx, resource.size); // the branch may be let go of
-    if (copy)
-        tell->resource = slice_of(memcpy(copy, resource.data, resource.size), resource.size);
+    *tell = (struct effect_tell){
+        .resource = kept(self, member.resource),
+        .address = kept(self, member.address),
+        .msg = said,
+    };
 }
 
 static void tell_coordinator(struct participant *self, const struct part *b,
@@ -433,8 +439,14 @@ static bool about(const struct part *b, const struct msg_quorum *m)
     return b && b->quorum && b->attempt == m->attempt && b->coordinator == m->coordinator;
 }
 
-// `resource`: whose message it is; none: the coordinator's.
-static void hear(struct participant *self, struct slice resource, const struct msg *msg)
+static void text_copy(char *to, struct slice text)
+{
+    if (text.size > 0)
+        memcpy(to, text.data, text.size);
+    to[text.size] = '\0';
+}
+
+static void hear(struct participant *self, const struct msg *msg)
 {
     const struct msg_quorum *m = &msg->u.quorum;
     bool peer = m->from != BRANCH_NONE;
@@ -448,10 +460,10 @@ static void hear(struct participant *self, struct slice resource, const struct m
     struct part_quorum *q = b->quorum;
     if (peer && q->members_size == 0 && msg->type == MSG_ASK) {
         q->asker = m->from;
-        memcpy(q->asker_resource, resource.data, resource.size);
-        q->asker_resource[resource.size] = '\0';
+        text_copy(q->asker_resource, m->resource);
+        text_copy(q->asker_address, m->address);
     }
-    if (peer && !slice_equal(resource_of(q, m->from), resource)) {
+    if (peer && !slice_equal(member_at(q, m->from).resource, m->resource)) {
         self->stats.stale++; // only for branches of its own a participant may speak
         return;
     }
@@ -474,19 +486,18 @@ void part_quorum_asked(struct participant *self, const struct msg *msg)
 {
     const struct msg_quorum *m = &msg->u.quorum;
     if (m->from == BRANCH_NONE && m->to != BRANCH_NONE && m->coordinator == self->heard.id)
-        hear(self, slice_of(NULL, 0), msg);
+        hear(self, msg);
     else
         self->stats.stale++;
 }
 
-void part_quorum_met(struct participant *self, struct slice resource, const struct msg *msg)
+void part_quorum_met(struct participant *self, const struct msg *msg)
 {
     const struct msg_quorum *m = &msg->u.quorum;
     bool quorum = msg->type == MSG_ASK || msg->type == MSG_STATE || msg->type == MSG_TRY ||
                   msg->type == MSG_DECIDE;
-    if (quorum && m->from != BRANCH_NONE && m->to != BRANCH_NONE && m->from != m->to &&
-        resource.size <= LIMIT_NAME_BYTES)
-        hear(self, resource, msg);
+    if (quorum && m->from != BRANCH_NONE && m->to != BRANCH_NONE && m->from != m->to)
+        hear(self, msg);
     else
         self->stats.stale++;
 }
@@ -497,7 +508,7 @@ void part_quorum_loop(struct participant *self)
 {
     for (unsigned i = 0; i < self->loop_count; i++) {
         struct msg msg = self->loop[i];
-        part_quorum_met(self, slice_text(self->config.resource), &msg);
+        part_quorum_met(self, &msg);
     }
     self->loop_count = 0;
 }

@@ -28,6 +28,7 @@ static void greet(struct participant *self)
         .peer_incarnation = self->config.incarnation,
         .journal = self->config.journal,
         .name = slice_text(self->config.resource),
+        .address = slice_text(self->config.address),
     };
     uint64_t pause = self->config.silent_ms / 2 + 1;
     if (self->refused_code != ASSENT_OK)

@@ -119,9 +119,8 @@ struct event {
         token_t give_up;
         struct event_extend extend;
         struct {
-            struct slice resource; // whose it is, as the transport has made sure
-            const struct msg *msg; // ASK, STATE, TRY or DECIDE
-        } told;
+            const struct msg *msg; // ASK, STATE, TRY or DECIDE. The transport has made sure that it
+        } told;                    // comes from whom it says
     } u;
 };
 
@@ -174,8 +173,8 @@ struct effect_complete {
 // A shell that knows no way to the others lets it go: three-phase commit is then as safe, and waits
 // for its coordinator.
 struct effect_tell {
-    struct slice resource;
-    struct msg msg; // ASK, STATE, TRY or DECIDE
+    struct slice resource, address; // whom, and where that is reached
+    struct msg msg;                 // ASK, STATE, TRY or DECIDE
 };
 
 struct effect_extended {

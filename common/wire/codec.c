@@ -45,6 +45,23 @@ void codec_name(struct codec *c, const char *field, struct slice *value)
         codec_check(c, gtid_valid(*value), field, "not a name of 1..64 bytes of [A-Za-z0-9._:-]");
 }
 
+static bool address_valid(struct slice address)
+{
+    const char *text = address.data;
+    for (size_t i = 0; i < address.size; i++) {
+        if (text[i] < ' ' || text[i] > '~')
+            return false;
+    }
+    return address.size <= LIMIT_ADDRESS_BYTES;
+}
+
+void codec_address(struct codec *c, const char *field, struct slice *value)
+{
+    codec_bytes(c, field, value, 1, LIMIT_ADDRESS_BYTES);
+    if (c->mode != CODEC_WRITE)
+        codec_check(c, address_valid(*value), field, "not of printable ASCII");
+}
+
 void codec_gtid_or_none(struct codec *c, const char *field, struct gtid *value)
 {
     struct slice text = gtid_slice(value);
@@ -85,9 +102,12 @@ void codec_members(struct codec *c, unsigned branch, struct slice *members)
     struct slice left = *members;
     struct member member;
     unsigned count = 0;
-    for (; member_next(&left, &member); count++)
+    for (; member_next(&left, &member); count++) {
         codec_check(c, gtid_valid(member.resource), "members",
                     "not a name of 1..64 bytes of [A-Za-z0-9._:-]");
+        codec_check(c, address_valid(member.address), "members",
+                    "an address that is too long, or not of printable ASCII");
+    }
     codec_check(c, left.size == 0, "members", "cut short");
     codec_check(c, count >= 2 && count > branch && count <= LIMIT_BRANCHES, "members",
                 "too few, or too many");

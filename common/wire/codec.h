@@ -32,6 +32,7 @@ struct codec {
 void codec_fail(struct codec *c, int code, const char *field, const char *problem);
 // The names of resources, programs and verbs: 1..LIMIT_NAME_BYTES of the gtid's characters.
 void codec_name(struct codec *c, const char *field, struct slice *value);
+void codec_address(struct codec *c, const char *field, struct slice *value); // or none
 void codec_gtid(struct codec *c, const char *field, struct gtid *value);
 void codec_gtid_or_none(struct codec *c, const char *field, struct gtid *value);
 // A length of `length_bytes` bytes, then as many bytes, at most `max`.

@@ -61,6 +61,8 @@ static void hello_walk(struct codec *c, struct msg_hello *m)
     codec_u64(c, "peer_incarnation", &m->peer_incarnation);
     codec_u64(c, "journal", &m->journal);
     codec_name(c, "name", &m->name);
+    if (m->role == ROLE_PARTICIPANT)
+        codec_address(c, "address", &m->address);
 }
 
 static void welcome_walk(struct codec *c, struct msg_welcome *m)
@@ -288,6 +290,10 @@ static void quorum_walk(struct codec *c, enum msg_type type, struct msg_quorum *
     codec_branch_or_none(c, "from", &m->from);
     codec_branch_or_none(c, "to", &m->to);
     codec_check(c, m->from != m->to, "to", "where it comes from");
+    if (m->from != BRANCH_NONE && m->to != BRANCH_NONE) {
+        codec_name(c, "resource", &m->resource);
+        codec_address(c, "address", &m->address);
+    }
     if (type != MSG_DECIDE)
         number_walk(c, "number", &m->number);
     if (type == MSG_ASK)

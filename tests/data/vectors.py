@@ -18,6 +18,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 NAME = re.compile(rb"[A-Za-z0-9._:-]{1,64}\Z")
+ADDRESS = re.compile(rb"[ -~]{0,192}\Z")
 NONE = 65535
 TWO, THREE, TCC, SAGA, MESSAGE = range(1, 6)
 CALL, ENLISTED, STEP, SENDER, CONSUMER, TOPIC = range(1, 7)
@@ -31,9 +32,6 @@ PAYLOAD, REASON_TEXT = ("payload", "hex32", 65536), ("text", "text16", 160)
 TIMEOUT, JSON = ("timeout_ms", "u32"), ("json", "text32", 1 << 20)
 RESULT, INDEX = ("result", "hex16", 512), ("index", "u16", range(64))
 
-MEMBERS = ("members", "members")
-MEETING = [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), ("from", "u16", BRANCH_OR_NONE),
-           ("to", "u16", BRANCH_OR_NONE)]
 ELECTIONS = range((ROUND_MAX + 1) << 32)
 ELECTION = ("number", "u64", ELECTIONS)
 
@@ -41,6 +39,10 @@ ELECTION = ("number", "u64", ELECTIONS)
 def only(where, *fields):
     """Fields that are there only where the fields before them say so."""
     return [(name, kind, rest[0] if rest else None, where) for name, kind, *rest in fields]
+
+
+def between_members(fields):
+    return NONE not in {fields["from"], fields["to"]}
 
 
 def of_kind(*kinds):
@@ -59,6 +61,10 @@ def three(fields):
     return fields["protocol"] == THREE
 
 
+MEMBERS = ("members", "members")
+MEETING = [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), ("from", "u16", BRANCH_OR_NONE),
+           ("to", "u16", BRANCH_OR_NONE),
+           *only(between_members, ("resource", "name"), ("address", "address"))]
 PLAN = [*only(of_kind(CONSUMER, TOPIC), ("delay_ms", "u32")),
         *only(of_kind(STEP), ("after", "u64"), ("plan_flags", "u8", range(4)), ("attempts", "u16"),
               ("step_timeout_ms", "u32"), ("backoff_ms", "u32"), ("backoff_max_ms", "u32"))]
@@ -70,7 +76,8 @@ CONTENT = [*only(lambda fields: fields["flags"] & 4, ("protocol", "enum", {TCC, 
 MESSAGES = {
     "HELLO": (1, [("role", "enum", {1, 2, 3}), ("version_min", "u8", range(1, 256)),
                   ("version_max", "u8"), ("peer_incarnation", "u64"), ("journal", "u64"),
-                  ("name", "name")]),
+                  ("name", "name"),
+                  *only(lambda fields: fields["role"] == 2, ("address", "address"))]),
     "WELCOME": (2, [("peer_incarnation", "u64"), ("lease_first", "u64"),
                     ("lease_count", "u32", range(65537)), ("lease_ms", "u64"),
                     ("payload_bytes_max", "u32", range(65537)), ("branches_max", "u16", range(65))]),
@@ -143,7 +150,7 @@ RECORDS = {
                          ("quorum_attempt", "u64", ELECTIONS), MEMBERS)]),
 }
 SIZES = {"u8": 1, "enum": 1, "u16": 2, "u32": 4, "u64": 8}
-PREFIXES = {"name": 1, "name?": 1, "text16": 2, "text32": 4, "hex16": 2, "hex32": 4}
+PREFIXES = {"name": 1, "name?": 1, "address": 1, "text16": 2, "text32": 4, "hex16": 2, "hex32": 4}
 
 
 class Refused(Exception):
@@ -169,7 +176,8 @@ def encode_field(kind, value):
         return [little(len(data), 4), data]
     if kind == "members":
         data = b"".join(little(int(item["journal"], 16), 8) + little(len(item["resource"]), 1) +
-                        item["resource"].encode() for item in value)
+                        item["resource"].encode() + little(len(item["address"]), 1) +
+                        item["address"].encode() for item in value)
         return [little(len(data), 2), data]
     data = bytes.fromhex(value) if kind.startswith("hex") else value.encode()
     return [little(len(data), PREFIXES[kind]), data]
@@ -251,9 +259,11 @@ def decode_members(data):
     reader, members = Reader(data), []
     while reader.at < len(data):
         journal, name = reader.number(8), reader.take(reader.number(1))
-        if not NAME.match(name):
-            raise Refused("members: not a name")
-        members.append({"journal": hex(journal), "resource": name.decode()})
+        address = reader.take(reader.number(1))
+        if not NAME.match(name) or not ADDRESS.match(address):
+            raise Refused("members: not a name, or not an address")
+        members.append({"journal": hex(journal), "resource": name.decode(),
+                        "address": address.decode()})
     if len(members) in {1, *range(65, 1000)}:
         raise Refused("members: too few, or too many")
     return members
@@ -277,6 +287,8 @@ def decode_field(reader, name, kind, allowed):
     data = reader.take(size)
     if kind.startswith("name") and not (NAME.match(data) or kind == "name?" and not data):
         raise Refused(f"{name}: not a name")
+    if kind == "address" and not ADDRESS.match(data):
+        raise Refused(f"{name}: not an address")
     return data.hex() if kind.startswith("hex") else data.decode()
 
 

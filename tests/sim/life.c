@@ -95,6 +95,7 @@ static void start_participant(struct actor *a)
     a->disk.store->ops->info(a->disk.store, &info);
     participant_config_defaults(&config);
     snprintf(config.resource, sizeof config.resource, "%s", a->name);
+    snprintf(config.address, sizeof config.address, SIM_ADDRESS, a->name);
     config.incarnation = info.incarnation;
     config.journal = info.id;
     config.seed = a->world->setup.seed * 31 + a->index + info.incarnation;

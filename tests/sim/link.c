@@ -217,6 +217,7 @@ void link_tell(struct actor *from, const struct effect_tell *tell)
     struct world *w = from->world;
     struct frame_header header;
     struct actor *to = NULL;
+    char address[LIMIT_ADDRESS_BYTES + 1];
     for (unsigned i = 0; i < w->actor_count; i++) {
         if (slice_equal(slice_text(w->actors[i].name), tell->resource))
             to = &w->actors[i];
@@ -224,6 +225,12 @@ void link_tell(struct actor *from, const struct effect_tell *tell)
     REQUIRE(w, to && to->kind == ACTOR_PARTICIPANT && to != from, "closed",
             "%s speaks to %.*s, which is no other participant", from->name,
             (int)tell->resource.size, (const char *)tell->resource.data);
+    snprintf(address, sizeof address, SIM_ADDRESS, to->name);
+    REQUIRE(w, slice_equal(slice_text(address), tell->address), "closed", "%s speaks to %s at %.*s",
+            from->name, to->name, (int)tell->address.size, (const char *)tell->address.data);
+    REQUIRE(w, slice_equal(tell->msg.u.quorum.resource, slice_text(from->name)), "closed",
+            "%s speaks for %.*s", from->name, (int)tell->msg.u.quorum.resource.size,
+            (const char *)tell->msg.u.quorum.resource.data);
     check_tell(from, &tell->msg);
     participant_header(from->participant, &header);
     buf_reset(&w->scratch);
@@ -256,7 +263,6 @@ void link_told(struct world *w, struct item *item)
     const struct actor *from = &w->actors[item->number];
     story_told(to, from, &msg);
     struct event event = {.type = EVENT_TOLD};
-    event.u.told.resource = slice_text(from->name);
     event.u.told.msg = &msg;
     shell_step(to, &event);
 }

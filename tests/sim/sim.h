@@ -262,6 +262,8 @@ struct call { // under way at a resource manager
     bool extended; // a nested branch was asked for, and that was answered
     uint16_t code; // enum assent_code: so
 };
+#define SIM_ADDRESS "at-%s" // of a participant of that name
+
 enum { SIM_CALLS_MAX = 256 };
 
 struct actor {

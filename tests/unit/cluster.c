@@ -438,7 +438,6 @@ static void happen_frame(struct cluster *c, struct item *item)
         return;
     struct event event = {.type = EVENT_TOLD};
     if (told) {
-        event.u.told.resource = slice_text(item->from->name);
         event.u.told.msg = msg;
         cluster_step(item->to, &event);
         return;

@@ -114,6 +114,14 @@ static struct slice load_inputs(const json_t *inputs)
     return slice_of(start, (size_t)(scratch + scratch_used - start));
 }
 
+static void load_text(const json_t *text)
+{
+    size_t size = strlen(json_string_value(text));
+    uint8_t *to = fields_scratch(1 + size);
+    to[0] = (uint8_t)size;
+    memcpy(to + 1, json_string_value(text), size);
+}
+
 static struct slice load_members(const json_t *members)
 {
     uint8_t *start = scratch + scratch_used;
@@ -122,13 +130,11 @@ static struct slice load_members(const json_t *members)
     json_array_foreach(members, i, member)
     {
         uint64_t journal = load_number(json_object_get(member, "journal"));
-        const char *name = json_string_value(json_object_get(member, "resource"));
-        size_t size = strlen(name);
-        uint8_t *to = fields_scratch(9 + size);
+        uint8_t *to = fields_scratch(8);
         for (int byte = 0; byte < 8; byte++)
             to[byte] = (uint8_t)(journal >> byte * 8);
-        to[8] = (uint8_t)size;
-        memcpy(to + 9, name, size);
+        load_text(json_object_get(member, "resource"));
+        load_text(json_object_get(member, "address"));
     }
     return slice_of(start, (size_t)(scratch + scratch_used - start));
 }

@@ -62,14 +62,18 @@ static struct slice random_inputs(struct rng *rng, unsigned branches)
 
 static struct slice random_members(struct rng *rng, unsigned most)
 {
-    enum { HEAD_BYTES = 9, NAME_BYTES = 64 };
+    enum { HEAD_BYTES = 10, NAME_BYTES = 64, ADDRESS_BYTES = 192 };
     unsigned count = 2 + (unsigned)random_up_to(rng, most - 2);
-    uint8_t *start = fields_scratch((size_t)count * (HEAD_BYTES + NAME_BYTES));
+    uint8_t *start = fields_scratch((size_t)count * (HEAD_BYTES + NAME_BYTES + ADDRESS_BYTES));
     uint8_t *to = start;
     for (unsigned i = 0; i < count; i++) {
         size_t size = 1 + (size_t)random_up_to(rng, NAME_BYTES - 1);
         for (int byte = 0; byte < 8; byte++)
             *to++ = (uint8_t)rng_next(rng);
+        *to++ = (uint8_t)size;
+        random_name(rng, (char *)to, size);
+        to += size;
+        size = (size_t)random_up_to(rng, ADDRESS_BYTES);
         *to++ = (uint8_t)size;
         random_name(rng, (char *)to, size);
         to += size;

@@ -52,6 +52,7 @@ static const struct field hello_table[] = {
     F(struct msg_hello, peer_incarnation, U64, UINT64_MAX),
     F(struct msg_hello, journal, U64, UINT64_MAX),
     F(struct msg_hello, name, NAME, 64),
+    ONLY(struct msg_hello, role, 1 << ROLE_PARTICIPANT, "address", address, NAME, 192),
     END,
 };
 static const struct field welcome_table[] = {
@@ -199,7 +200,11 @@ static const struct field extended_table[] = {
 #define QUORUM_OF                                                                                  \
     GTID_OF(struct msg_quorum), ATTEMPT_OF(struct msg_quorum),                                     \
         F(struct msg_quorum, coordinator, U64, BITS(40)), F(struct msg_quorum, from, U16, 62),     \
-        F(struct msg_quorum, to, U16, 63)
+        F(struct msg_quorum, to, U16, 63),                                                         \
+        {"resource", offsetof(struct msg_quorum, resource), NAME, 64, 1, MEMBERS_ONLY},            \
+    {                                                                                              \
+        "address", offsetof(struct msg_quorum, address), NAME, 192, 1, MEMBERS_ONLY                \
+    }
 #define NUMBER_MAX (UINT64_C(1) << 62 | UINT32_MAX)
 static const struct field ask_table[] = {
     QUORUM_OF,
@@ -339,6 +344,10 @@ bool field_present(const struct field *field, const void *whole, unsigned protoc
 {
     if (field->values == 0)
         return true;
+    if (field->where == MEMBERS_ONLY) {
+        const struct msg_quorum *quorum = whole;
+        return quorum->from != BRANCH_NONE && quorum->to != BRANCH_NONE;
+    }
     uint64_t value = field->where == AROUND ? protocol : ((const uint8_t *)whole)[field->where];
     return value < 64 && (field->values >> value & 1);
 }

@@ -7,7 +7,8 @@
 
 enum { FIELDS_TYPES = MSG_DECIDE + 1 };
 
-#define AROUND SIZE_MAX
+#define AROUND       SIZE_MAX
+#define MEMBERS_ONLY (SIZE_MAX - 1)
 
 enum field_kind { U8, U16, U32, U64, GTID, GTID_OR_NONE, NAME, TEXT, HEX, INPUTS, MEMBERS, DIGEST };
 
@@ -18,7 +19,8 @@ struct field {
     uint64_t limit; // U8: a bit for each allowed value; other numbers: greatest; text: longest
     // It is there only where the byte at `where` has a value whose bit is set. 0: always.
     uint64_t values;
-    size_t where; // or AROUND: the protocol of what this is in
+    size_t where; // or AROUND: the protocol of what this is in; or
+                  // MEMBERS_ONLY, of an election: neither from nor to the coordinator
 };
 
 extern const struct field fields_header[], fields_submit_branch[], fields_tx_record[],
