@@ -9,6 +9,7 @@
 #include "base/crash_point.h"
 #include "base/logger.h"
 #include "participant_handle.h"
+#include "participant_peers.h"
 #include "wire/record_codec.h"
 
 enum { TURN_FRAMES = 64 };
@@ -97,7 +98,7 @@ static void apply_effect(assent_participant *p, const struct effect *effect)
             engine_stop(p, ASSENT_NOMEM, "out of memory for a call");
         return;
     case EFFECT_EXTENDED: nested_answered(p, &effect->u.extended); return;
-    case EFFECT_TELL: return; // no way to the others yet: the coordinator finishes it
+    case EFFECT_TELL: peers_tell(p, &effect->u.tell); return;
     case EFFECT_HORIZON: log_queue_horizon(p->log, effect->u.horizon); return;
     case EFFECT_STOP:
         engine_stop(p, effect->u.stop.code, "%.*s", (int)effect->u.stop.text.size,
@@ -211,6 +212,7 @@ static void take(assent_participant *p)
         pthread_cond_broadcast(&p->changed);
     }
     nested_take(p);
+    peers_take(p);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -250,7 +252,7 @@ static bool publish(assent_participant *p, bool *ret_closing)
         pthread_cond_broadcast(&p->changed);
     *ret_closing = p->closing;
     bool sleep = list_empty(&p->answers) && list_empty(&p->works) && list_empty(&p->nested_new) &&
-                 !p->closing;
+                 list_empty(&p->heard) && !p->closing;
     p->awake = !sleep;
     pthread_mutex_unlock(&p->lock);
     return sleep;

@@ -6,6 +6,7 @@
 //   participant_calls.c      the worker pool that runs the handlers
 //   participant_handlers.c   which handler a call is for, and what its answer means
 //   participant_nested.c     nested branches
+//   participant_peers.c      the way to other participants
 //   participant_watch.c      what the application may ask
 //   participant_branch_id.c  the text under which a resource manager holds prepared work
 //
@@ -83,6 +84,8 @@ struct assent_participant {
     struct list works;      // for the engine
     struct list nested_new; // for the engine
     struct list nested_asked;
+    struct list heard; // for the engine: from other participants
+    unsigned heard_count;
     unsigned running; // calls that workers are in
     unsigned idle;    // workers that wait for one
     uint32_t users;   // application threads inside, that close has to wait for
@@ -98,6 +101,7 @@ struct assent_participant {
     struct effects fx;
     struct log_queue *log;
     struct net_peer *net;
+    struct peers *peers; // NULL: no way to other participants
     struct shell_inbox inbox;
     struct buf record;
     struct now now;

@@ -5,8 +5,9 @@
 #include <unistd.h>
 
 #include "participant_handle.h"
+#include "participant_peers.h"
 
-enum { WORKERS = 4, WORKERS_MAX = 1024, LAZY_MS = 50 };
+enum { WORKERS = 4, WORKERS_MAX = 1024, LAZY_MS = 50, STAGGERS = 20, PINGS = 3 };
 
 // ---- opening ----
 
@@ -46,6 +47,7 @@ static assent_participant *participant_alloc(const assent_participant_options *o
     list_init(&p->works);
     list_init(&p->nested_new);
     list_init(&p->nested_asked);
+    list_init(&p->heard);
     effects_init(&p->fx);
     buf_init(&p->record, LIMIT_RECORD_BYTES);
     snprintf(p->resource, sizeof p->resource, "%s", options->resource);
@@ -59,6 +61,7 @@ static assent_participant *participant_alloc(const assent_participant_options *o
 // All but the threads, which are gone.
 static void participant_free(assent_participant *p)
 {
+    peers_close(p);
     net_peer_close(&p->net);
     log_queue_destroy(&p->log);
     participant_destroy(&p->core);
@@ -74,7 +77,8 @@ static void participant_free(assent_participant *p)
     free(p);
 }
 
-static int core_open(assent_participant *p, struct store *store, assent_error *error)
+static int core_open(assent_participant *p, struct store *store,
+                     const assent_participant_options *options, assent_error *error)
 {
     struct store_info info;
     struct participant_config config;
@@ -86,28 +90,39 @@ static int core_open(assent_participant *p, struct store *store, assent_error *e
     config.seed = shell_seed();
     config.rm_durable = p->rm_durable;
     config.rm_forgets = p->handlers.ended != NULL;
+    if (options->suspect_ms > 0) {
+        config.suspect_ms = options->suspect_ms;
+        config.stagger_ms = options->suspect_ms / STAGGERS;
+        if (config.ping_ms > options->suspect_ms / PINGS)
+            config.ping_ms = options->suspect_ms / PINGS + 1;
+    }
+    // The journal is locked by now, so the door that is named after it is nobody else's.
+    int code = peers_open(p, options, config.address, error);
+    if (code != ASSENT_OK)
+        return code;
     p->core = participant_new(&config);
     if (!p->core)
         return error_set(error, ASSENT_NOMEM, "out of memory");
     return participant_recover(p, store, error);
 }
 
-static int journal_open(assent_participant *p, const char *dir, assent_error *error)
+static int journal_open(assent_participant *p, const assent_participant_options *options,
+                        assent_error *error)
 {
     static const struct log_queue_options queue_options = {.lazy_ms = LAZY_MS};
-    const struct store_options options = {.create = true, .wall_ms = shell_now().wall_ms};
+    const struct store_options store_options = {.create = true, .wall_ms = shell_now().wall_ms};
     struct store *store = NULL;
-    int code = store_open_leveldb(dir, &options, &store, error);
+    int code = store_open_leveldb(options->journal_dir, &store_options, &store, error);
     if (code != ASSENT_OK)
         return code;
-    code = core_open(p, store, error);
+    code = core_open(p, store, options, error);
     if (code == ASSENT_OK) {
         p->log = log_queue_new(store, &queue_options, error);
         if (p->log)
             return ASSENT_OK;
         code = ASSENT_NOMEM;
     } else {
-        error_prefix(error, "journal %s", dir);
+        error_prefix(error, "journal %s", options->journal_dir);
     }
     store->ops->close(store);
     return code;
@@ -118,7 +133,9 @@ static int threads_open(assent_participant *p, unsigned workers, assent_error *e
     int code = calls_open(p, workers ? workers : WORKERS, error);
     if (code != ASSENT_OK)
         return code;
-    code = shell_thread(&p->engine_thread, engine_run, p, error);
+    code = peers_start(p, error);
+    if (code == ASSENT_OK)
+        code = shell_thread(&p->engine_thread, engine_run, p, error);
     if (code != ASSENT_OK)
         calls_close(p);
     return code;
@@ -136,7 +153,7 @@ static int participant_start(assent_participant *p, const assent_participant_opt
     if (code == ASSENT_OK)
         code = shell_dial(&p->place, &p->net, error);
     if (code == ASSENT_OK)
-        code = journal_open(p, options->journal_dir, error);
+        code = journal_open(p, options, error);
     return code == ASSENT_OK ? threads_open(p, options->workers, error) : code;
 }
 

@@ -29,6 +29,15 @@ static inline struct slice slice_cut(struct slice from, size_t most)
     return slice_of(from.data, from.size < most ? from.size : most);
 }
 
+// Copies it to where there is room for it and a NUL, and returns the copy.
+static inline struct slice slice_to_text(struct slice from, char *to)
+{
+    if (from.size > 0)
+        memcpy(to, from.data, from.size);
+    to[from.size] = '\0';
+    return slice_of(to, from.size);
+}
+
 static inline bool slice_equal(struct slice a, struct slice b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

@@ -439,13 +439,6 @@ static bool about(const struct part *b, const struct msg_quorum *m)
     return b && b->quorum && b->attempt == m->attempt && b->coordinator == m->coordinator;
 }
 
-static void text_copy(char *to, struct slice text)
-{
-    if (text.size > 0)
-        memcpy(to, text.data, text.size);
-    to[text.size] = '\0';
-}
-
 static void hear(struct participant *self, const struct msg *msg)
 {
     const struct msg_quorum *m = &msg->u.quorum;
@@ -460,8 +453,8 @@ static void hear(struct participant *self, const struct msg *msg)
     struct part_quorum *q = b->quorum;
     if (peer && q->members_size == 0 && msg->type == MSG_ASK) {
         q->asker = m->from;
-        text_copy(q->asker_resource, m->resource);
-        text_copy(q->asker_address, m->address);
+        slice_to_text(m->resource, q->asker_resource);
+        slice_to_text(m->address, q->asker_address);
     }
     if (peer && !slice_equal(member_at(q, m->from).resource, m->resource)) {
         self->stats.stale++; // only for branches of its own a participant may speak

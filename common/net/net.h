@@ -60,6 +60,9 @@ int net_server_check(const struct net_server_options *options, assent_error *err
 void net_server_close(struct net_server **self_p);
 // The endpoint really bound (a wildcard port resolved). NULL past the last one.
 const char *net_server_endpoint(const struct net_server *self, unsigned index);
+// Has the certificate with that public key (Z85) been authorized to speak for the resource?
+bool net_server_authorizes(const struct net_server *self, const char *public_key,
+                           struct slice resource);
 // Re-reads authorized_dir. Peers whose certificate was removed, or grants something else now, are
 // reported gone at once. Those without one are refused and counted from then on; the others come
 // as new peers with their next frame. ASSENT_CONFIG: a certificate is not valid; it is left out and
@@ -105,9 +108,12 @@ struct net_peer;
 struct net_peer_options {
     const char *endpoint;
     const char *certificate;        // own secret certificate file; NULL: no CURVE
-    const char *server_certificate; // public certificate of the coordinator
+    const char *server_certificate; // public certificate of who is there
+    const char *server_key;         // or its public key alone (Z85)
     uint32_t queue_bytes;           // 0 in this and the next: the limit in base/limits.h
     uint32_t frame_bytes_max;       // of frames in both directions
+    uint32_t hold_ms;               // what is sent while the link is not up waits for it so long
+    struct net_server *beside;      // not NULL: shares its context, and is closed before it
 };
 
 enum net_link { NET_LINK_SAME, NET_LINK_UP, NET_LINK_DOWN };
@@ -122,6 +128,8 @@ bool net_peer_receive(struct net_peer *self, struct slice *ret);
 // False when it was dropped: the link is not up, queue full, no memory, cannot be encoded.
 bool net_peer_send(struct net_peer *self, const struct msg *msg);
 void net_peer_flush(struct net_peer *self, const struct frame_header *header);
+// Something waits for the link or for the socket: come again soon.
+bool net_peer_waits(const struct net_peer *self);
 // What happened to the connection, one change a call, in order; call until NET_LINK_SAME. Going
 // down drops what was queued: nothing that was meant for one connection is sent on another.
 enum net_link net_peer_link(struct net_peer *self);

@@ -4,6 +4,7 @@
 
 #include "net/endpoint.h"
 #include "net/outbox.h"
+#include "net/server.h"
 #include "net/socket.h"
 
 enum {
@@ -22,12 +23,15 @@ enum {
 
 struct net_peer {
     void *context, *socket, *monitor;
+    bool context_borrowed;
     char *endpoint;
     struct outbox out;
-    struct outbox_total queued;
-    zmq_msg_t frame; // received last
+    struct outbox_total queued, *total; // the one that lives as long as the context
+    zmq_msg_t frame;                    // received last
     bool up;
-    bool blocked;           // the socket did not take all at the last flush
+    bool blocked; // the socket did not take all at the last flush
+    uint32_t hold_ms;
+    uint64_t held_until_ms; // while not up, and something waits
     uint64_t redial_due_ms; // while not up
     assent_error last_error;
     struct net_stats stats;
@@ -38,7 +42,8 @@ struct net_peer {
 static int security_check(const struct net_peer_options *options, const struct endpoint *endpoint,
                           bool *ret_curve, assent_error *error)
 {
-    if (!options->certificate != !options->server_certificate)
+    bool server = options->server_certificate || options->server_key;
+    if (!options->certificate != !server)
         return error_set(error, ASSENT_CONFIG,
                          "net: %s is set without %s: one's own secret certificate and the "
                          "coordinator's public one go together",
@@ -56,10 +61,12 @@ static int curve_setup(void *socket, const struct net_peer_options *options, ass
 {
     struct cert_keys own = {0}, server;
     int code = cert_load_secret(options->certificate, &own, error);
-    if (code == ASSENT_OK)
+    if (code == ASSENT_OK && !options->server_key)
         code = cert_load_public(options->server_certificate, &server, error);
     if (code == ASSENT_OK)
-        code = socket_set_text(socket, ZMQ_CURVE_SERVERKEY, server.public_key, error);
+        code =
+            socket_set_text(socket, ZMQ_CURVE_SERVERKEY,
+                            options->server_key ? options->server_key : server.public_key, error);
     if (code == ASSENT_OK)
         code = socket_set_text(socket, ZMQ_CURVE_PUBLICKEY, own.public_key, error);
     if (code == ASSENT_OK)
@@ -106,7 +113,7 @@ static int peer_connect(struct net_peer *self, const struct net_peer_options *op
     uint32_t queue_bytes = options->queue_bytes;
     if (queue_bytes == 0 || queue_bytes > LIMIT_PEER_QUEUE_BYTES)
         queue_bytes = LIMIT_PEER_QUEUE_BYTES;
-    outbox_init(&self->out, &self->queued, queue_bytes, frame_bytes);
+    outbox_init(&self->out, self->total, queue_bytes, frame_bytes);
     self->socket = socket_new(self->context, ZMQ_DEALER, frame_bytes, error);
     if (!self->socket)
         return ASSENT_INTERNAL;
@@ -134,9 +141,12 @@ int net_peer_open(const struct net_peer_options *options, struct net_peer **ret,
     zmq_msg_init(&self->frame);
     atomic_init(&self->queued.bytes, 0);
     self->queued.max = SIZE_MAX;
-    outbox_init(&self->out, &self->queued, 0, 0);
+    self->total = options->beside ? &options->beside->queued : &self->queued;
+    outbox_init(&self->out, self->total, 0, 0);
     self->endpoint = strdup(options->endpoint ? options->endpoint : "");
-    self->context = zmq_ctx_new();
+    self->hold_ms = options->hold_ms;
+    self->context_borrowed = options->beside != NULL;
+    self->context = options->beside ? options->beside->context : zmq_ctx_new();
     int code = ASSENT_OK;
     if (!self->endpoint || !self->context)
         code = error_set(error, ASSENT_NOMEM, "net: out of memory");
@@ -158,7 +168,8 @@ void net_peer_close(struct net_peer **self_p)
         return;
     zmq_msg_close(&self->frame);
     socket_close(&self->socket, &self->monitor);
-    while (self->context && zmq_ctx_term(self->context) != 0 && errno == EINTR)
+    while (self->context && !self->context_borrowed && zmq_ctx_term(self->context) != 0 &&
+           errno == EINTR)
         continue;
     outbox_free(&self->out);
     free(self->endpoint);
@@ -180,8 +191,9 @@ static void out_drop(struct net_peer *self)
     size_t queue_bytes = self->out.queue_bytes, frame_bytes = self->out.frame_bytes;
     self->stats.dropped += outbox_messages(&self->out);
     outbox_free(&self->out);
-    outbox_init(&self->out, &self->queued, (uint32_t)queue_bytes, (uint32_t)frame_bytes);
+    outbox_init(&self->out, self->total, (uint32_t)queue_bytes, (uint32_t)frame_bytes);
     self->blocked = false;
+    self->held_until_ms = 0;
 }
 
 static void handshake_failed(struct net_peer *self, const struct socket_event *event)
@@ -201,6 +213,7 @@ static enum net_link event_apply(struct net_peer *self, const struct socket_even
         if (self->up)
             return NET_LINK_SAME;
         self->up = true;
+        self->held_until_ms = 0;
         self->last_error = (assent_error){0};
         return NET_LINK_UP;
     case ZMQ_EVENT_DISCONNECTED:
@@ -267,16 +280,29 @@ bool net_peer_receive(struct net_peer *self, struct slice *ret)
 
 bool net_peer_send(struct net_peer *self, const struct msg *msg)
 {
-    if (self->up && outbox_add(&self->out, msg) == ASSENT_OK)
+    if ((self->up || self->hold_ms > 0) && outbox_add(&self->out, msg) == ASSENT_OK)
         return true;
     self->stats.dropped++;
     return false;
+}
+
+bool net_peer_waits(const struct net_peer *self)
+{
+    return !outbox_empty(&self->out);
 }
 
 void net_peer_flush(struct net_peer *self, const struct frame_header *header)
 {
     if (outbox_empty(&self->out))
         return;
+    if (!self->up) {
+        uint64_t now_ms = net_now_ms();
+        if (self->held_until_ms == 0)
+            self->held_until_ms = now_ms + self->hold_ms;
+        else if (now_ms >= self->held_until_ms)
+            out_drop(self);
+        return;
+    }
     self->blocked = outbox_send(&self->out, self->socket, slice_of(NULL, 0), header,
                                 &self->stats) != OUTBOX_SENT;
 }

@@ -280,6 +280,14 @@ static void peers_review(struct net_server *self)
     }
 }
 
+bool net_server_authorizes(const struct net_server *self, const char *public_key,
+                           struct slice resource)
+{
+    const struct cert_holder *holder =
+        self->authority ? authority_find(self->authority, public_key) : NULL;
+    return holder && net_grant_resource(&holder->grant, resource);
+}
+
 int net_server_reload(struct net_server *self, assent_error *error)
 {
     bool changed = false;

@@ -230,7 +230,8 @@ class Peer:
         part = role == PARTICIPANT
         return {"type": "HELLO", "role": role, "version_min": 1, "version_max": 1,
                 "peer_incarnation": "0x1" if part else "0x0",
-                "journal": hex(journal) if part else "0x0", "name": name}
+                "journal": hex(journal) if part else "0x0", "name": name,
+                **({"address": ""} if part else {})}
 
     def send(self, *messages, **header):
         """Requests are numbered, unless they say a number of their own."""

@@ -172,6 +172,20 @@ typedef struct assent_participant_options {
     unsigned workers;               // threads that call the handlers; 0: 4
     int rm_durable; // 1: the resource manager itself keeps what it prepared across a crash, and
                     // `recover` (then required) reports it; the journal leaves out the vote
+
+    // For three-phase commit: how the participants of a transaction finish it among themselves when
+    // the coordinator is silent. "ipc://PATH" for those of this user on this machine, or
+    // "tcp://ADDRESS:PORT" with the certificate above. NULL: $ASSENT_PEER_ENDPOINT, else, where the
+    // coordinator is reached over ipc, JOURNAL_DIR.peers (made when it can be). "": none; its
+    // branches wait for the coordinator then.
+    const char *peer_endpoint;
+    const char *peer_address; // where the others find that, when it is not as they see it
+                              // (tcp://*); NULL: $ASSENT_PEER_ADDRESS, else the endpoint
+    const char *peer_authorized_dir; // public certificates of participants that may come in there
+                                     // and are spoken to, as in assentd's authorized-dir, read anew
+                                     // every ten seconds; NULL: $ASSENT_PEER_AUTHORIZED_DIR
+    unsigned suspect_ms; // milliseconds in doubt without a word of the coordinator until the others
+                         // are asked; the same at all participants; 0: 6000
 } assent_participant_options;
 
 // Opens the journal (checked in full), runs recovery, starts the threads and connects in the

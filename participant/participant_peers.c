@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "participant_peers.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/logger.h"
+#include "net/cert.h"
+#include "net/net.h"
+#include "wire/wire.h"
+
+enum {
+    WORDS_MAX = 4096, // waiting in one direction
+    LINKS_MAX = 128,
+    TURN_FRAMES = 64,
+    PEERS_MAX = 1024,
+    QUEUE_BYTES = 1 << 20,     // to one
+    FRAME_BYTES = 1 << 20,     // no message of theirs comes near
+    HOLD_MS = 1000,            // for a link that is being opened
+    LINK_IDLE_MS = 60000,      // then it is closed
+    LINK_LOOK_MS = 2,          // while something waits for a link
+    IDLE_LOOK_MS = 1000,       // else
+    AUTHORIZED_LOOK_MS = 10000 // the directory is read anew
+};
+
+struct link {
+    struct list node;
+    struct net_peer *net;
+    uint64_t used_ms;
+    char address[LIMIT_ADDRESS_BYTES + 1], resource[LIMIT_NAME_BYTES + 1];
+};
+
+struct peers {
+    assent_participant *participant;
+    struct net_server *server;
+    pthread_t thread;
+    bool running;
+    int bell;
+    char certificate[PATH_MAX]; // empty: none
+
+    pthread_mutex_t lock; // of the next three
+    struct list to_tell;
+    unsigned to_tell_count;
+    bool closing;
+
+    // of the thread alone
+    struct list links;
+    unsigned link_count;
+    uint64_t looked_ms;
+    struct wire_reader reader;
+    struct log_limit log_limit;
+};
+
+// ---- where it is ----
+
+static int text_take(char *to, size_t size, const char *text, assent_error *error)
+{
+    if (strlen(text) >= size)
+        return error_set(error, ASSENT_INVALID, "peers: '%.40s...' has more than %zu bytes", text,
+                         size - 1);
+    memcpy(to, text, strlen(text) + 1);
+    return ASSENT_OK;
+}
+
+static const char *told(const char *option, const char *variable)
+{
+    return option ? option : getenv(variable);
+}
+
+// Where the coordinator is reached over ipc the others are on this machine, too.
+static void default_endpoint_of(const assent_participant *p, const char *journal_dir, char *ret,
+                                size_t size)
+{
+    char path[PATH_MAX];
+    ret[0] = '\0';
+    if (strncmp(p->place.endpoint, "ipc:", 4) == 0 && realpath(journal_dir, path) &&
+        (size_t)snprintf(ret, size, "ipc://%s.peers", path) >= size)
+        ret[0] = '\0';
+}
+
+static bool wildcard(const char *endpoint)
+{
+    return strncmp(endpoint, "tcp://0.0.0.0:", 14) == 0 || strncmp(endpoint, "tcp://*", 7) == 0 ||
+           strncmp(endpoint, "tcp://[::]:", 11) == 0;
+}
+
+// The endpoint, and the key that is spoken there where one is.
+static int address_make(const struct peers *peers, const char *endpoint,
+                        char ret[LIMIT_ADDRESS_BYTES + 1], assent_error *error)
+{
+    struct cert_keys keys = {0};
+    bool key = peers->certificate[0] && strncmp(endpoint, "tcp:", 4) == 0;
+    if (wildcard(endpoint))
+        return error_set(error, ASSENT_CONFIG,
+                         "peers: nobody can connect to %s: say in peer_address which name or "
+                         "address of this machine the others are to use",
+                         endpoint);
+    int code = key ? cert_load_secret(peers->certificate, &keys, error) : ASSENT_OK;
+    if (code == ASSENT_OK && snprintf(ret, LIMIT_ADDRESS_BYTES + 1, "%s%s%s", endpoint,
+                                      key ? " " : "", keys.public_key) > LIMIT_ADDRESS_BYTES)
+        code = error_set(error, ASSENT_INVALID, "peers: the address %s is too long", endpoint);
+    explicit_bzero(&keys, sizeof keys);
+    return code;
+}
+
+static int door_open(struct peers *peers, const char *endpoint,
+                     const assent_participant_options *options, char *ret_address,
+                     assent_error *error)
+{
+    const char *const endpoints[] = {endpoint, NULL};
+    const char *address = told(options->peer_address, "ASSENT_PEER_ADDRESS");
+    const char *certificate = peers->certificate[0] ? peers->certificate : NULL;
+    const struct net_server_options door = {
+        .endpoints = endpoints,
+        .certificate = strncmp(endpoint, "tcp:", 4) == 0 ? certificate : NULL,
+        .authorized_dir = told(options->peer_authorized_dir, "ASSENT_PEER_AUTHORIZED_DIR"),
+        .allow_loopback = !certificate,
+        .peer_queue_bytes = QUEUE_BYTES,
+        .frame_bytes_max = FRAME_BYTES,
+        .peers_max = PEERS_MAX,
+    };
+    int code = net_server_open(&door, &peers->server, error);
+    if (code == ASSENT_OK)
+        code = address_make(peers,
+                            address && *address ? address : net_server_endpoint(peers->server, 0),
+                            ret_address, error);
+    return code;
+}
+
+static void peers_free(struct peers *peers)
+{
+    net_server_close(&peers->server);
+    if (peers->bell >= 0)
+        close(peers->bell);
+    pthread_mutex_destroy(&peers->lock);
+    free(peers);
+}
+
+int peers_open(assent_participant *p, const assent_participant_options *options,
+               char ret_address[LIMIT_ADDRESS_BYTES + 1], assent_error *error)
+{
+    char endpoint[PATH_MAX + 64];
+    const char *wanted = told(options->peer_endpoint, "ASSENT_PEER_ENDPOINT");
+    int code = ASSENT_OK;
+    ret_address[0] = '\0';
+    if (wanted)
+        code = text_take(endpoint, sizeof endpoint, wanted, error);
+    else
+        default_endpoint_of(p, options->journal_dir, endpoint, sizeof endpoint);
+    if (code != ASSENT_OK || !endpoint[0])
+        return code;
+    struct peers *peers = calloc(1, sizeof *peers);
+    if (!peers)
+        return error_set(error, ASSENT_NOMEM, "out of memory");
+    peers->participant = p;
+    pthread_mutex_init(&peers->lock, NULL);
+    list_init(&peers->to_tell);
+    list_init(&peers->links);
+    peers->log_limit = (struct log_limit){.burst = 5, .per_ms = 10000};
+    memcpy(peers->certificate, p->place.certificate, sizeof peers->certificate);
+    peers->bell = shell_bell(error);
+    code = peers->bell < 0 ? ASSENT_IO : door_open(peers, endpoint, options, ret_address, error);
+    if (code == ASSENT_OK) {
+        p->peers = peers;
+        return ASSENT_OK;
+    }
+    peers_free(peers);
+    ret_address[0] = '\0';
+    if (wanted)
+        return code;
+    log_event(LOG_WARN, "no_peers", KV("resource", p->resource), KV("why", error->message));
+    return ASSENT_OK; // elections wait for the coordinator then
+}
+
+// ---- links ----
+
+static bool log_allowed(struct peers *peers)
+{
+    uint64_t suppressed;
+    return logger_on(LOG_WARN) &&
+           log_limit_allow(&peers->log_limit, shell_now().mono_ms, &suppressed);
+}
+
+static void link_close(struct peers *peers, struct link *link)
+{
+    list_remove(&link->node);
+    net_peer_close(&link->net);
+    free(link);
+    peers->link_count--;
+}
+
+// Only to whom the directory knows a participant is spoken over the network.
+static int link_dial(struct peers *peers, struct link *link, assent_error *error)
+{
+    char endpoint[LIMIT_ADDRESS_BYTES + 1];
+    memcpy(endpoint, link->address, sizeof endpoint);
+    char *key = strchr(endpoint, ' ');
+    if (key)
+        *key++ = '\0';
+    bool curve = strncmp(endpoint, "tcp:", 4) == 0 && peers->certificate[0];
+    if (curve && !key)
+        return error_set(error, ASSENT_DENIED, "it has no certificate");
+    if (curve && !net_server_authorizes(peers->server, key, slice_text(link->resource)))
+        return error_set(error, ASSENT_DENIED,
+                         "no certificate among the authorized ones lets it speak for %s",
+                         link->resource);
+    const struct net_peer_options options = {
+        .endpoint = endpoint,
+        .certificate = curve ? peers->certificate : NULL,
+        .server_key = curve ? key : NULL,
+        .queue_bytes = QUEUE_BYTES,
+        .frame_bytes_max = FRAME_BYTES,
+        .hold_ms = HOLD_MS,
+        .beside = peers->server,
+    };
+    return net_peer_open(&options, &link->net, error);
+}
+
+static struct link *link_to(struct peers *peers, const struct peer_word *word)
+{
+    for (struct list *node = peers->links.next; node != &peers->links; node = node->next) {
+        struct link *link = container_of(node, struct link, node);
+        if (strcmp(link->address, word->address) == 0 &&
+            strcmp(link->resource, word->resource) == 0)
+            return link;
+    }
+    struct link *link = peers->link_count < LINKS_MAX ? calloc(1, sizeof *link) : NULL;
+    if (!link)
+        return NULL;
+    memcpy(link->address, word->address, sizeof link->address);
+    memcpy(link->resource, word->resource, sizeof link->resource);
+    assent_error error;
+    if (link_dial(peers, link, &error) != ASSENT_OK) {
+        if (log_allowed(peers))
+            log_event(LOG_WARN, "peer_unreachable", KV("resource", link->resource),
+                      KV("address", link->address), KV("why", error.message));
+        free(link);
+        return NULL;
+    }
+    list_append(&peers->links, &link->node);
+    peers->link_count++;
+    return link;
+}
+
+static void tell_one(struct peers *peers, const struct peer_word *word, uint64_t now_ms)
+{
+    struct link *link = link_to(peers, word);
+    if (!link)
+        return;
+    link->used_ms = now_ms;
+    net_peer_send(link->net, &word->msg);
+}
+
+static void tell_all(struct peers *peers, uint64_t now_ms)
+{
+    pthread_mutex_lock(&peers->lock);
+    while (!list_empty(&peers->to_tell)) {
+        struct peer_word *word = container_of(peers->to_tell.next, struct peer_word, link);
+        list_remove(&word->link);
+        peers->to_tell_count--;
+        pthread_mutex_unlock(&peers->lock);
+        tell_one(peers, word, now_ms);
+        free(word);
+        pthread_mutex_lock(&peers->lock);
+    }
+    pthread_mutex_unlock(&peers->lock);
+}
+
+// True when something waits for a link.
+static bool links_serve(struct peers *peers, uint64_t now_ms)
+{
+    static const struct frame_header header = {.version = WIRE_VERSION};
+    struct slice frame;
+    bool waits = false;
+    for (struct list *node = peers->links.next, *next; node != &peers->links; node = next) {
+        next = node->next;
+        struct link *link = container_of(node, struct link, node);
+        while (net_peer_link(link->net) != NET_LINK_SAME)
+            continue;
+        while (net_peer_receive(link->net, &frame)) // nothing is said on this side of it
+            continue;
+        net_peer_flush(link->net, &header);
+        waits |= net_peer_waits(link->net);
+        if (now_ms - link->used_ms > LINK_IDLE_MS)
+            link_close(peers, link);
+    }
+    return waits;
+}
+
+// ---- the door ----
+
+// Handed to the engine. `frame`: who said it.
+static void hear(struct peers *peers, const struct net_frame *frame, const struct msg *msg)
+{
+    assent_participant *p = peers->participant;
+    const struct msg_quorum *m = &msg->u.quorum;
+    bool quorum = msg->type == MSG_ASK || msg->type == MSG_STATE || msg->type == MSG_TRY ||
+                  msg->type == MSG_DECIDE;
+    if (!quorum || m->resource.size == 0 || !net_grant_resource(frame->grant, m->resource)) {
+        if (log_allowed(peers))
+            log_event(LOG_WARN, "peer_denied", KV("principal", frame->principal),
+                      KV("address", frame->address), KV("message", msg_name(msg->type)));
+        return;
+    }
+    struct peer_word *word = malloc(sizeof *word);
+    if (!word)
+        return;
+    word->msg = *msg;
+    word->msg.u.quorum.resource = slice_to_text(m->resource, word->resource);
+    word->msg.u.quorum.address = slice_to_text(m->address, word->address);
+    pthread_mutex_lock(&p->lock);
+    if (p->heard_count < WORDS_MAX) {
+        list_append(&p->heard, &word->link);
+        p->heard_count++;
+        engine_wake(p);
+        word = NULL;
+    }
+    pthread_mutex_unlock(&p->lock);
+    free(word);
+}
+
+static bool door_serve(struct peers *peers)
+{
+    struct net_frame frame;
+    struct frame_header header;
+    struct msg msg;
+    for (unsigned i = 0; i < TURN_FRAMES; i++) {
+        if (!net_server_receive(peers->server, &frame))
+            return false;
+        int code = wire_open(&peers->reader, frame.data, &header, NULL);
+        while (code == ASSENT_OK && wire_next(&peers->reader, &msg, &code, NULL))
+            hear(peers, &frame, &msg);
+    }
+    return true;
+}
+
+static void no_header(void *arg, peer_t peer, struct frame_header *ret)
+{
+    (void)arg, (void)peer;
+    *ret = (struct frame_header){.version = WIRE_VERSION};
+}
+
+static void look_after(struct peers *peers, uint64_t now_ms)
+{
+    peer_t gone;
+    do
+        net_server_flush(peers->server, no_header, NULL, &gone);
+    while (gone);
+    if (now_ms - peers->looked_ms < AUTHORIZED_LOOK_MS)
+        return;
+    peers->looked_ms = now_ms;
+    assent_error error;
+    if (net_server_reload(peers->server, &error) != ASSENT_OK && log_allowed(peers))
+        log_event(LOG_WARN, "peers_authorized", KV("why", error.message));
+}
+
+static bool closing(struct peers *peers)
+{
+    pthread_mutex_lock(&peers->lock);
+    bool yes = peers->closing;
+    pthread_mutex_unlock(&peers->lock);
+    return yes;
+}
+
+static void *peers_run(void *arg)
+{
+    struct peers *peers = arg;
+    peers->looked_ms = shell_now().mono_ms;
+    while (!closing(peers)) {
+        uint64_t now_ms = shell_now().mono_ms;
+        tell_all(peers, now_ms);
+        bool waits = links_serve(peers, now_ms);
+        bool more = door_serve(peers);
+        look_after(peers, now_ms);
+        struct pollfd bell = {.fd = peers->bell, .events = POLLIN};
+        net_server_wait(peers->server, &bell, 1, more ? 0 : waits ? LINK_LOOK_MS : IDLE_LOOK_MS);
+        if (bell.revents)
+            shell_silence(peers->bell);
+    }
+    while (!list_empty(&peers->links))
+        link_close(peers, container_of(peers->links.next, struct link, node));
+    return NULL;
+}
+
+// ---- for the engine ----
+
+int peers_start(assent_participant *p, assent_error *error)
+{
+    if (!p->peers)
+        return ASSENT_OK;
+    int code = shell_thread(&p->peers->thread, peers_run, p->peers, error);
+    p->peers->running = code == ASSENT_OK;
+    return code;
+}
+
+static void words_drop(struct list *words)
+{
+    while (!list_empty(words)) {
+        struct peer_word *word = container_of(words->next, struct peer_word, link);
+        list_remove(&word->link);
+        free(word);
+    }
+}
+
+void peers_close(assent_participant *p)
+{
+    struct peers *peers = p->peers;
+    if (!peers)
+        return;
+    if (peers->running) {
+        pthread_mutex_lock(&peers->lock);
+        peers->closing = true;
+        pthread_mutex_unlock(&peers->lock);
+        shell_ring(peers->bell);
+        pthread_join(peers->thread, NULL);
+    }
+    words_drop(&peers->to_tell);
+    words_drop(&p->heard);
+    peers_free(peers);
+    p->peers = NULL;
+}
+
+void peers_tell(assent_participant *p, const struct effect_tell *tell)
+{
+    struct peers *peers = p->peers;
+    struct peer_word *word = peers && tell->address.size > 0 ? malloc(sizeof *word) : NULL;
+    if (!word)
+        return;
+    word->msg = tell->msg; // its texts are the core's own configuration
+    slice_to_text(tell->resource, word->resource);
+    slice_to_text(tell->address, word->address);
+    pthread_mutex_lock(&peers->lock);
+    bool room = peers->to_tell_count < WORDS_MAX;
+    bool first = room && peers->to_tell_count++ == 0;
+    if (room)
+        list_append(&peers->to_tell, &word->link);
+    pthread_mutex_unlock(&peers->lock);
+    if (!room)
+        free(word);
+    if (first)
+        shell_ring(peers->bell);
+}
+
+void peers_take(assent_participant *p)
+{
+    while (!list_empty(&p->heard)) {
+        struct peer_word *word = container_of(p->heard.next, struct peer_word, link);
+        list_remove(&word->link);
+        p->heard_count--;
+        pthread_mutex_unlock(&p->lock);
+        struct event event = {.type = EVENT_TOLD};
+        event.u.told.msg = &word->msg;
+        engine_step(p, &event);
+        free(word);
+        pthread_mutex_lock(&p->lock);
+    }
+}

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Three-phase commit with real processes: participants finish a transaction without its coordinator,
+a minority waits, and who is not authorized is not heard."""
+
+import signal
+import socket
+import subprocess
+import unittest
+
+from daemon_harness import BIN, PATIENCE_S, wait_until
+from three_world import NAMES, World
+
+ASSENT = str(BIN / "assent")
+
+
+class Three(unittest.TestCase):
+    def setUp(self):
+        self.world = World()
+        self.addCleanup(self.world.close)
+
+    def orphan(self, crash_point, protocol="3pc"):
+        """A transaction whose coordinator dies at that point, once all are connected to it."""
+        self.world.start(crash_point)
+        application = self.world.commit("order-1", protocol)
+        self.assertEqual(self.world.daemon.wait(), -signal.SIGKILL)
+        application.kill()
+        application.communicate(timeout=PATIENCE_S)
+
+    def orphan_in_phase_one(self):
+        """One that all are asked to vote on, and whose coordinator hears of no vote."""
+        self.world.hold.unlink()
+        self.world.start()
+        application = self.world.commit("order-1")
+        wait_until(lambda: all("prepare" in party.told("order-1")
+                               for party in self.world.parties.values()), "three calls")
+        self.world.daemon.kill()
+        application.kill()
+        application.communicate(timeout=PATIENCE_S)
+
+    def back(self, outcome):
+        """The coordinator is back, and hears the same."""
+        self.world.start_daemon()
+        self.assertEqual(self.world.answer("order-1"), outcome)
+
+
+class NoFailure(Three):
+    def test_committed(self):
+        self.world.start()
+        self.assertEqual(self.world.answer("order-1"), "committed")
+        self.assertEqual(self.world.wait_outcome("order-1"), "commit")
+
+
+class CoordinatorKilled(Three):
+    def test_before_the_votes_arrive(self):
+        self.orphan_in_phase_one()
+        self.world.hold.touch()
+        self.assertEqual(self.world.wait_outcome("order-1"), "rollback")
+        self.back("aborted")
+
+    def test_after_the_outcome(self):
+        self.orphan("coord_before_decide:1")
+        self.assertEqual(self.world.wait_outcome("order-1"), "commit")
+        self.back("committed")
+
+    def test_one_dies_too(self):
+        self.orphan_in_phase_one()
+        self.world.parties["west"].end()
+        self.world.hold.touch()
+        self.assertEqual(self.world.wait_outcome("order-1", ("north", "south")), "rollback")
+        self.world.start_party("west")
+        self.back("aborted")
+        self.assertNotEqual(self.world.parties["west"].outcome("order-1"), "commit")
+
+
+class Minority(Three):
+    def test_waits_for_a_majority(self):
+        self.world.suspect_ms = 60000  # so that nobody elects before all are gone
+        self.orphan("coord_before_decide:1")
+        for name in NAMES:
+            self.world.parties[name].end()
+        self.world.suspect_ms = 200
+        with socket.socket(socket.AF_UNIX) as door:  # where south would be
+            path = self.world.directory / "south.journal.peers"
+            path.unlink(missing_ok=True)
+            door.bind(str(path))
+            door.listen()
+            door.settimeout(PATIENCE_S)
+            self.world.start_party("north")
+            door.accept()[0].close()  # north elects
+        self.assertIsNone(self.world.parties["north"].outcome("order-1"))
+        for name in ("south", "west"):
+            self.world.start_party(name)
+        self.assertEqual(self.world.wait_outcome("order-1"), "commit")
+        self.back("committed")
+
+
+class Certificates(Three):
+    """Beyond one user of one machine: tcp, and only those that are in the directory."""
+
+    def setUp(self):
+        super().setUp()
+        self.keys = self.world.directory / "keys"
+        self.authorized, self.peers = self.keys / "authorized", self.keys / "peers"
+        for directory in (self.keys, self.authorized, self.peers):
+            directory.mkdir()
+        self.keygen("coordinator")
+        self.keygen("shop", "--role", "client", authorized=True)
+        for name in NAMES:
+            self.keygen(name, "--role", "participant", "--resources", name, authorized=True,
+                        peer=True)
+        self.world.args = ["--set", "listen/endpoint=tcp://127.0.0.1:*",
+                           "--set", f"security/certificate={self.keys}/coordinator.cert_secret",
+                           "--set", f"security/authorized-dir={self.authorized}"]
+
+    def keygen(self, name, *args, authorized=False, peer=False):
+        subprocess.run([ASSENT, "keygen", str(self.keys / f"{name}.cert"), *args], check=True,
+                       stdout=subprocess.DEVNULL)
+        public = (self.keys / f"{name}.cert").read_text()
+        for directory, wanted in ((self.authorized, authorized), (self.peers, peer)):
+            if wanted:
+                (directory / f"{name}.cert").write_text(public)
+
+    def certificate(self, name):
+        return {"ASSENT_CERTIFICATE": str(self.keys / f"{name}.cert_secret"),
+                "ASSENT_SERVER_CERTIFICATE": str(self.keys / "coordinator.cert"),
+                "ASSENT_PEER_ENDPOINT": "tcp://127.0.0.1:*",
+                "ASSENT_PEER_AUTHORIZED_DIR": str(self.peers)}
+
+    def start(self, crash_point):
+        self.world.start_daemon(crash_point)
+        endpoint = self.world.daemon.wait_log("listening")["endpoint"]
+        self.world.env["ASSENT_ENDPOINT"] = endpoint
+        for name in NAMES:
+            self.world.start_party(name, self.certificate(name))
+        self.world.wait_connected()
+        self.world.env.update(self.certificate("shop"))
+
+    def orphan_here(self):
+        self.start("coord_before_decide:1")
+        application = self.world.commit("order-1")
+        self.assertEqual(self.world.daemon.wait(), -signal.SIGKILL)
+        application.kill()
+        application.communicate(timeout=PATIENCE_S)
+
+    def test_authorized(self):
+        self.orphan_here()
+        self.assertEqual(self.world.wait_outcome("order-1"), "commit")
+
+    def test_one_is_not(self):
+        (self.peers / "west.cert").unlink()
+        self.orphan_here()
+        self.assertEqual(self.world.wait_outcome("order-1", ("north", "south")), "commit")
+        wait_until(lambda: any("peer_unreachable" in text and "west" in text
+                               for text in self.world.says().values()), "a refusal of west")
+        self.assertIsNone(self.world.parties["west"].outcome("order-1"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
