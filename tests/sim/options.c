@@ -249,9 +249,9 @@ static int count_option(int option, struct options *ret)
         [O_JOBS - O_SEEDS] = CAMPAIGN_JOBS_MAX,
         [O_FAILURES - O_SEEDS] = CAMPAIGN_FAILURES,
         [O_COORDINATORS - O_SEEDS] = SIM_COORDINATORS_MAX,
-        [O_PARTICIPANTS - O_SEEDS] = SIM_PARTICIPANTS_MAX / SIM_COORDINATORS_MAX,
-        [O_CLIENTS - O_SEEDS] = SIM_CLIENTS_MAX / SIM_COORDINATORS_MAX,
-        [O_TRANSACTIONS - O_SEEDS] = SIM_TXS_MAX - SIM_CLIENTS_MAX,
+        [O_PARTICIPANTS - O_SEEDS] = SIM_PARTICIPANTS_MAX,
+        [O_CLIENTS - O_SEEDS] = SIM_CLIENTS_MAX,
+        [O_TRANSACTIONS - O_SEEDS] = SIM_TRANSACTIONS_MAX,
         [O_BRANCHES - O_SEEDS] = SIM_BRANCHES_MAX,
     };
     if (!number(optarg, max[option - O_SEEDS], &value) || value < 1) {
