@@ -13,6 +13,7 @@ enum {
     LOOK_US = 1000000,                        // how often it is asked whether all is at rest
     REPAIR_US = 2 * 3600 * UINT64_C(1000000), // time that everything has, after the repair, to end
     STEPS_MAX = 3000000,
+    STEPS_EACH = 10000, // and so many more for each actor and transaction
 };
 
 static _Thread_local jmp_buf run_end;
@@ -276,12 +277,14 @@ static bool happen(struct world *w, struct item *item)
 
 static void play(struct world *w)
 {
+    uint64_t steps_max = STEPS_MAX + STEPS_EACH * (uint64_t)(w->actor_count + w->tx_count);
     for (struct item *item; (item = queue_take(&w->queue));) {
         w->now_us = item->due_us;
         story_mix(w, item->due_us * 31 + item->kind);
         if (!happen(w, item))
             break;
-        REQUIRE(w, w->steps < STEPS_MAX, "bounded", "more than %d steps", STEPS_MAX);
+        REQUIRE(w, w->steps < steps_max, "bounded", "more than %llu steps",
+                (unsigned long long)steps_max);
     }
     check_end(w);
 }
