@@ -121,7 +121,8 @@ static void add(struct actor *a, enum actor_kind kind, const char *name, unsigne
     }
 }
 
-// No fewer bits than a world had at first: a peer's number decides its place in the cores' maps.
+// A peer's number decides its place in the cores' maps: with four bits at least, the runs of small
+// worlds do not depend on how small they are.
 static unsigned bits_for(unsigned actors)
 {
     unsigned bits = 4;
