@@ -20,6 +20,7 @@ enum {
     TOKEN_STEP_BITS = 4,
     TOKEN_TX_BITS = 12,
 };
+_Static_assert(SIM_TXS_MAX <= 1 << TOKEN_TX_BITS, "a token tells which transaction it is about");
 
 static void later(struct world *w, struct sim_tx *tx, enum app_step step, uint64_t delay_us)
 {
@@ -45,7 +46,7 @@ static void plan_branches(struct world *w, struct sim_tx *tx)
     int32_t amount = 1 + (int32_t)rng_below(rng, 300), left = amount;
     for (unsigned i = 0; i < tx->branch_count; i++) {
         struct plan_branch *b = &tx->branches[i];
-        b->bank = (uint8_t)world_any(w, rng, ACTOR_PARTICIPANT, home)->index;
+        b->bank = (uint16_t)world_any(w, rng, ACTOR_PARTICIPANT, home)->index;
         b->account = draw_account(w);
         b->account_to = NO_ACCOUNT;
         b->amount = -amount;
@@ -189,7 +190,7 @@ void app_plan(struct world *w)
     const struct sim_setup *setup = &w->setup;
     unsigned room = setup->transactions + setup->coordinators * setup->clients;
     w->txs = calloc(room, sizeof *w->txs);
-    CHECK(w->txs && room < 1u << TOKEN_TX_BITS);
+    CHECK(w->txs && room <= SIM_TXS_MAX);
     for (unsigned i = 0; i < setup->transactions; i++) {
         struct sim_tx *tx = plan_tx(w, world_any(w, &w->rng_app, ACTOR_CLIENT, NULL));
         uint64_t start_us = 1000000 + rng_below(&w->rng_app, setup->span_ms * UINT64_C(1000));
@@ -206,7 +207,7 @@ static void ask(struct actor *a, struct sim_tx *tx, enum app_step step, struct e
 {
     ask->token = a->ask_next++ << (TOKEN_STEP_BITS + TOKEN_TX_BITS) |
                  (token_t)tx->index << TOKEN_STEP_BITS | step;
-    a->ask_began_us[(ask->token >> (TOKEN_STEP_BITS + TOKEN_TX_BITS)) % SIM_ASKS] =
+    a->asks[(ask->token >> (TOKEN_STEP_BITS + TOKEN_TX_BITS)) % SIM_ASKS].began_us =
         a->world->now_us;
     ask->deadline_ms =
         shell_now(a).mono_ms + (tx->probe ? PROBE_PATIENCE_MS : a->world->setup.patience_ms);
@@ -327,7 +328,7 @@ static void enlist_one(struct actor *a, struct sim_tx *tx, unsigned i)
     };
     if (tx->protocol == PROTOCOL_TCC)
         event.u.enlist.payload = slice_text("confirm");
-    a->ask_branch[a->ask_next % SIM_ASKS] = (uint8_t)i;
+    a->asks[a->ask_next % SIM_ASKS].branch = (uint8_t)i;
     ask(a, tx, APP_ENLIST, &event);
 }
 
@@ -489,12 +490,13 @@ void app_complete(struct actor *a, const struct effect_complete *complete)
     CHECK(index < w->tx_count);
     struct sim_tx *tx = &w->txs[index];
     story_complete(a, tx, step, complete);
-    check_complete(a, tx, step, a->ask_began_us[serial % SIM_ASKS], complete);
+    const struct asked *asked = &a->asks[serial % SIM_ASKS];
+    check_complete(a, tx, step, asked->began_us, complete);
     bool begins = step == APP_SUBMIT || step == APP_PREPARE;
     if (begins && tx->probe && complete->code == ASSENT_BUSY)
         later(w, tx, step, BUSY_US);
     if (step == APP_ENLIST)
-        enlisted(a, tx, a->ask_branch[serial % SIM_ASKS], complete);
+        enlisted(a, tx, asked->branch, complete);
     else if (step == APP_PREPARE)
         prepared(a, tx, complete);
     else if (step == APP_SUBMIT && rng_below(&w->rng_app, 4) == 0)

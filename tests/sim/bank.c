@@ -14,6 +14,7 @@ enum {
     SLOW_MAX_US = 20000000,
     SLOW_LITTLE_US = 500000,
     TWICE_MAX_US = 10000,
+    CALLS_FIRST = 16,
 };
 
 // ---- what a branch is to do ----
@@ -60,7 +61,7 @@ bool bank_work(struct actor *a, struct sim_tx *tx, unsigned branch)
         return false;
     *held = (struct held){
         .state = HELD_WORKING,
-        .bank = (uint8_t)a->index,
+        .bank = (uint16_t)a->index,
         .account = plan->read_only ? NO_ACCOUNT : plan->account,
         .account_to = plan->account_to,
         .amount = plan->amount,
@@ -131,7 +132,7 @@ static enum rm_result prepare(struct actor *a, const struct effect_call *call, s
     struct world *w = a->world;
     if (held->state == HELD_PREPARED) // asked once more
         return faults_strike(&w->faults, FAULT_RM_MIND) ? refuse(&a->bank, held) : RM_DONE;
-    held->bank = (uint8_t)a->index;
+    held->bank = (uint16_t)a->index;
     if (!take_work(a, call, held))
         return refuse(&a->bank, held);
     held->kind = call->kind;
@@ -228,11 +229,23 @@ static struct slice put(uint8_t **to, struct slice from)
     return copy;
 }
 
+static struct call *free_call(struct actor *a)
+{
+    unsigned count = a->call_capacity;
+    for (unsigned i = 0; i < count; i++) {
+        if (!a->calls[i].open)
+            return &a->calls[i];
+    }
+    a->call_capacity = count ? 2 * count : CALLS_FIRST;
+    a->calls = realloc(a->calls, a->call_capacity * sizeof *a->calls);
+    CHECK(a->calls);
+    memset(a->calls + count, 0, (a->call_capacity - count) * sizeof *a->calls);
+    return &a->calls[count];
+}
+
 void bank_call(struct actor *a, const struct effect_call *call)
 {
-    struct call *place = a->calls;
-    while (place->open)
-        CHECK(++place < a->calls + SIM_CALLS_MAX);
+    struct call *place = free_call(a);
     uint8_t *copy = malloc(call->payload.size + call->inputs.size + call->result.size + 1);
     CHECK(copy);
     *place =
@@ -317,7 +330,8 @@ static void extend(struct actor *a, struct call *call, const struct sim_tx *tx)
 
 void bank_extended(struct actor *a, const struct effect_extended *extended)
 {
-    for (struct call *call = a->calls; call < a->calls + SIM_CALLS_MAX; call++) {
+    for (unsigned i = 0; i < a->call_capacity; i++) {
+        struct call *call = &a->calls[i];
         if (!call->open || call->serial != extended->token)
             continue;
         call->extended = true;
@@ -341,10 +355,11 @@ static bool nested_done(struct actor *a, struct call *call, struct sim_tx *tx)
 
 static struct call *call_of(struct actor *a, uint64_t serial)
 {
-    struct call *call = a->calls;
-    while (!call->open || call->serial != serial)
-        CHECK(++call < a->calls + SIM_CALLS_MAX);
-    return call;
+    unsigned i = 0;
+    while (i < a->call_capacity && (!a->calls[i].open || a->calls[i].serial != serial))
+        i++;
+    CHECK(i < a->call_capacity);
+    return &a->calls[i];
 }
 
 void bank_do(struct actor *a, uint64_t serial)
@@ -460,7 +475,7 @@ static bool waits(struct world *w, const struct effect_call *call)
 void bank_crash(struct actor *a)
 {
     struct world *w = a->world;
-    for (unsigned i = 0; i < SIM_CALLS_MAX; i++) {
+    for (unsigned i = 0; i < a->call_capacity; i++) {
         struct call *call = &a->calls[i];
         if (call->open && !waits(w, &call->effect) && rng_below(&w->rng_rm, 2))
             call_happens(a, call);
@@ -479,8 +494,9 @@ void bank_crash(struct actor *a)
 
 void bank_free(struct actor *a)
 {
-    for (unsigned i = 0; i < SIM_CALLS_MAX; i++)
+    for (unsigned i = 0; i < a->call_capacity; i++)
         close_call(&a->calls[i]);
+    free(a->calls);
 }
 
 void bank_found(struct actor *a)

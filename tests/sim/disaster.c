@@ -42,10 +42,11 @@ static void part_peers(struct world *w, struct actor *a, enum fault fault)
     uint64_t until_us = w->now_us + 1 + faults_below(&w->faults, fault, PARTITION_MAX_US);
     for (unsigned i = 0; i < w->actor_count; i++) {
         bool up = faults_below(&w->faults, fault, 3) > 0, down = faults_below(&w->faults, fault, 3);
-        if (up && w->apart_us[a->index][i] < until_us)
-            w->apart_us[a->index][i] = until_us;
-        if (down && w->apart_us[i][a->index] < until_us)
-            w->apart_us[i][a->index] = until_us;
+        uint64_t *to = world_apart(w, a, &w->actors[i]), *from = world_apart(w, &w->actors[i], a);
+        if (up && *to < until_us)
+            *to = until_us;
+        if (down && *from < until_us)
+            *from = until_us;
     }
     story_say(a, "is cut off from some others");
 }
@@ -315,7 +316,7 @@ void disaster_repair(struct world *w)
 {
     w->faults.over = true;
     w->repaired = true;
-    memset(w->apart_us, 0, sizeof w->apart_us);
+    memset(w->apart_us, 0, (size_t)w->actor_count * w->actor_count * sizeof *w->apart_us);
     for (unsigned i = 0; i < w->actor_count; i++) {
         struct actor *a = &w->actors[i];
         story_say(a, "is repaired");

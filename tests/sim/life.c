@@ -151,13 +151,22 @@ static bool refuses(struct actor *a, int code, const char *why)
     return true;
 }
 
+static struct actor *other_than(const struct actor *coordinator)
+{
+    struct world *w = coordinator->world;
+    unsigned count = w->setup.coordinators, step = 1;
+    if (count > 2) // of two there is nothing to draw
+        step += (unsigned)faults_below(&w->faults, FAULT_MOVED, count - 1);
+    return &w->actors[(coordinator->index + step) % count];
+}
+
 // Where there is another coordinator, somebody may mistake it for that of this participant.
 static void find_home(struct actor *a)
 {
     struct world *w = a->world;
     a->home = a->first_home;
     if (w->setup.coordinators > 1 && faults_strike(&w->faults, FAULT_MOVED))
-        a->home = &w->actors[1 - a->first_home->index];
+        a->home = other_than(a->first_home);
 }
 
 void life_start(struct actor *a)
@@ -210,8 +219,8 @@ void life_crash(struct actor *a, const char *how)
     w->crashes++;
     model_crash(a);
     life_end(a);
-    for (unsigned i = 0; i < w->actor_count; i++)
-        buf_reset(&a->out[i]);
+    for (unsigned i = 0; i < a->out_count; i++)
+        buf_reset(&a->out[i].frame);
     a->sent_prepare = a->sent_decide = a->sent_vote = a->sent_done = false;
     if (a->kind == ACTOR_PARTICIPANT)
         bank_crash(a);

@@ -197,7 +197,7 @@ static void tell_later(struct actor *from, struct actor *to, struct slice frame)
 {
     struct world *w = from->world;
     uint64_t due_us = w->now_us + latency(w);
-    uint64_t apart_us = w->apart_us[from->index][to->index];
+    uint64_t apart_us = *world_apart(w, from, to);
     if (due_us < apart_us) {
         if (rng_below(&w->rng_net, 4))
             return; // what cannot be sent is not kept for long

@@ -93,9 +93,22 @@ static void print_dropped(const bool *dropped)
     }
 }
 
-static void print_replay(uint64_t seed, const char *mutant, const struct minimized *run)
+static void print_faults(const struct overrides *o)
 {
-    const struct overrides *o = &run->overrides;
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        if (o->set[i])
+            printf(" --fault %s=%u", fault_name((enum fault)i), o->rate[i]);
+    }
+    for (size_t i = 0; o->only && i < o->only->count; i++)
+        printf("%s%s:%u", i ? "," : " --only ", fault_name((enum fault)o->only->items[i].fault),
+               o->only->items[i].number);
+    if (o->only && o->only->count == 0)
+        printf(" --only ''");
+}
+
+// The command that plays that run again, but for what is to be done with it.
+static void print_replay(uint64_t seed, const char *mutant, const struct overrides *o)
+{
     printf("assent-sim --seed %llu", (unsigned long long)seed);
     if (mutant)
         printf(" --mutant %s", mutant);
@@ -105,13 +118,9 @@ static void print_replay(uint64_t seed, const char *mutant, const struct minimiz
     print_count("transactions", o->transactions);
     print_count("branches", o->branches);
     print_protocol(o->protocols);
-    for (size_t i = 0; i < run->strikes.count; i++)
-        printf("%s%s:%u", i ? "," : " --only ", fault_name((enum fault)run->strikes.items[i].fault),
-               run->strikes.items[i].number);
-    if (run->strikes.count == 0)
-        printf(" --only ''");
-    print_dropped(run->dropped);
-    printf(" --trace\n");
+    print_faults(o);
+    if (o->dropped)
+        print_dropped(o->dropped);
 }
 
 static int shrink_run(const struct options *options)
@@ -126,7 +135,8 @@ static int shrink_run(const struct options *options)
     tell_run(options->first, &run.overrides, NULL);
     printf("\nafter %u trials: %zu faults and %u transactions are enough\n", run.trials,
            run.strikes.count, run.transactions_left);
-    print_replay(options->first, options->mutant, &run);
+    print_replay(options->first, options->mutant, &run.overrides);
+    puts(" --trace");
     minimized_free(&run);
     return 1;
 }
@@ -178,10 +188,8 @@ static void print_failures(const struct options *options, const struct campaign_
     }
     if (result->failure_count == 0)
         return;
-    const char *mutant = options->mutant ? " --mutant " : "";
-    printf("to read it: assent-sim --seed %llu%s%s", (unsigned long long)result->failures[0].seed,
-           mutant, options->mutant ? options->mutant : "");
-    print_protocol(options->overrides.protocols);
+    printf("to read it: ");
+    print_replay(result->failures[0].seed, options->mutant, &options->overrides);
     puts(" --minimize");
 }
 

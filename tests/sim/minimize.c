@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-enum { STRIKES_MAX = 20000 };
+enum { STRIKES_MAX = 200000 };
 
 struct search {
     uint64_t seed;
@@ -171,7 +171,10 @@ bool minimize(uint64_t seed, const struct overrides *overrides, bool progress,
     *ret = (struct minimized){.overrides = *overrides};
     ret->strikes = strikes_new(STRIKES_MAX);
     setup_of(&s, &setup);
-    ret->transactions_left = setup.transactions;
+    for (unsigned i = 0; i < setup.transactions; i++) {
+        ret->dropped[i] = overrides->dropped && overrides->dropped[i];
+        ret->transactions_left += !ret->dropped[i];
+    }
     campaign_one(&setup, &ret->result, &ret->strikes);
     if (!ret->result.failed)
         return false;

@@ -10,6 +10,10 @@
 
 #include "mutants.h"
 
+_Static_assert(SIM_COORDINATORS_MAX == 8 && SIM_PARTICIPANTS_MAX == 64 && SIM_CLIENTS_MAX == 64 &&
+                   SIM_TRANSACTIONS_MAX == 3000 && SIM_BRANCHES_MAX == 4,
+               "the usage says so");
+
 static const char usage[] =
     "usage: assent-sim [option]...\n"
     "\n"
@@ -41,8 +45,11 @@ static const char usage[] =
     "                       that the list says, unless --protocol says otherwise\n"
     "\n"
     "Otherwise than the seed has it:\n"
-    "  --coordinators N, --participants N, --clients N (of each coordinator), --transactions N,\n"
-    "  --branches N         how many there are (branches: at most, of a transaction)\n"
+    "  --coordinators N     how many there are, up to 8\n"
+    "  --participants N, --clients N\n"
+    "                       of each coordinator, up to 64\n"
+    "  --transactions N     of all together, up to 3000, and one of each client in the end\n"
+    "  --branches N         at most, of a transaction, up to 4\n"
     "  --protocol NAME      of the transactions: 2pc (as it is without this), 3pc, tcc, saga, "
     "message, "
     "or\n"
@@ -249,9 +256,9 @@ static int count_option(int option, struct options *ret)
         [O_JOBS - O_SEEDS] = CAMPAIGN_JOBS_MAX,
         [O_FAILURES - O_SEEDS] = CAMPAIGN_FAILURES,
         [O_COORDINATORS - O_SEEDS] = SIM_COORDINATORS_MAX,
-        [O_PARTICIPANTS - O_SEEDS] = SIM_PARTICIPANTS_MAX / SIM_COORDINATORS_MAX,
-        [O_CLIENTS - O_SEEDS] = SIM_CLIENTS_MAX / SIM_COORDINATORS_MAX,
-        [O_TRANSACTIONS - O_SEEDS] = SIM_TXS_MAX - SIM_CLIENTS_MAX,
+        [O_PARTICIPANTS - O_SEEDS] = SIM_PARTICIPANTS_MAX,
+        [O_CLIENTS - O_SEEDS] = SIM_CLIENTS_MAX,
+        [O_TRANSACTIONS - O_SEEDS] = SIM_TRANSACTIONS_MAX,
         [O_BRANCHES - O_SEEDS] = SIM_BRANCHES_MAX,
     };
     if (!number(optarg, max[option - O_SEEDS], &value) || value < 1) {

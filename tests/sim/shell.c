@@ -125,12 +125,13 @@ static void apply_send(struct actor *a, peer_t peer, const struct msg *msg)
         return;
     if (!to || !peer)
         return; // the connection is gone
-    struct buf *frame = &a->out[to->index];
-    if (frame->size > 0 && a->out_peer[to->index] != peer)
+    struct outgoing *out = &a->out[a->kind == ACTOR_COORDINATOR ? to->index : 0];
+    struct buf *frame = &out->frame;
+    if (frame->size > 0 && out->peer != peer)
         buf_reset(frame); // was meant for a connection that is gone
     if (frame->size == 0)
         wire_begin(frame);
-    a->out_peer[to->index] = peer;
+    out->peer = peer;
     int code = wire_add(frame, msg);
     REQUIRE(w, code == ASSENT_OK, "codec", "%s cannot be encoded", msg_name(msg->type));
     w->messages++;
@@ -216,18 +217,16 @@ void shell_step(struct actor *a, struct event *event)
 
 // ---- the end of a turn ----
 
-static void send_frame(struct actor *a, struct actor *to)
+static void send_frame(struct actor *a, struct outgoing *out, struct actor *to)
 {
-    struct buf *frame = &a->out[to->index];
     struct frame_header header;
-    peer_t peer = a->out_peer[to->index];
-    header_of(a, peer, &header);
+    header_of(a, out->peer, &header);
     if (a->kind == ACTOR_COORDINATOR && header.log_seq > a->shown_seq)
         a->shown_seq = header.log_seq;
     check_echo(a, &header);
-    wire_end(frame, &header);
-    link_send(a, to, peer, buf_slice(frame));
-    buf_reset(frame);
+    wire_end(&out->frame, &header);
+    link_send(a, to, out->peer, buf_slice(&out->frame));
+    buf_reset(&out->frame);
 }
 
 static void after_flush(struct actor *a)
@@ -250,10 +249,10 @@ void shell_flush(struct actor *a)
     a->flushing = false;
     if (a->kind != ACTOR_CLIENT)
         disk_flush(a);
-    for (unsigned i = 0; i < w->actor_count; i++) {
-        if (a->out[i].size == 0)
+    for (unsigned i = 0; i < a->out_count; i++) {
+        if (a->out[i].frame.size == 0)
             continue;
-        send_frame(a, &w->actors[i]);
+        send_frame(a, &a->out[i], a->kind == ACTOR_COORDINATOR ? &w->actors[i] : a->home);
         if (faults_strike(&w->faults, FAULT_CRASH_EFFECT)) {
             life_crash(a, "between two frames");
             return;

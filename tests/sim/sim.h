@@ -33,11 +33,13 @@
 #include "wire/wire.h"
 
 enum {
-    SIM_COORDINATORS_MAX = 2,
-    SIM_PARTICIPANTS_MAX = 6,
-    SIM_CLIENTS_MAX = 4,
-    SIM_ACTORS_MAX = SIM_COORDINATORS_MAX + SIM_PARTICIPANTS_MAX + SIM_CLIENTS_MAX,
-    SIM_TXS_MAX = 1000,
+    SIM_COORDINATORS_MAX = 8,
+    SIM_PARTICIPANTS_MAX = 64, // of each coordinator,
+    SIM_CLIENTS_MAX = 64,      // likewise
+    SIM_ACTORS_MAX = SIM_COORDINATORS_MAX * (1 + SIM_PARTICIPANTS_MAX + SIM_CLIENTS_MAX),
+    SIM_TRANSACTIONS_MAX = 3000,
+    SIM_PROBES_MAX = SIM_COORDINATORS_MAX * SIM_CLIENTS_MAX, // one at each client, in the end
+    SIM_TXS_MAX = SIM_TRANSACTIONS_MAX + SIM_PROBES_MAX,
     SIM_BRANCHES_MAX = 4,
     SIM_ATTEMPTS_MAX = 24, // runs of one gtid
     SIM_ACCOUNTS = 8,      // of one bank
@@ -110,7 +112,7 @@ struct held {
     uint8_t quorum_state;          // or what it has promised and attempted
     uint64_t quorum_attempt;
     uint8_t journal_stage, journal_outcome; // durable in its participant's journal
-    uint8_t bank;                           // index of the actor
+    uint16_t bank;                          // index of the actor
     uint8_t account, account_to;            // NO_ACCOUNT: none
     uint8_t variant;                        // content of the request
     uint8_t kind;                           // enum branch_kind
@@ -127,7 +129,8 @@ struct deed {
     bool forgotten; // the rows are gone
     bool asked, asked_final;
     bool enlisted;         // as its application was told
-    uint8_t bank, variant; // where it ran, and with which content
+    uint16_t bank;         // where it ran,
+    uint8_t variant;       // and with which content
     uint8_t journal_stage; // durable in its participant's journal
     uint32_t serial;       // what it returns
 };
@@ -148,7 +151,7 @@ struct register_view {
 };
 
 struct plan_branch {
-    uint8_t bank; // index of the actor
+    uint16_t bank; // index of the actor
     uint8_t account, account_to;
     int32_t amount;
     bool read_only;
@@ -264,7 +267,15 @@ struct call { // under way at a resource manager
 };
 #define SIM_ADDRESS "at-%s" // of a participant of that name
 
-enum { SIM_CALLS_MAX = 256 };
+struct outgoing { // a frame that is being filled
+    struct buf frame;
+    peer_t peer; // for which connection of the receiver
+};
+
+struct asked { // of a request
+    uint64_t began_us;
+    uint8_t branch; // of an ENLIST
+};
 
 struct actor {
     struct world *world;
@@ -287,10 +298,10 @@ struct actor {
     uint32_t speed; // in a million
     int64_t wall_offset_ms;
     // its turn
-    struct buf out[SIM_ACTORS_MAX];  // frames that are being filled, by receiver
-    peer_t out_peer[SIM_ACTORS_MAX]; // and for which of its connections
-    bool flushing;                   // an item in the queue will send them
-    uint64_t tick_us;                // when the next tick is queued for; UINT64_MAX: none is
+    struct outgoing *out; // owned; a coordinator's by receiver, of others the one to their home
+    unsigned out_count;
+    bool flushing;    // an item in the queue will send them
+    uint64_t tick_us; // when the next tick is queued for; UINT64_MAX: none is
     bool sent_prepare, sent_decide, sent_vote, sent_done;
     struct link link;
     struct disk disk;
@@ -299,7 +310,8 @@ struct actor {
     uint64_t fence;     // highest that any frame to it carried
     uint64_t heard_seq; // highest log position of its coordinator that it knows of
     struct bank bank;
-    struct call calls[SIM_CALLS_MAX];
+    struct call *calls; // owned
+    unsigned call_capacity;
     uint64_t call_serial;
     // coordinators
     uint64_t id, incarnation;
@@ -308,8 +320,7 @@ struct actor {
     uint64_t drain_until_us;
     // clients
     token_t ask_next;
-    uint64_t ask_began_us[SIM_ASKS]; // by token
-    uint8_t ask_branch[SIM_ASKS];    // of an ENLIST
+    struct asked *asks; // owned; SIM_ASKS of them, by token
 };
 
 struct counts { // of what there is room for
@@ -322,10 +333,11 @@ struct world {
     struct rng rng_app, rng_net, rng_disk, rng_rm, rng_time;
     uint64_t now_us;
     struct queue queue;
-    struct actor actors[SIM_ACTORS_MAX];
+    struct actor *actors; // owned
     unsigned actor_count;
-    uint64_t apart_us[SIM_ACTORS_MAX][SIM_ACTORS_MAX]; // participants: nothing arrives before that
+    uint64_t *apart_us; // owned; see world_apart
     peer_t peer_next;
+    unsigned peer_actor_bits; // of a peer: whose connection it is
     struct wire_reader reader;
     struct buf scratch;
     struct sim_tx *txs; // owned
@@ -375,6 +387,9 @@ const struct actor *world_owner_of_peer(const struct world *w, peer_t peer); // 
 // A client or participant of that coordinator, any one.
 struct actor *world_any(struct world *w, struct rng *rng, enum actor_kind kind,
                         const struct actor *home);
+
+// Between two participants, one way: nothing arrives before that.
+uint64_t *world_apart(const struct world *w, const struct actor *from, const struct actor *to);
 
 // ---- shell.c ----
 struct now shell_now(const struct actor *a);

@@ -147,6 +147,34 @@ class Options(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("standard output", done.stderr)
 
+    def test_a_world_can_be_chosen(self):
+        big = results("--coordinators", "5", "--participants", "40", "--clients", "30",
+                      "--transactions", "100", "--seeds", "1..4")
+        self.assertEqual(big[0], 0)
+        self.assertGreater(big[1]["transactions"], 4 * 5 * 30)  # there is one at each client in the end
+        story = run("--seed", "1", "--coordinators", "8", "--participants", "64", "--clients", "64", "--trace")
+        self.assertEqual(story.returncode, 0, story.stdout[-500:])
+        for name in ("coordinator-8 ", "bank-512 ", "app-512 "):
+            self.assertIn(name, story.stdout)
+        for wrong, most in (("coordinators", 8), ("participants", 64), ("clients", 64),
+                            ("transactions", 3000), ("branches", 4)):
+            for number in ("0", str(most + 1), "many"):
+                done = run("--" + wrong, number)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(f"--{wrong}: '{number}' is not a number from 1 to {most};", done.stderr)
+
+    def test_what_was_chosen_is_in_the_command_that_plays_it_again(self):
+        chosen = ["--coordinators", "3", "--participants", "20", "--clients", "10", "--transactions", "100",
+                  "--branches", "3", "--protocol", "2pc", "--fault", "loss=20000", "--without", "3..5"]
+        told = run("--mutant", "end-early", "--seeds", "1..50", "--quiet", *chosen)
+        self.assertEqual(told.returncode, 1)
+        command = shlex.split(told.stdout.splitlines()[-1].removeprefix("to read it: "))
+        self.assertEqual((command[0], command[5:]), ("assent-sim", [*chosen, "--minimize"]))
+        shrunk = run(*command[1:], "--quiet").stdout
+        again = run(*shlex.split(shrunk.splitlines()[-1])[1:])
+        self.assertEqual(again.returncode, 1)
+        self.assertEqual(again.stdout.splitlines()[-2], re.findall("BROKEN: .*", shrunk)[0])
+
     def test_faults_can_be_chosen(self):
         none = [argument for line in run("--list-faults").stdout.splitlines()
                 for argument in ("--fault", line.split()[0] + "=0")]

@@ -13,6 +13,7 @@ enum {
     LOOK_US = 1000000,                        // how often it is asked whether all is at rest
     REPAIR_US = 2 * 3600 * UINT64_C(1000000), // time that everything has, after the repair, to end
     STEPS_MAX = 3000000,
+    STEPS_EACH = 10000, // and so many more for each actor and transaction
 };
 
 static _Thread_local jmp_buf run_end;
@@ -47,26 +48,25 @@ _Noreturn void __wrap_check_failed(const char *file, int line, const char *funct
     sim_fail(running, "invariant of the code", "%s, %s: %s", slash, function, condition);
 }
 
-enum { PEER_ACTOR_BITS = 4 };
-_Static_assert(SIM_ACTORS_MAX <= 1 << PEER_ACTOR_BITS, "a peer tells whose connection it is");
-
 peer_t world_peer(struct world *w, const struct actor *a)
 {
-    return ++w->peer_next << PEER_ACTOR_BITS | a->index;
+    return ++w->peer_next << w->peer_actor_bits | a->index;
 }
 
 const struct actor *world_owner_of_peer(const struct world *w, peer_t peer)
 {
-    return &w->actors[peer & ((1u << PEER_ACTOR_BITS) - 1)];
+    return &w->actors[peer & ((1u << w->peer_actor_bits) - 1)];
 }
 
 struct actor *world_actor_of_peer(struct world *w, peer_t peer)
 {
-    for (unsigned i = 0; i < w->actor_count; i++) {
-        if (w->actors[i].link.peer == peer)
-            return &w->actors[i];
-    }
-    return NULL;
+    struct actor *owner = (struct actor *)world_owner_of_peer(w, peer);
+    return owner->link.peer == peer ? owner : NULL;
+}
+
+uint64_t *world_apart(const struct world *w, const struct actor *from, const struct actor *to)
+{
+    return &w->apart_us[(size_t)from->index * w->actor_count + to->index];
 }
 
 struct actor *world_any(struct world *w, struct rng *rng, enum actor_kind kind,
@@ -85,51 +85,81 @@ struct actor *world_any(struct world *w, struct rng *rng, enum actor_kind kind,
 
 // ---- beginning ----
 
-static struct actor *add(struct world *w, enum actor_kind kind, const char *name, unsigned number,
-                         struct actor *home)
+static void *zeroed(size_t count, size_t size)
+{
+    void *memory = calloc(count, size);
+    CHECK(memory);
+    return memory;
+}
+
+static void add(struct actor *a, enum actor_kind kind, const char *name, unsigned number,
+                struct actor *home)
 {
     static const uint64_t first_id = 0x1a1a1a1a1a;
-    CHECK(w->actor_count < SIM_ACTORS_MAX);
-    unsigned index = w->actor_count++;
-    struct actor *a = &w->actors[index];
-    *a = (struct actor){.world = w,
-                        .kind = kind,
-                        .index = index,
-                        .home = home,
-                        .first_home = home,
-                        .principal = "app",
-                        .speed = 1000000};
+    struct world *w = a->world;
+    a->kind = kind;
+    a->index = (unsigned)(a - w->actors);
+    a->home = a->first_home = home;
+    a->principal = "app";
+    a->speed = 1000000;
     snprintf(a->name, sizeof a->name, "%s-%u", name, number + 1);
-    a->id = first_id + index;
+    a->id = first_id + a->index;
     a->tick_us = UINT64_MAX;
     a->ask_next = 1;
     effects_init(&a->fx);
-    for (unsigned i = 0; i < SIM_ACTORS_MAX; i++)
-        buf_init(&a->out[i], LIMIT_FRAME_BYTES);
+    a->out_count = kind == ACTOR_COORDINATOR ? w->actor_count : 1;
+    a->out = zeroed(a->out_count, sizeof *a->out);
+    for (unsigned i = 0; i < a->out_count; i++)
+        buf_init(&a->out[i].frame, LIMIT_FRAME_BYTES);
     if (faults_strike(&w->faults, FAULT_CLOCK_DRIFT))
         a->speed += (uint32_t)faults_below(&w->faults, FAULT_CLOCK_DRIFT, 200001) - 100000;
-    if (kind != ACTOR_CLIENT) {
+    if (kind == ACTOR_CLIENT) {
+        a->asks = zeroed(SIM_ASKS, sizeof *a->asks);
+    } else {
         a->disk.memory = memory_disk_new();
         CHECK(a->disk.memory);
     }
-    return a;
+}
+
+// A peer's number decides its place in the cores' maps: with four bits at least, the runs of small
+// worlds do not depend on how small they are.
+static unsigned bits_for(unsigned actors)
+{
+    unsigned bits = 4;
+    while (actors > 1u << bits)
+        bits++;
+    return bits;
+}
+
+static void make_room(struct world *w)
+{
+    const struct sim_setup *setup = &w->setup;
+    w->actor_count = setup->coordinators * (1 + setup->participants + setup->clients);
+    CHECK(w->actor_count <= SIM_ACTORS_MAX);
+    w->actors = zeroed(w->actor_count, sizeof *w->actors);
+    w->apart_us = zeroed((size_t)w->actor_count * w->actor_count, sizeof *w->apart_us);
+    w->peer_actor_bits = bits_for(w->actor_count);
+    for (unsigned i = 0; i < w->actor_count; i++)
+        w->actors[i].world = w;
 }
 
 static void populate(struct world *w)
 {
     const struct sim_setup *setup = &w->setup;
-    struct actor *homes[SIM_COORDINATORS_MAX];
+    make_room(w);
+    struct actor *homes = w->actors, *a = w->actors;
     for (unsigned i = 0; i < setup->coordinators; i++)
-        homes[i] = add(w, ACTOR_COORDINATOR, "coordinator", i, NULL);
-    for (unsigned i = 0; i < setup->coordinators * setup->participants; i++) {
-        struct actor *a = add(w, ACTOR_PARTICIPANT, "bank", i, homes[i / setup->participants]);
+        add(a++, ACTOR_COORDINATOR, "coordinator", i, NULL);
+    for (unsigned i = 0; i < setup->coordinators * setup->participants; i++, a++) {
+        add(a, ACTOR_PARTICIPANT, "bank", i, &homes[i / setup->participants]);
         a->rm_durable = setup->rm_durable && (i % 2 || setup->alike);
         for (unsigned n = 0; n < SIM_ACCOUNTS; n++)
             a->bank.accounts[n].balance = SIM_BALANCE;
     }
-    for (unsigned i = 0; i < setup->coordinators * setup->clients; i++)
-        add(w, ACTOR_CLIENT, "app", i, homes[i / setup->clients])->principal =
-            setup->strangers && i % setup->clients ? "stranger" : "app";
+    for (unsigned i = 0; i < setup->coordinators * setup->clients; i++, a++) {
+        add(a, ACTOR_CLIENT, "app", i, &homes[i / setup->clients]);
+        a->principal = setup->strangers && i % setup->clients ? "stranger" : "app";
+    }
 }
 
 static void later(struct world *w, enum item_kind kind, uint64_t due_us)
@@ -166,19 +196,27 @@ static void open_world(struct world *w, const struct sim_setup *setup, struct si
 
 // ---- end ----
 
+static void close_actor(struct actor *a)
+{
+    bool failed = a->world->failed;
+    if (!failed) // a core that broke off in a step cannot be taken apart
+        life_end(a);
+    effects_free(&a->fx);
+    for (unsigned i = 0; i < a->out_count; i++)
+        buf_free(&a->out[i].frame);
+    free(a->out);
+    free(a->asks);
+    if (!failed)
+        disk_free(&a->disk);
+    bank_free(a);
+}
+
 static void close_world(struct world *w)
 {
-    for (unsigned i = 0; i < w->actor_count; i++) {
-        struct actor *a = &w->actors[i];
-        if (!w->failed) // a core that broke off in a step cannot be taken apart
-            life_end(a);
-        effects_free(&a->fx);
-        for (unsigned n = 0; n < SIM_ACTORS_MAX; n++)
-            buf_free(&a->out[n]);
-        if (!w->failed)
-            disk_free(&a->disk);
-        bank_free(a);
-    }
+    for (unsigned i = 0; i < w->actor_count; i++)
+        close_actor(&w->actors[i]);
+    free(w->actors);
+    free(w->apart_us);
     for (unsigned i = 0; i < w->tx_count; i++)
         free(w->txs[i].attempts);
     free(w->txs);
@@ -240,12 +278,14 @@ static bool happen(struct world *w, struct item *item)
 
 static void play(struct world *w)
 {
+    uint64_t steps_max = STEPS_MAX + STEPS_EACH * (uint64_t)(w->actor_count + w->tx_count);
     for (struct item *item; (item = queue_take(&w->queue));) {
         w->now_us = item->due_us;
         story_mix(w, item->due_us * 31 + item->kind);
         if (!happen(w, item))
             break;
-        REQUIRE(w, w->steps < STEPS_MAX, "bounded", "more than %d steps", STEPS_MAX);
+        REQUIRE(w, w->steps < steps_max, "bounded", "more than %llu steps",
+                (unsigned long long)steps_max);
     }
     check_end(w);
 }
