@@ -235,6 +235,9 @@ static assent_done_code nested_confirm(void *context, const assent_branch *branc
     assert_int_equal(assent_nested_call(&other, 0, "a hotel", "", 0, NULL, NULL), ASSENT_INVALID);
     assert_int_equal(assent_nested_enlist(&other, 0, "hotel", "", 1 << 20, NULL, NULL),
                      ASSENT_LIMIT);
+    assert_int_equal(assent_nested_call(&other, 0, "hotel", NULL, 4, NULL, NULL), ASSENT_INVALID);
+    assert_int_equal(assent_nested_enlist(&other, 0, "hotel", NULL, 4, NULL, NULL), ASSENT_INVALID);
+    assert_int_equal(assent_nested_call(&other, 0, "hotel", NULL, 0, NULL, NULL), ASSENT_STATE);
     return ASSENT_DONE;
 }
 
