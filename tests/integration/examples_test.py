@@ -125,6 +125,13 @@ class Trips(unittest.TestCase):
         self.assertEqual(done.returncode, WRONG)
         self.assertIn("is committed, says ", done.stderr)
 
+    def test_what_cannot_be_read_is_not_wrong(self):
+        with sqlite3.connect(self.world.dir / "car" / "travel.db", timeout=20) as db:
+            db.execute("ALTER TABLE offers RENAME TO withdrawn")
+        done = self.world.run("assent-travel", "audit", self.world.dir, check=False)
+        self.assertEqual(done.returncode, TROUBLE, done.stdout + done.stderr)
+        self.assertIn("no such table: offers", done.stderr)
+
     def test_rows(self):
         done = self.finds("card", "INSERT INTO assent_barrier SELECT 'x', 0, 'try', 'done', 0, NULL",
                           "--rows")

@@ -28,7 +28,7 @@ struct audit {
     struct books *books;
     unsigned service; // that is being read
     int64_t reserved, rows, wrong;
-    bool status, json;
+    bool json;
 };
 
 static const char *service_name(unsigned bit)
@@ -57,24 +57,30 @@ static void see_booking(void *arg, int columns, const char *const *values)
     }
 }
 
-static int64_t count(struct audit *a, const char *sql)
+// Adds what the query counts to *sum.
+static bool count(const struct audit *a, int64_t *sum, const char *sql)
 {
-    int64_t number = -1;
-    local_number(a->services[a->service], &number, "%s", sql);
-    return number;
+    int64_t number;
+    if (!local_number(a->services[a->service], &number, "%s", sql))
+        return false;
+    *sum += number;
+    return true;
 }
 
 static bool read_service(struct audit *a)
 {
-    a->reserved += count(a, "SELECT count(*) FROM bookings WHERE state = 'reserved'");
-    a->reserved += a->service != FLIGHT
-                       ? 0
-                       : count(a, "SELECT count(*) FROM bookings"
-                                  " WHERE protocol = 'saga' AND state <> 'ticketed'");
-    a->rows += count(a, "SELECT count(*) FROM assent_barrier");
-    say_wrong(a, "items do not add up",
-              count(a, "SELECT count(*) FROM offers WHERE capacity <> free +"
-                       " (SELECT count(*) FROM bookings WHERE bookings.item = offers.item)"));
+    int64_t uneven = 0;
+    if (!count(a, &a->reserved, "SELECT count(*) FROM bookings WHERE state = 'reserved'") ||
+        !count(a, &a->rows, "SELECT count(*) FROM assent_barrier") ||
+        !count(a, &uneven,
+               "SELECT count(*) FROM offers WHERE capacity <> free +"
+               " (SELECT count(*) FROM bookings WHERE bookings.item = offers.item)"))
+        return false;
+    if (a->service == FLIGHT && !count(a, &a->reserved,
+                                       "SELECT count(*) FROM bookings"
+                                       " WHERE protocol = 'saga' AND state <> 'ticketed'"))
+        return false;
+    say_wrong(a, "items do not add up", uneven);
     return local_each(a->services[a->service], see_booking, a, "SELECT gtid, item FROM bookings");
 }
 
