@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The worker pool: runs the handlers, so that a slow one holds up only its own branch. That calls
 // of one branch never overlap is the core's doing: it asks for the next when the last was answered.
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "participant_handle.h"
@@ -33,9 +34,10 @@ static const void *put(struct call *call, size_t *used, struct slice bytes)
 bool calls_add(assent_participant *p, const struct effect_call *effect)
 {
     size_t size = effect->payload.size + effect->inputs.size + effect->result.size, used = 0;
-    struct call *call = calloc(1, sizeof *call + size);
+    struct call *call = malloc(sizeof *call + size);
     if (!call)
         return false;
+    memset(call, 0, offsetof(struct call, content)); // the content, up to 64 KiB, is put there
     call->token = effect->token;
     call->op = effect->op;
     call->protocol = effect->protocol;
