@@ -8,19 +8,6 @@
 
 // ---- from the engine ----
 
-static const char *kind_text(unsigned kind)
-{
-    switch ((enum branch_kind)kind) {
-    case BRANCH_CALL: return "call";
-    case BRANCH_ENLISTED: return "enlisted";
-    case BRANCH_STEP: return "step";
-    case BRANCH_SENDER: return "sender";
-    case BRANCH_CONSUMER: return "consumer";
-    case BRANCH_TOPIC: break;
-    }
-    return "";
-}
-
 // Puts the bytes behind what is there already.
 static const void *put(struct call *call, size_t *used, struct slice bytes)
 {
@@ -54,7 +41,7 @@ bool calls_add(assent_participant *p, const struct effect_call *effect)
         .id = call->id,
         .tries = effect->tries,
         .protocol = effect->protocol ? protocol_name(effect->protocol) : "",
-        .kind = kind_text(effect->kind),
+        .kind = effect->kind ? branch_kind_name((enum branch_kind)effect->kind) : "",
         .operation = handlers_operation(call),
         .inputs = put(call, &used, effect->inputs),
         .inputs_size = effect->inputs.size,
