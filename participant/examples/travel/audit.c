@@ -9,6 +9,7 @@
 #include "kit/books.h"
 #include "kit/command.h"
 #include "kit/local.h"
+#include "kit/pause.h"
 #include "travel.h"
 
 static const char usage[] =
@@ -129,7 +130,7 @@ static int look(struct audit *a, struct books_check *check, int64_t wait_s)
             return EXIT_TROUBLE;
         if (at_rest(a, check) || time(NULL) >= until)
             break;
-        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+        pause_ms(200);
     }
     books_each(a->books, check_days, a);
     int64_t wrong = books_check(a->books, check);
