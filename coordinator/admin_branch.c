@@ -35,19 +35,6 @@ static const char *vote_code(uint8_t vote)
                                   : "none";
 }
 
-static const char *kind_name(uint8_t kind)
-{
-    switch ((enum branch_kind)kind) {
-    case BRANCH_CALL: return "call";
-    case BRANCH_ENLISTED: return "enlisted";
-    case BRANCH_STEP: return "step";
-    case BRANCH_SENDER: return "sender";
-    case BRANCH_CONSUMER: return "consumer";
-    case BRANCH_TOPIC: return "topic";
-    }
-    return "call";
-}
-
 static const char *state_name(enum tx_branch_state state)
 {
     switch (state) {
@@ -205,7 +192,8 @@ static struct object branch_object(const struct tx_record *r, const struct recor
     struct object o = object_new();
     object_count(&o, "branch", b->branch);
     object_text(&o, "participant", b->resource);
-    object_text(&o, "kind", slice_text(kind_name(b->kind)));
+    enum branch_kind kind = b->kind ? (enum branch_kind)b->kind : BRANCH_CALL;
+    object_text(&o, "kind", slice_text(branch_kind_name(kind)));
     object_text(&o, "vote", slice_text(vote_code(b->vote)));
     object_set(&o, "outcome", outcome_json(b->outcome));
     object_bool(&o, "heuristic", b->heuristic);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "barrier_leveldb_internal.h"
+#include "shell.h"
 
 static const char standard_prefix[] = "assent_barrier/";
 
@@ -158,14 +159,13 @@ int assent_barrier_leveldb_enter(assent_barrier_leveldb *b, const char *gtid, ui
 int assent_barrier_leveldb_answer(assent_barrier_turn *turn, const void *answer, size_t size,
                                   assent_error *error)
 {
-    if (!turn || (!answer && size))
+    if (!turn)
         return error_set(error, ASSENT_INVALID, "barrier: an argument is NULL");
-    if (size > ASSENT_BARRIER_ANSWER_MAX)
-        return error_set(error, ASSENT_LIMIT, "barrier: an answer has at most %d bytes",
-                         ASSENT_BARRIER_ANSWER_MAX);
+    int code = barrier_answer_check(answer, size, error);
+    if (code)
+        return code;
     if (turn->ruling.verdict != ASSENT_BARRIER_RUN || turn->answered)
-        return error_set(error, ASSENT_STATE,
-                         "barrier: an answer is kept once, of what is run now");
+        return barrier_answer_refuse(error);
     if (size)
         memcpy(turn->value + 1, answer, size);
     turn->answer_bytes = size;
@@ -267,21 +267,17 @@ int assent_barrier_leveldb_forget(assent_barrier_leveldb *barrier, const char *g
 int assent_barrier_leveldb_seal(assent_barrier_leveldb *barrier, const char *gtid, uint16_t branch,
                                 assent_barrier_operation forward, assent_error *error)
 {
-    if (!barrier_is_fenceable(forward))
-        return error_set(error, ASSENT_INVALID, "barrier: only a try or a send can be sealed");
-    return branch_end(barrier, gtid, branch, forward, error);
+    int code = barrier_seal_check(forward, error);
+    return code ? code : branch_end(barrier, gtid, branch, forward, error);
 }
 
 int assent_barrier_leveldb_collect(assent_barrier_leveldb *b, uint64_t horizon_ms,
                                    uint64_t rows_max, uint64_t *ret_removed, assent_error *error)
 {
     enum { ROWS_OF_A_BATCH = 1000 };
-    struct timespec now;
     if (!b)
         return error_set(error, ASSENT_INVALID, "barrier: an argument is NULL");
-    clock_gettime(CLOCK_REALTIME, &now);
-    int code = barrier_horizon_check(
-        horizon_ms, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, error);
+    int code = barrier_horizon_check(horizon_ms, shell_now().wall_ms, error);
     if (code)
         return code;
     leveldb_writebatch_t *batch = leveldb_writebatch_create();

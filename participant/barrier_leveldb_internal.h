@@ -9,7 +9,6 @@
 #include <leveldb/c.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include "assent/barrier_leveldb.h"
 #include "base/error.h"

@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The worker pool: runs the handlers, so that a slow one holds up only its own branch. That calls
 // of one branch never overlap is the core's doing: it asks for the next when the last was answered.
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "participant_handle.h"
 
 // ---- from the engine ----
-
-static const char *kind_text(unsigned kind)
-{
-    switch ((enum branch_kind)kind) {
-    case BRANCH_CALL: return "call";
-    case BRANCH_ENLISTED: return "enlisted";
-    case BRANCH_STEP: return "step";
-    case BRANCH_SENDER: return "sender";
-    case BRANCH_CONSUMER: return "consumer";
-    case BRANCH_TOPIC: break;
-    }
-    return "";
-}
 
 // Puts the bytes behind what is there already.
 static const void *put(struct call *call, size_t *used, struct slice bytes)
@@ -33,9 +21,10 @@ static const void *put(struct call *call, size_t *used, struct slice bytes)
 bool calls_add(assent_participant *p, const struct effect_call *effect)
 {
     size_t size = effect->payload.size + effect->inputs.size + effect->result.size, used = 0;
-    struct call *call = calloc(1, sizeof *call + size);
+    struct call *call = malloc(sizeof *call + size);
     if (!call)
         return false;
+    memset(call, 0, offsetof(struct call, content)); // the content, up to 64 KiB, is put there
     call->token = effect->token;
     call->op = effect->op;
     call->protocol = effect->protocol;
@@ -52,7 +41,7 @@ bool calls_add(assent_participant *p, const struct effect_call *effect)
         .id = call->id,
         .tries = effect->tries,
         .protocol = effect->protocol ? protocol_name(effect->protocol) : "",
-        .kind = kind_text(effect->kind),
+        .kind = effect->kind ? branch_kind_name((enum branch_kind)effect->kind) : "",
         .operation = handlers_operation(call),
         .inputs = put(call, &used, effect->inputs),
         .inputs_size = effect->inputs.size,

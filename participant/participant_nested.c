@@ -49,15 +49,17 @@ void nested_answered(assent_participant *p, const struct effect_extended *answer
 
 // ---- in a handler ----
 
-static int check(const assent_branch *branch, uint16_t index, const char *resource, size_t size,
-                 assent_error *error)
+static int check(const assent_branch *branch, uint16_t index, const char *resource,
+                 struct slice payload, assent_error *error)
 {
     if (index >= LIMIT_BRANCHES)
         return error_set(error, ASSENT_INVALID, "an index is below %d", LIMIT_BRANCHES);
     if (!resource || !gtid_valid(slice_text(resource)))
         return error_set(error, ASSENT_INVALID, "a resource is 1 to %d of [A-Za-z0-9._:-]",
                          LIMIT_NAME_BYTES);
-    if (size > LIMIT_PAYLOAD_BYTES)
+    if (payload.size && !payload.data)
+        return error_set(error, ASSENT_INVALID, "the payload is missing");
+    if (payload.size > LIMIT_PAYLOAD_BYTES)
         return error_set(error, ASSENT_LIMIT, "a payload is at most %d bytes", LIMIT_PAYLOAD_BYTES);
     if (strcmp(branch->operation, "try") != 0)
         return error_set(error, ASSENT_STATE, "only a try can ask for nested branches");
@@ -84,7 +86,7 @@ static int extend(const assent_branch *branch, uint16_t index, enum branch_kind 
                   const char *resource, struct slice payload, uint16_t *ret_branch,
                   assent_error *error)
 {
-    int code = check(branch, index, resource, payload.size, error);
+    int code = check(branch, index, resource, payload, error);
     if (code != ASSENT_OK)
         return code;
     assent_participant *p = branch->participant;

@@ -90,6 +90,28 @@ bool barrier_is_fenceable(assent_barrier_operation operation)
     return o && o->kind == FORWARD && o->family->horizon;
 }
 
+int barrier_seal_check(assent_barrier_operation forward, assent_error *error)
+{
+    if (!barrier_is_fenceable(forward))
+        return error_set(error, ASSENT_INVALID, "barrier: only a try or a send can be sealed");
+    return ASSENT_OK;
+}
+
+int barrier_answer_check(const void *answer, size_t size, assent_error *error)
+{
+    if (!answer && size)
+        return error_set(error, ASSENT_INVALID, "barrier: the answer is missing");
+    if (size > ASSENT_BARRIER_ANSWER_MAX)
+        return error_set(error, ASSENT_LIMIT, "barrier: an answer has at most %d bytes",
+                         ASSENT_BARRIER_ANSWER_MAX);
+    return ASSENT_OK;
+}
+
+int barrier_answer_refuse(assent_error *error)
+{
+    return error_set(error, ASSENT_STATE, "barrier: an answer is kept once, of what is run now");
+}
+
 // The horizon never falls: one in the wrong unit would refuse every try for ever.
 int barrier_horizon_check(uint64_t horizon_ms, uint64_t now_ms, assent_error *error)
 {

@@ -53,6 +53,12 @@ int barrier_arguments(const char *gtid, assent_barrier_operation operation, stru
 // Whether an application may run this forward operation itself, so that its fence is collected only
 // behind the horizon.
 bool barrier_is_fenceable(assent_barrier_operation operation);
+// Whether a branch may be sealed by a fence of that operation. ASSENT_INVALID.
+int barrier_seal_check(assent_barrier_operation forward, assent_error *error);
+// Whether these bytes can be kept as an answer. ASSENT_INVALID, ASSENT_LIMIT.
+int barrier_answer_check(const void *answer, size_t size, assent_error *error);
+// ASSENT_STATE: what was answered does not run now, or has its answer.
+int barrier_answer_refuse(assent_error *error);
 
 // Whether the horizon may be raised to that, now_ms being the time. ASSENT_INVALID.
 int barrier_horizon_check(uint64_t horizon_ms, uint64_t now_ms, assent_error *error);

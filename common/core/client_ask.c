@@ -85,19 +85,10 @@ void ask_free_all(struct client *c)
     }
 }
 
-static struct slice text_keep(struct client *c, struct slice text)
-{
-    void *copy = text.size ? effects_alloc(c->fx, text.size) : NULL;
-    if (!copy)
-        return (struct slice){0};
-    memcpy(copy, text.data, text.size);
-    return slice_of(copy, text.size);
-}
-
 static struct effect_complete *complete(struct client *c, token_t token, int code,
                                         struct slice text)
 {
-    struct slice kept = text_keep(c, text);
+    struct slice kept = effects_keep(c->fx, text);
     struct effect_complete *done = &effects_add(c->fx, EFFECT_COMPLETE)->u.complete;
     *done = (struct effect_complete){.token = token, .code = code, .text = kept};
     done->result.branch = BRANCH_NONE;
@@ -129,7 +120,7 @@ static void ask_abandon(struct client *c, struct ask *ask, int code, const char 
 static void ask_succeed(struct client *c, struct ask *ask, const struct msg_result *result)
 {
     struct msg_result copy = *result;
-    copy.text = text_keep(c, result->text);
+    copy.text = effects_keep(c->fx, result->text);
     complete(c, ask->token, ASSENT_OK, (struct slice){0})->result = copy;
     ask_end(c, ask);
 }

@@ -94,6 +94,19 @@ const char *protocol_name(enum protocol protocol)
     return "?";
 }
 
+const char *branch_kind_name(enum branch_kind kind)
+{
+    switch (kind) {
+    case BRANCH_CALL: return "call";
+    case BRANCH_ENLISTED: return "enlisted";
+    case BRANCH_STEP: return "step";
+    case BRANCH_SENDER: return "sender";
+    case BRANCH_CONSUMER: return "consumer";
+    case BRANCH_TOPIC: return "topic";
+    }
+    return "?";
+}
+
 bool protocol_admitted(unsigned protocol)
 {
     return protocol == PROTOCOL_3PC || protocol_business(protocol);

@@ -404,11 +404,12 @@ enum { WIRE_VERSION = 1 };
 // The number of a client's request; 0: it is none.
 uint64_t msg_request(const struct msg *msg);
 
-const char *msg_name(enum msg_type type);          // "PREPARE"; "?" for other numbers
-const char *vote_name(enum vote vote);             // "yes"
-const char *outcome_name(enum outcome outcome);    // "committed", "in progress"
-const char *reason_text(enum abort_reason reason); // "a branch voted no"
-const char *protocol_name(enum protocol protocol); // "2pc"
+const char *msg_name(enum msg_type type);            // "PREPARE"; "?" for other numbers
+const char *vote_name(enum vote vote);               // "yes"
+const char *outcome_name(enum outcome outcome);      // "committed", "in progress"
+const char *reason_text(enum abort_reason reason);   // "a branch voted no"
+const char *protocol_name(enum protocol protocol);   // "2pc"
+const char *branch_kind_name(enum branch_kind kind); // "step"
 
 // Protocols that are *admitted*: that it is to be done is durable at the coordinator before
 // anything of it is asked for, so that a gtid runs once only, through every crash; and what is

@@ -132,16 +132,9 @@ bool part_keep_result(struct part *b, struct slice result)
     return true;
 }
 
-// A copy that outlives the branch.
-static struct slice outlive(struct participant *self, struct slice from)
-{
-    void *to = from.size > 0 ? effects_alloc(self->fx, from.size) : NULL;
-    return to ? slice_of(memcpy(to, from.data, from.size), from.size) : slice_of(NULL, 0);
-}
-
 struct slice part_result(struct participant *self, const struct part *b)
 {
-    return outlive(self, slice_of(b->result, b->result_size));
+    return effects_keep(self->fx, slice_of(b->result, b->result_size));
 }
 
 void part_keep_reason(struct part *b, struct slice text)
@@ -254,7 +247,7 @@ static struct branch_record *record_of(struct participant *self, const struct pa
         return NULL;
     *record = described(b, stage);
     record->result = part_result(self, b); // the branch may be let go of in this very step
-    record->members = outlive(self, record->members);
+    record->members = effects_keep(self->fx, record->members);
     if (part_ours(self, b)) { // the log position belongs to the coordinator in the record
         record->log_seq = self->heard.log_seq;
         record->seal = self->heard.seal;

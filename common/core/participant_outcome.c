@@ -172,22 +172,31 @@ static bool learn(struct part *b, const struct msg_decide *d)
     return true;
 }
 
-// A step without a compensation is over, and it may not have been done here, or be on its way
-// still. So that it is not done from now on, that is remembered like an end.
-static void commit_unknown(struct participant *self, const struct msg_decide *d)
+// A branch of which nothing is known here, taken up to end as one that did not happen. NULL: there
+// is no memory for it, and the coordinator will send it again.
+static struct part *aborted_new(struct participant *self, const struct msg_decide *d)
 {
     struct part *b = part_new(self, &d->gtid, d->branch, PART_ROLLING_BACK);
     if (!b)
-        return; // the coordinator will send it again
+        return NULL;
     b->attempt = d->attempt;
     b->coordinator = self->heard.id;
     b->outcome = OUTCOME_ABORTED;
     if (!learn(b, d)) {
         part_free(self, b);
-        return;
+        return NULL;
     }
     b->answer = true;
-    part_finish(self, b);
+    return b;
+}
+
+// A step without a compensation is over, and it may not have been done here, or be on its way
+// still. So that it is not done from now on, that is remembered like an end.
+static void commit_unknown(struct participant *self, const struct msg_decide *d)
+{
+    struct part *b = aborted_new(self, d);
+    if (b)
+        part_finish(self, b);
 }
 
 void part_commit(struct participant *self, const struct msg_decide *d)
@@ -228,16 +237,9 @@ static void rollback_unknown(struct participant *self, const struct msg_decide *
 {
     if (MUTANT(ROLLBACK_NEEDS_ROOM) && !part_room(self, 0))
         return;
-    struct part *b = part_new(self, &d->gtid, d->branch, PART_ROLLING_BACK);
+    struct part *b = aborted_new(self, d);
     if (!b)
-        return; // the coordinator will send it again
-    b->attempt = d->attempt;
-    b->coordinator = self->heard.id;
-    b->outcome = OUTCOME_ABORTED;
-    if (!learn(b, d)) {
-        part_free(self, b);
         return;
-    }
     asked_to_roll_back(b, d);
     part_call(self, b);
 }

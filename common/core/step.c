@@ -117,6 +117,12 @@ void *effects_alloc(struct effects *fx, size_t size)
     return at;
 }
 
+struct slice effects_keep(struct effects *fx, struct slice bytes)
+{
+    void *to = bytes.size ? effects_alloc(fx, bytes.size) : NULL;
+    return to ? slice_of(memcpy(to, bytes.data, bytes.size), bytes.size) : slice_of(NULL, 0);
+}
+
 struct slice effects_printf(struct effects *fx, const char *format, ...)
 {
     va_list args, again;

@@ -233,6 +233,9 @@ struct effect *effects_add(struct effects *fx, enum effect_type type);
 // Memory, not zeroed, aligned for any type, that lives until effects_reset; NULL (and failed) when
 // there is none.
 void *effects_alloc(struct effects *fx, size_t size);
+// A copy of the bytes in such memory, for what may be let go of in this very step; an empty slice
+// of none, and (with failed) without memory.
+struct slice effects_keep(struct effects *fx, struct slice bytes);
 // Text in such memory, NUL-terminated behind the slice; an empty slice (and failed) without memory.
 struct slice effects_printf(struct effects *fx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -68,9 +68,7 @@ static json_t *after_json(uint64_t after)
 
 static const char *kind_name(uint8_t kind)
 {
-    static const char *const names[] = {"unknown", "call",     "enlisted", "step",
-                                        "sender",  "consumer", "topic"};
-    return kind < sizeof names / sizeof *names ? names[kind] : "unknown";
+    return kind ? branch_kind_name((enum branch_kind)kind) : "unknown";
 }
 
 static void set_plan(json_t *branch, const struct record_branch *b)

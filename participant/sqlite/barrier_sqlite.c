@@ -72,13 +72,6 @@ static void query_word(struct query *q, int at, const char *word)
     query_text(q, at, word, strlen(word));
 }
 
-static int run(sqlite3 *db, const char *sql, assent_error *error)
-{
-    struct query q;
-    query_begin(&q, db, sql);
-    return query_end(&q, error);
-}
-
 static struct slice column(const struct query *q, int at)
 {
     const void *data = sqlite3_column_blob(q->statement, at);
@@ -142,7 +135,7 @@ static int enter(const struct call *call, struct found *found, assent_barrier_en
                  assent_error *error)
 {
     struct barrier_ruling ruling;
-    int code = run(call->db, take_lock, error);
+    int code = query_run(call->db, take_lock, error);
     if (!code)
         code = rows_read(call, found, error);
     if (!code)
@@ -179,19 +172,14 @@ int assent_barrier_sqlite_answer(sqlite3 *db, const char *gtid, uint16_t branch,
     int code = call_of(db, gtid, branch, operation, &call, error);
     if (code)
         return code;
-    if (!answer && size)
-        return error_set(error, ASSENT_INVALID, "barrier: there is no answer");
-    if (size > ASSENT_BARRIER_ANSWER_MAX)
-        return error_set(error, ASSENT_LIMIT, "barrier: an answer has at most %d bytes",
-                         ASSENT_BARRIER_ANSWER_MAX);
+    code = barrier_answer_check(answer, size, error);
+    if (code)
+        return code;
     query_call(&q, &call, keep_answer);
     query_word(&q, 3, assent_barrier_operation_text(operation));
     query_blob(&q, 4, answer, size);
     code = query_end(&q, error);
-    if (!code && sqlite3_changes(db) != 1)
-        code =
-            error_set(error, ASSENT_STATE, "barrier: an answer is kept once, of what is run now");
-    return code;
+    return !code && sqlite3_changes(db) != 1 ? barrier_answer_refuse(error) : code;
 }
 
 int assent_barrier_sqlite_forget(sqlite3 *db, const char *gtid, uint16_t branch,
@@ -210,9 +198,9 @@ int assent_barrier_sqlite_seal(sqlite3 *db, const char *gtid, uint16_t branch,
                                assent_barrier_operation forward, assent_error *error)
 {
     struct call call;
-    if (!barrier_is_fenceable(forward))
-        return error_set(error, ASSENT_INVALID, "barrier: only a try or a send can be sealed");
-    int code = assent_barrier_sqlite_forget(db, gtid, branch, error);
+    int code = barrier_seal_check(forward, error);
+    if (!code)
+        code = assent_barrier_sqlite_forget(db, gtid, branch, error);
     if (!code)
         code = call_of(db, gtid, branch, forward, &call, error);
     return code ? code : row_add(&call, forward, BARRIER_FENCED, error);

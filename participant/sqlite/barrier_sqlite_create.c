@@ -35,13 +35,6 @@ static int read_text(sqlite3 *db, const char *sql, char *ret, size_t size, assen
     return query_end(&q, error);
 }
 
-static int execute(sqlite3 *db, const char *sql, assent_error *error)
-{
-    struct query q;
-    query_begin(&q, db, sql);
-    return query_end(&q, error);
-}
-
 static int check_shape(sqlite3 *db, assent_error *error)
 {
     char found[256];
@@ -86,10 +79,10 @@ int assent_barrier_sqlite_create(sqlite3 *db, assent_error *error)
         return error_set(error, ASSENT_INVALID, "barrier: there is no database");
     int code = check_durable(db, error);
     if (!code)
-        code = execute(db, make_table, error);
+        code = query_run(db, make_table, error);
     if (!code)
         code = check_shape(db, error);
     if (!code)
-        code = execute(db, make_index, error);
+        code = query_run(db, make_index, error);
     return code;
 }

@@ -24,5 +24,6 @@ void query_number(struct query *q, int at, uint64_t number);
 void query_blob(struct query *q, int at, const void *data, size_t size); // likewise
 bool query_row(struct query *q);                                         // whether there is another
 int query_end(struct query *q, assent_error *error);
+int query_run(sqlite3 *db, const char *sql, assent_error *error); // one with nothing bound to it
 
 #endif

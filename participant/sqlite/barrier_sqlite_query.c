@@ -79,3 +79,10 @@ int query_end(struct query *q, assent_error *error)
     q->statement = NULL;
     return code;
 }
+
+int query_run(sqlite3 *db, const char *sql, assent_error *error)
+{
+    struct query q;
+    query_begin(&q, db, sql);
+    return query_end(&q, error);
+}

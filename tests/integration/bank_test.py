@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """assent-bank as its users meet it: good and bad input, and audits that find what is wrong."""
 
+import fcntl
 import json
+import pathlib
+import re
 import shutil
 import signal
 import sys
@@ -57,6 +60,24 @@ class CommandLine(unittest.TestCase):
         done = self.bank("run", "--quiet", "--count", 1, "--patience", 1, self.world.dir / "bank-a")
         self.assertEqual(done.returncode, TROUBLE)
         self.assertIn("gave up after ", done.stderr)
+
+
+class Stopping(unittest.TestCase):
+    def setUp(self):
+        self.world = World(banks=1)
+        self.addCleanup(self.world.close)
+
+    def test_while_another_has_the_ledger(self):
+        def deaf():
+            status = pathlib.Path(f"/proc/{bank.popen.pid}/status").read_text()
+            blocked = int(re.search(r"^SigBlk:\s*(\w+)", status, re.MULTILINE).group(1), 16)
+            return blocked >> (signal.SIGTERM - 1) & 1
+
+        with open(self.world.dir / "bank-a" / "ledger" / "LOCK", "r+b") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            bank = self.world.start_bank("bank-a", ready=False)
+            until("signals to wait for it", deaf)
+            self.assertEqual(bank.stop(), GOOD, bank.output())
 
 
 class Transfers(unittest.TestCase):

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import unittest
 
-from bank_world import until
+from bank_world import Process, until
 from example_world import OrderWorld, TravelWorld
 
 GOOD, WRONG, USAGE, TROUBLE = 0, 1, 2, 3
@@ -124,6 +124,32 @@ class Trips(unittest.TestCase):
                               self.world.dir, check=False)
         self.assertEqual(done.returncode, WRONG)
         self.assertIn("is committed, says ", done.stderr)
+
+    def test_what_is_not_decided_is_not_aborted(self):
+        """All is booked, and the card's service dies before it says so."""
+        self.world.servers["card"].kill()
+        card = self.world.start_again("card", env={"ASSENT_CRASH_POINT": "part_after_prepare"})
+        client = Process(self.world, "client-1", [
+            self.world.bin / "assent-travel", "book", "--saga", "--json", "--count", 1, "--clients", 1])
+        self.world.clients.append(client)
+        until("the card's service to die", lambda: not card.running())
+        self.assertEqual(card.popen.returncode, -signal.SIGKILL)
+        self.assertTrue(client.running())
+        done = self.world.run("assent-travel", "audit", "--status", self.world.dir, check=False)
+        self.assertEqual((done.returncode, done.stderr), (WRONG, ""))
+        self.assertIn(" 1 half done", done.stdout)
+        self.assertIn(" 0 wrong", done.stdout)
+        self.world.start_again("card")
+        self.world.finish_clients()
+        self.world.quiesce()
+        self.assertTrue(self.world.audit()["ok"])
+
+    def test_what_cannot_be_read_is_not_wrong(self):
+        with sqlite3.connect(self.world.dir / "car" / "travel.db", timeout=20) as db:
+            db.execute("ALTER TABLE offers RENAME TO withdrawn")
+        done = self.world.run("assent-travel", "audit", self.world.dir, check=False)
+        self.assertEqual(done.returncode, TROUBLE, done.stdout + done.stderr)
+        self.assertIn("no such table: offers", done.stderr)
 
     def test_rows(self):
         done = self.finds("card", "INSERT INTO assent_barrier SELECT 'x', 0, 'try', 'done', 0, NULL",

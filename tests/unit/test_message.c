@@ -22,6 +22,12 @@ static void names_are_what_operators_read(void **state)
     assert_string_equal(protocol_name(PROTOCOL_TCC), "tcc");
     assert_string_equal(protocol_name(PROTOCOL_SAGA), "saga");
     assert_string_equal(protocol_name(PROTOCOL_MESSAGE), "message");
+    assert_string_equal(branch_kind_name(BRANCH_CALL), "call");
+    assert_string_equal(branch_kind_name(BRANCH_ENLISTED), "enlisted");
+    assert_string_equal(branch_kind_name(BRANCH_STEP), "step");
+    assert_string_equal(branch_kind_name(BRANCH_SENDER), "sender");
+    assert_string_equal(branch_kind_name(BRANCH_CONSUMER), "consumer");
+    assert_string_equal(branch_kind_name(BRANCH_TOPIC), "topic");
 }
 
 // Numbers come from the wire, so any value may be asked for.
@@ -37,6 +43,8 @@ static void numbers_without_a_name_are_question_marks(void **state)
     assert_string_equal(outcome_name((enum outcome)200), "?");
     assert_string_equal(reason_text((enum abort_reason)200), "?");
     assert_string_equal(protocol_name((enum protocol)0), "?");
+    assert_string_equal(branch_kind_name((enum branch_kind)0), "?");
+    assert_string_equal(branch_kind_name((enum branch_kind)7), "?");
 }
 
 static void no_two_messages_share_a_name(void **state)

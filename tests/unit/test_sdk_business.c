@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // libassent's participant in tcc transactions, sagas and messages: which handler is called with
-// what, and what its answer becomes.
+// what, and what its answer becomes; and the content that applications enlist with.
 #include "sdk_rm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "assent/client.h"
 
 struct asked {
     enum protocol protocol;
@@ -235,6 +237,9 @@ static assent_done_code nested_confirm(void *context, const assent_branch *branc
     assert_int_equal(assent_nested_call(&other, 0, "a hotel", "", 0, NULL, NULL), ASSENT_INVALID);
     assert_int_equal(assent_nested_enlist(&other, 0, "hotel", "", 1 << 20, NULL, NULL),
                      ASSENT_LIMIT);
+    assert_int_equal(assent_nested_call(&other, 0, "hotel", NULL, 4, NULL, NULL), ASSENT_INVALID);
+    assert_int_equal(assent_nested_enlist(&other, 0, "hotel", NULL, 4, NULL, NULL), ASSENT_INVALID);
+    assert_int_equal(assent_nested_call(&other, 0, "hotel", NULL, 0, NULL, NULL), ASSENT_STATE);
     return ASSENT_DONE;
 }
 
@@ -312,6 +317,99 @@ static void sets_of_handlers_are_checked(void **state)
     rm_open_with(&alone); // what is finished needs none
 }
 
+// ---- an application that does the try itself ----
+
+static struct {
+    struct msg_enlist enlist; // slices cut off, but for:
+    char resource[16], payload[16];
+    size_t submitted_bytes; // of the branch's payload
+    uint8_t submitted_kind;
+} heard;
+
+static void hear_client(struct fake *f, peer_t peer, const struct msg *msg)
+{
+    fake_manners(f, peer, msg);
+    if (msg->type == MSG_ENLIST) {
+        const struct msg_enlist *enlist = &msg->u.enlist;
+        struct msg reply = {.type = MSG_ENLISTED};
+        heard.enlist = *enlist;
+        snprintf(heard.resource, sizeof heard.resource, "%.*s", (int)enlist->resource.size,
+                 (const char *)enlist->resource.data);
+        snprintf(heard.payload, sizeof heard.payload, "%.*s", (int)enlist->payload.size,
+                 (const char *)enlist->payload.data);
+        reply.u.enlisted.request = enlist->request;
+        reply.u.enlisted.gtid = enlist->gtid;
+        reply.u.enlisted.branch = enlist->branch;
+        fake_reply(f, peer, &reply);
+    } else if (msg->type == MSG_SUBMIT) {
+        heard.submitted_bytes = msg->u.submit.branches[0].payload.size;
+        heard.submitted_kind = msg->u.submit.branches[0].kind;
+        fake_result(f, peer, MSG_SUBMIT, &msg->u.submit.gtid, OUTCOME_COMMITTED);
+    }
+}
+
+static assent_client *open_client(void)
+{
+    assent_client *client;
+    assent_client_options options = {.endpoint = rm.fake.endpoint, .name = "test"};
+    memset(&heard, 0, sizeof heard);
+    fake_handle(&rm.fake, hear_client);
+    if (assent_client_open(&options, &client, &rm.error) != ASSENT_OK)
+        fail_msg("%s", rm.error.message);
+    return client;
+}
+
+static assent_tx *begin(assent_client *client, assent_protocol protocol)
+{
+    assent_tx *tx;
+    assent_tx_options options = {.protocol = protocol};
+    if (assent_begin(client, NULL, &options, &tx, &rm.error) != ASSENT_OK)
+        fail_msg("%s", rm.error.message);
+    return tx;
+}
+
+static void a_try_is_enlisted_with_its_content(void **state)
+{
+    (void)state;
+    uint16_t branch = 99;
+    assent_result result;
+    assent_client *client = open_client();
+    assent_tx *tx = begin(client, ASSENT_TCC);
+    assert_int_equal(assent_enlist_with(tx, "hotel", NULL, 4, &branch, &rm.error), ASSENT_INVALID);
+    assert_int_equal(branch, 99);
+    assert_int_equal(fake_seen(&rm.fake, MSG_ENLIST), 0);
+    assert_int_equal(assent_enlist_with(tx, "hotel", "room", 4, &branch, &rm.error), ASSENT_OK);
+    assert_int_equal(branch, 0);
+    assert_int_equal(heard.enlist.protocol, PROTOCOL_TCC);
+    assert_int_equal(heard.enlist.branch, 0);
+    assert_string_equal(heard.resource, "hotel");
+    assert_string_equal(heard.payload, "room");
+    assert_int_equal(assent_commit(tx, &result, &rm.error), ASSENT_OK);
+    assert_int_equal(result.outcome, ASSENT_COMMITTED);
+    assert_int_equal(heard.submitted_kind, BRANCH_ENLISTED);
+    assert_int_equal(heard.submitted_bytes, 0); // the coordinator has it already
+    assent_tx_destroy(&tx);
+    assent_client_close(&client);
+}
+
+// What they do on commit is known where they were done.
+static void branches_of_two_phase_commit_have_no_content(void **state)
+{
+    (void)state;
+    uint16_t branch = 99;
+    assent_client *client = open_client();
+    assent_tx *tx = begin(client, ASSENT_2PC);
+    assert_int_equal(assent_enlist_with(tx, "bank", "", 0, &branch, &rm.error), ASSENT_INVALID);
+    assert_non_null(strstr(rm.error.message, "only a tcc transaction"));
+    assert_int_equal(branch, 99);
+    assert_int_equal(fake_seen(&rm.fake, MSG_ENLIST), 0);
+    assert_int_equal(assent_enlist(tx, "bank", &branch, &rm.error), ASSENT_OK);
+    assert_int_equal(branch, 0); // as if it had never been tried
+    assert_string_equal(heard.payload, "");
+    assent_tx_destroy(&tx);
+    assent_client_close(&client);
+}
+
 int main(int argc, char **argv)
 {
     rm_maybe_serve(argc, argv);
@@ -325,6 +423,8 @@ int main(int argc, char **argv)
         TEST(only_a_try_may),
         TEST(what_has_no_handler_is_refused),
         TEST(sets_of_handlers_are_checked),
+        TEST(a_try_is_enlisted_with_its_content),
+        TEST(branches_of_two_phase_commit_have_no_content),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,26 @@ static void text_is_formatted_into_it(void **state)
     effects_free(&fx);
 }
 
+static void bytes_are_kept_in_it(void **state)
+{
+    (void)state;
+    char bytes[] = {'a', '\0', 'b'};
+    struct effects fx;
+    effects_init(&fx);
+    struct slice kept = effects_keep(&fx, slice_of(bytes, sizeof bytes));
+    memset(bytes, 'x', sizeof bytes); // what was kept is its own
+    assert_true(slice_equal(kept, slice_of("a\0b", 3)));
+    struct slice none = effects_keep(&fx, slice_of(bytes, 0));
+    assert_null(none.data);
+    assert_int_equal(none.size, 0);
+    assert_false(fx.failed);
+    none = effects_keep(&fx, slice_of(bytes, SIZE_MAX)); // more than there can be
+    assert_null(none.data);
+    assert_int_equal(none.size, 0);
+    assert_true(fx.failed);
+    effects_free(&fx);
+}
+
 static void without_memory_it_says_so(void **state)
 {
     (void)state;
@@ -124,6 +144,7 @@ int main(void)
         cmocka_unit_test(memory_holds_until_the_reset),
         cmocka_unit_test(a_steady_state_allocates_nothing),
         cmocka_unit_test(text_is_formatted_into_it),
+        cmocka_unit_test(bytes_are_kept_in_it),
         cmocka_unit_test(without_memory_it_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,9 +7,8 @@
 //
 //     RUN        do the work now, in this same local transaction, and commit
 //     DUPLICATE  it was done before: commit or roll back, and answer as then
-//     EMPTY      a compensation whose forward operation never ran: nothing is to be undone, and
-//     from
-//                now on the forward operation cannot run any more. Commit, and answer done
+//     EMPTY      a compensation whose forward operation never ran: nothing is to be undone, and the
+//                forward operation cannot run any more. Commit, and answer done
 //     REFUSED    must not run: a forward operation after its compensation (answer no), or what
 //                cannot be (docs/barrier.md)
 //

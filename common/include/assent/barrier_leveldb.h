@@ -7,8 +7,9 @@
 //
 //     assent_barrier_turn *turn;
 //     assent_barrier_entry entry;
-//     assent_barrier_leveldb_enter(barrier, gtid, branch, ASSENT_BARRIER_TRY, &turn, &entry,
-//     &error); leveldb_writebatch_t *batch = NULL; if (entry.verdict == ASSENT_BARRIER_RUN)
+//     leveldb_writebatch_t *batch = NULL;
+//     assent_barrier_leveldb_enter(b, gtid, branch, ASSENT_BARRIER_TRY, &turn, &entry, &error);
+//     if (entry.verdict == ASSENT_BARRIER_RUN)
 //         batch = work();     // NULL if the answer is no: then assent_barrier_leveldb_abandon
 //     assent_barrier_leveldb_commit(&turn, batch, &error);
 //

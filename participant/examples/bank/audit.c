@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "command.h"
+#include "kit/pause.h"
 #include "view.h"
 
 static const char usage[] =
@@ -72,7 +73,7 @@ static int audit_wait(struct audit *a)
     time_t until = time(NULL) + a->wait_s;
     int status = audit_sum(a);
     while (status == EXIT_GOOD && !at_rest(a) && time(NULL) < until) {
-        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        pause_ms(100);
         status = audit_sum(a);
     }
     return status;

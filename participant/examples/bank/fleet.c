@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/pause.h"
 #include "operation.h"
 #include "service.h"
 
@@ -26,11 +27,6 @@ static double seconds_since(const struct timespec *then)
 double fleet_seconds(const struct fleet *f)
 {
     return seconds_since(&f->started);
-}
-
-static void pause_ms(long ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
 static const char *bank_of(const struct fleet *f, uint64_t account)

@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "fleet.h"
+#include "kit/pause.h"
 #include "view.h"
 
 static const char usage[] =
@@ -215,7 +216,7 @@ static void run_watch(struct run *r)
             atomic_store(&r->fleet->stop, true);
         if (!r->quiet)
             run_progress(r, &last);
-        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        pause_ms(100);
     }
     if (!r->quiet) {
         run_progress(r, &last);

@@ -2,15 +2,13 @@
 // assent-bank serve: runs a bank until it is told to stop.
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/select.h>
-#include <time.h>
 
 #include "assent/assent.h"
 #include "bank.h"
 #include "command.h"
+#include "kit/stop.h"
 #include "service.h"
 
 static const char usage[] =
@@ -36,14 +34,6 @@ struct serve {
     bool history;
     const char *dir;
 };
-
-static volatile sig_atomic_t stopping;
-
-static void on_signal(int number)
-{
-    (void)number;
-    stopping = 1;
-}
 
 enum { OPT_VOTES = 256, OPT_HISTORY, OPT_CERTIFICATE, OPT_SERVER };
 
@@ -82,16 +72,14 @@ static int serve_options(int argc, char **argv, struct serve *s)
 
 enum { WAITS_BEFORE_SAYING_WHY = 100 }; // about two seconds
 
-// Until a signal, or until the bank cannot go on. SIGTERM and SIGINT are let in only while it
-// waits.
+// Until it is told to stop, or until the bank cannot go on.
 static int serve_wait(assent_participant *participant, struct ledger *ledger)
 {
-    sigset_t open;
-    sigemptyset(&open);
     int failed = assent_participant_fd(participant);
     bool ready = false;
     assent_error error;
-    for (unsigned waits = 0; !stopping; waits++) {
+    enum wake wake = WAKE_TIME;
+    for (unsigned waits = 0; wake == WAKE_TIME; waits++) {
         if (!ready && assent_participant_wait(participant, 0, &error) == ASSENT_OK) {
             ready = true;
             printf("ready\n");
@@ -99,14 +87,11 @@ static int serve_wait(assent_participant *participant, struct ledger *ledger)
         } else if (!ready && waits == WAITS_BEFORE_SAYING_WHY) {
             complain(EXIT_GOOD, "waiting: %s", error.message);
         }
-        struct timespec pause = {.tv_nsec = ready ? 500000000 : 20000000};
-        fd_set readable;
-        FD_ZERO(&readable);
-        FD_SET(failed, &readable);
-        if (pselect(failed + 1, &readable, NULL, NULL, &pause, &open) > 0 || ledger_failed(ledger))
+        wake = stop_wait(failed, ready ? 500 : 20);
+        if (ledger_failed(ledger))
             return EXIT_TROUBLE;
     }
-    return EXIT_GOOD;
+    return wake == WAKE_STOP ? EXIT_GOOD : EXIT_TROUBLE;
 }
 
 static int serve_ledger(struct serve *s, struct ledger *ledger)
@@ -135,15 +120,18 @@ static int serve_ledger(struct serve *s, struct ledger *ledger)
     return status;
 }
 
-// An audit may be reading the ledger just now: that takes a moment, so wait for it.
-static int serve_open(const struct serve *s, struct ledger **ret, assent_error *error)
+// An audit may be reading the ledger just now: that takes a moment, so wait for it. -1: it is open;
+// else the exit status.
+static int serve_open(const struct serve *s, struct ledger **ret)
 {
-    int code = ledger_open(s->dir, s->history, ret, error);
-    for (int tries = 0; code == ASSENT_LOCKED && tries < 100 && !stopping; tries++) {
-        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-        code = ledger_open(s->dir, s->history, ret, error);
+    assent_error error;
+    int code = ledger_open(s->dir, s->history, ret, &error);
+    for (int tries = 0; code == ASSENT_LOCKED && tries < 100; tries++) {
+        if (stop_wait(-1, 100) == WAKE_STOP)
+            return EXIT_GOOD;
+        code = ledger_open(s->dir, s->history, ret, &error);
     }
-    return code;
+    return code == ASSENT_OK ? -1 : complain(EXIT_TROUBLE, "%s", error.message);
 }
 
 int command_serve(int argc, char **argv)
@@ -152,19 +140,12 @@ int command_serve(int argc, char **argv)
     int status = serve_options(argc, argv, &s);
     if (status >= 0)
         return status;
-    sigset_t stop;
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &stop, NULL); // in all threads that are made from here on
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-
-    assent_error error;
+    if (!stop_signals())
+        return complain(EXIT_TROUBLE, "signals: %s", strerror(errno));
     struct ledger *ledger;
-    if (serve_open(&s, &ledger, &error))
-        return complain(EXIT_TROUBLE, "%s", error.message);
+    status = serve_open(&s, &ledger);
+    if (status >= 0)
+        return status;
     status = serve_ledger(&s, ledger);
     ledger_close(&ledger);
     return status;

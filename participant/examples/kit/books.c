@@ -145,8 +145,8 @@ static void check_status(void *arg, const struct account *account)
         return;
     }
     c->about->asked++;
-    // One that it does not remember any more it has ended, so that is no answer.
-    if (result.outcome != ASSENT_OUTCOME_UNKNOWN)
+    // What it has ended it may not remember, and what is in progress may become either: no answers.
+    if (result.outcome == ASSENT_COMMITTED || result.outcome == ASSENT_ABORTED)
         compare(c, account->gtid, account->seen, result.outcome == ASSENT_COMMITTED,
                 "the coordinator");
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kit/command.h"
+#include "kit/pause.h"
 
 enum { CLIENTS_MAX = 1024 };
 
@@ -29,11 +30,6 @@ static double seconds_since(const struct timespec *then)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
-}
-
-static void pause_ms(long ms)
-{
-    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
 int64_t crowd_draw(uint64_t *random, int64_t below)

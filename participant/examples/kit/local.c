@@ -12,6 +12,7 @@
 
 #include "assent/barrier_sqlite.h"
 #include "kit/command.h"
+#include "kit/pause.h"
 
 enum { BUSY_MS = 10000, OPEN_TRIES = 100 };
 
@@ -55,7 +56,7 @@ static bool set_up(struct local *l, const char *sql)
         int code = sqlite3_exec(l->db, sql, NULL, NULL, NULL);
         if (code != SQLITE_BUSY && code != SQLITE_LOCKED)
             return code == SQLITE_OK;
-        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+        pause_ms(50);
     }
     return false;
 }

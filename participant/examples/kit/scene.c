@@ -12,19 +12,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kit/command.h"
+#include "kit/pause.h"
 
 enum { READY_MS = 60000, KILL_PAUSE_MS = 400 };
 
 static char own_path[512];
-
-static void pause_ms(long ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
 
 static void log_path(const struct scene *s, const char *name, char path[512])
 {

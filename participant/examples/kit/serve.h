@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a participant until the process is told to stop.
+// Runs a participant until the process is told to stop (kit/stop.h).
 #ifndef KIT_SERVE_H
 #define KIT_SERVE_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "assent/participant.h"
 
@@ -16,9 +16,6 @@ struct serve {
     int64_t tidy_s;              // every so many seconds
 };
 
-// From here on SIGTERM and SIGINT stop serve_run. Before any thread is made. False: it cannot be
-// done, as errno says.
-bool serve_signals(void);
 // Prints "ready" when the coordinator has welcomed it. Returns an exit status.
 int serve_run(const struct serve *serve);
 

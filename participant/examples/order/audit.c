@@ -9,6 +9,7 @@
 #include "kit/books.h"
 #include "kit/command.h"
 #include "kit/local.h"
+#include "kit/pause.h"
 #include "order.h"
 
 static const char usage[] =
@@ -121,7 +122,7 @@ static int look(struct audit *a, struct books_check *check, int64_t wait_s)
             return EXIT_TROUBLE;
         if (((a->rows == 0 || !check->rows) && books_whole(a->books, ALL)) || time(NULL) >= until)
             break;
-        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+        pause_ms(200);
     }
     books_each(a->books, check_once, a);
     int64_t wrong = books_check(a->books, check);

@@ -10,6 +10,7 @@
 #include "kit/command.h"
 #include "kit/local.h"
 #include "kit/serve.h"
+#include "kit/stop.h"
 #include "order.h"
 
 static const char usage[] = "Usage: assent-order serve SERVICE DIR\n"
@@ -68,7 +69,7 @@ int command_serve(int argc, char **argv)
         service++;
     if (optind + 2 != argc || service == SERVICE_COUNT)
         return complain(EXIT_USAGE, "serve needs orders, payment or stock, and a directory");
-    if (!serve_signals())
+    if (!stop_signals())
         return complain(EXIT_TROUBLE, "signals: %s", strerror(errno));
     char dir[400], path[512];
     struct local *db;

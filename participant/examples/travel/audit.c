@@ -9,6 +9,7 @@
 #include "kit/books.h"
 #include "kit/command.h"
 #include "kit/local.h"
+#include "kit/pause.h"
 #include "travel.h"
 
 static const char usage[] =
@@ -28,7 +29,7 @@ struct audit {
     struct books *books;
     unsigned service; // that is being read
     int64_t reserved, rows, wrong;
-    bool status, json;
+    bool json;
 };
 
 static const char *service_name(unsigned bit)
@@ -57,24 +58,30 @@ static void see_booking(void *arg, int columns, const char *const *values)
     }
 }
 
-static int64_t count(struct audit *a, const char *sql)
+// Adds what the query counts to *sum.
+static bool count(const struct audit *a, int64_t *sum, const char *sql)
 {
-    int64_t number = -1;
-    local_number(a->services[a->service], &number, "%s", sql);
-    return number;
+    int64_t number;
+    if (!local_number(a->services[a->service], &number, "%s", sql))
+        return false;
+    *sum += number;
+    return true;
 }
 
 static bool read_service(struct audit *a)
 {
-    a->reserved += count(a, "SELECT count(*) FROM bookings WHERE state = 'reserved'");
-    a->reserved += a->service != FLIGHT
-                       ? 0
-                       : count(a, "SELECT count(*) FROM bookings"
-                                  " WHERE protocol = 'saga' AND state <> 'ticketed'");
-    a->rows += count(a, "SELECT count(*) FROM assent_barrier");
-    say_wrong(a, "items do not add up",
-              count(a, "SELECT count(*) FROM offers WHERE capacity <> free +"
-                       " (SELECT count(*) FROM bookings WHERE bookings.item = offers.item)"));
+    int64_t uneven = 0;
+    if (!count(a, &a->reserved, "SELECT count(*) FROM bookings WHERE state = 'reserved'") ||
+        !count(a, &a->rows, "SELECT count(*) FROM assent_barrier") ||
+        !count(a, &uneven,
+               "SELECT count(*) FROM offers WHERE capacity <> free +"
+               " (SELECT count(*) FROM bookings WHERE bookings.item = offers.item)"))
+        return false;
+    if (a->service == FLIGHT && !count(a, &a->reserved,
+                                       "SELECT count(*) FROM bookings"
+                                       " WHERE protocol = 'saga' AND state <> 'ticketed'"))
+        return false;
+    say_wrong(a, "items do not add up", uneven);
     return local_each(a->services[a->service], see_booking, a, "SELECT gtid, item FROM bookings");
 }
 
@@ -123,7 +130,7 @@ static int look(struct audit *a, struct books_check *check, int64_t wait_s)
             return EXIT_TROUBLE;
         if (at_rest(a, check) || time(NULL) >= until)
             break;
-        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+        pause_ms(200);
     }
     books_each(a->books, check_days, a);
     int64_t wrong = books_check(a->books, check);

@@ -9,6 +9,7 @@
 #include "kit/command.h"
 #include "kit/local.h"
 #include "kit/serve.h"
+#include "kit/stop.h"
 #include "travel.h"
 
 static const char usage[] =
@@ -72,7 +73,7 @@ int command_serve(int argc, char **argv)
         service++;
     if (optind + 2 != argc || service == SERVICE_COUNT)
         return complain(EXIT_USAGE, "serve needs flight, hotel, car or card, and a directory");
-    if (!serve_signals())
+    if (!stop_signals())
         return complain(EXIT_TROUBLE, "signals: %s", strerror(errno));
     char dir[400];
     struct local *db;
