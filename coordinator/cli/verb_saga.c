@@ -108,7 +108,7 @@ static void details_text(const json_t *b, char *ret, size_t size)
     if (member_bool(b, "kept") && !is(b, "progress", "kept"))
         parts[count++] = "no compensation";
     if (member_present(b, "result") || member_present(b, "result_hex"))
-        parts[count++] = view_result(b, result, sizeof result);
+        parts[count++] = view_bytes(b, "result", "result_hex", result, sizeof result);
     failures_text(b, text, sizeof text);
     if (*text)
         parts[count++] = text;

@@ -29,8 +29,10 @@ const char *view_progress_words(const json_t *branch, char ret[PROGRESS_BYTES]);
 enum paint view_progress_paint(const json_t *branch);
 // "0, 2"; "" where it comes after none. Returns ret.
 const char *view_after(const json_t *branch, char *ret, size_t size);
-// What a step returned, cut short; "" for nothing. Returns ret.
-const char *view_result(const json_t *branch, char *ret, size_t size);
+// What a payload or a result holds, as text or in hexadecimal, whichever key is there; cut short,
+// but not inside of a character; "" for nothing. Returns ret.
+const char *view_bytes(const json_t *object, const char *key, const char *hex_key, char *ret,
+                       size_t size);
 
 enum exit_code verb_status(struct cli *cli);
 enum exit_code verb_list(struct cli *cli);
