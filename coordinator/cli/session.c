@@ -38,7 +38,7 @@ struct exchange {
     bool done;
 };
 
-static uint64_t mono_ms(void)
+uint64_t mono_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

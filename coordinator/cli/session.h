@@ -22,6 +22,8 @@ int session_ask(struct session *self, const char *verb, json_t *arguments, json_
 // ASSENT_OK; ASSENT_DENIED; ASSENT_UNAVAILABLE as above. The session is of no further use.
 int session_greet_as_client(struct session *self, assent_error *error);
 
+uint64_t mono_ms(void); // the clock of timeouts
+
 // Who runs this command: "ada@db1", or "ada as root@db1" under sudo.
 void session_by(char *ret, size_t size);
 

@@ -28,7 +28,6 @@ json_t *fact(struct story *s, const char *code, const char *format, ...)
 void advise(struct story *s, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-bool is(const json_t *object, const char *key, const char *value);
 const json_t *story_branches(const struct story *s);
 
 // Parts of sentences; they return ret.

@@ -13,6 +13,8 @@ bool view_foreign(const struct cli *cli, const struct rows *rows);
 // "committed", "aborted", "committed, mixed", "not decided"
 const char *view_outcome(const json_t *transaction);
 enum paint view_outcome_paint(const json_t *transaction);
+// "failed 3 times: no seats"; "" when it did not. Returns ret.
+const char *view_failed(uint64_t failures, const char *why, char *ret, size_t size);
 // The status in a few lines.
 void view_status(const struct cli *cli, const json_t *status);
 // "aborted because ...: a branch voted no (branch 1: insufficient funds)"; "" when it did not

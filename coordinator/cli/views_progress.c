@@ -7,11 +7,6 @@
 
 enum { SHOWN_BYTES = 60 };
 
-static bool is(const json_t *object, const char *key, const char *value)
-{
-    return strcmp(member_text(object, key), value) == 0;
-}
-
 bool view_has_progress(const json_t *t)
 {
     const json_t *branches = json_object_get(t, "branches");
