@@ -92,11 +92,6 @@ void session_close(struct session **self_p)
     }
 }
 
-const char *session_endpoint(const struct session *self)
-{
-    return self->endpoint;
-}
-
 static void session_send(struct session *self, const struct msg *msg)
 {
     struct frame_header header = {.version = WIRE_VERSION};

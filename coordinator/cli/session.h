@@ -10,7 +10,6 @@ struct session;
 // Does not wait for the coordinator. Errors: ASSENT_CONFIG, ASSENT_IO, ASSENT_NOMEM.
 int session_open(const struct cli *cli, struct session **ret, assent_error *error);
 void session_close(struct session **self_p);
-const char *session_endpoint(const struct session *self);
 
 // Sends the verb with its arguments (takes them; NULL: none) and waits for the reply, at most the
 // command's timeout. On ASSENT_OK the caller owns *ret_reply. ASSENT_UNAVAILABLE, ASSENT_TIMEOUT:
