@@ -15,14 +15,16 @@ bool admin_branch_in_doubt(const struct tx_view *view, const struct tx_view_bran
 {
     if (!branch_promises(&b->branch))
         return false;
-    if (b->state == BRANCH_PREPARING)
-        return view->state == TX_DELEGATED;
+    if (b->state == BRANCH_PREPARING) // electing: an earlier run asked it, and may have had its yes
+        return view->state == TX_DELEGATED || view->state == TX_ELECTING;
     return b->state == BRANCH_PREPARED || b->state == BRANCH_COMMITTING ||
            b->state == BRANCH_ABORTING;
 }
 
-bool admin_branch_waiting(const struct tx_view_branch *b)
+bool admin_branch_waiting(const struct tx_view *view, const struct tx_view_branch *b)
 {
+    if (view->state == TX_ELECTING) // any majority will do, so none of them is let off
+        return b->state != BRANCH_DONE;
     return b->state == BRANCH_PREPARING || b->state == BRANCH_PAUSED ||
            b->state == BRANCH_COMMITTING || b->state == BRANCH_ABORTING;
 }
@@ -230,7 +232,7 @@ json_t *admin_view_branch_json(const struct tx_view *view, const struct tx_view_
         object_text(&o, "progress",
                     slice_text(progress_word(r, &b->branch, b->state, b->failures)));
     object_bool(&o, "in_doubt", admin_branch_in_doubt(view, b));
-    object_bool(&o, "waiting", admin_branch_waiting(b));
+    object_bool(&o, "waiting", admin_branch_waiting(view, b));
     object_bool(&o, "connected", b->connected);
     object_ms(&o, "since_at_ms", b->since_ms);
     object_count(&o, "tries", b->tries);

@@ -73,7 +73,7 @@ json_t *admin_view_branch_json(const struct tx_view *view, const struct tx_view_
                                struct now now);
 json_t *admin_record_branch_json(const struct tx_record *r, const struct record_branch *b);
 bool admin_branch_in_doubt(const struct tx_view *view, const struct tx_view_branch *b);
-bool admin_branch_waiting(const struct tx_view_branch *b);
+bool admin_branch_waiting(const struct tx_view *view, const struct tx_view_branch *b);
 
 struct filter {
     unsigned states;          // bits of enum admin_state; 0: any

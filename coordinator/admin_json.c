@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "admin_internal.h"
+#include "core/quorum.h"
 
 struct object object_new(void)
 {
@@ -248,6 +249,8 @@ static struct object record_object(const struct tx_record *r, struct now now)
     object_set(&o, "reason", reason_json(r));
     object_set(&o, "heuristic", heuristic_json(&r->heuristic));
     object_count(&o, "branch_count", r->branch_count);
+    if (r->protocol == PROTOCOL_3PC)
+        object_count(&o, "majority", quorum_majority(r->branch_count));
     if (protocol_business(r->protocol)) {
         object_bool(&o, "submitted", r->submitted);
         object_ms(&o, "timeout_ms", r->timeout_ms);
@@ -259,11 +262,12 @@ static struct object record_object(const struct tx_record *r, struct now now)
 static void object_waiting(struct object *o, const struct tx_view *view, struct now now)
 {
     json_t *names = json_array();
-    uint64_t due_ms = UINT64_MAX;
+    // While it is elected the coordinator asks all together.
+    uint64_t due_ms = view->state == TX_ELECTING ? view->deadline_ms : UINT64_MAX;
     unsigned waiting = 0;
     for (unsigned i = 0; i < view->record.branch_count; i++) {
         const struct tx_view_branch *b = &view->branches[i];
-        if (!admin_branch_waiting(b))
+        if (!admin_branch_waiting(view, b))
             continue;
         waiting++;
         uint64_t again_ms = b->state == BRANCH_PAUSED ? b->attempt_due_ms : b->retry_due_ms;
@@ -271,7 +275,7 @@ static void object_waiting(struct object *o, const struct tx_view *view, struct 
             due_ms = again_ms;
         bool known = json_array_size(names) >= ADMIN_WAITING_NAMES;
         for (unsigned j = 0; j < i && !known; j++)
-            known = admin_branch_waiting(&view->branches[j]) &&
+            known = admin_branch_waiting(view, &view->branches[j]) &&
                     slice_equal(view->branches[j].branch.resource, b->branch.resource);
         if (!known && json_array_append_new(names, json_of(b->branch.resource)) != 0)
             o->failed = true;
@@ -287,7 +291,8 @@ static void object_trouble(struct object *o, const struct tx_view *view)
     const struct tx_view_branch *worst = NULL;
     for (unsigned i = 0; i < view->record.branch_count; i++) {
         const struct tx_view_branch *b = &view->branches[i];
-        if (b->failures && admin_branch_waiting(b) && (!worst || b->failures > worst->failures))
+        if (b->failures && admin_branch_waiting(view, b) &&
+            (!worst || b->failures > worst->failures))
             worst = b;
     }
     if (!worst) {
@@ -308,6 +313,20 @@ static void object_add_branch(struct object *o, json_t *branches, json_t *branch
         o->failed = true;
 }
 
+// Where the members of a three-phase transaction have it in hand. All votes: this run has asked
+// them to pre-commit. None: an earlier run admitted it, and how far they are is for them to say.
+static json_t *election_json(const struct tx_view *view)
+{
+    if (view->state != TX_ELECTING)
+        return json_null();
+    bool voted = true;
+    for (unsigned i = 0; i < view->record.branch_count; i++)
+        voted &= view->branches[i].branch.vote == VOTE_YES;
+    struct object o = object_new();
+    object_text(&o, "asks", slice_text(voted ? "pre_commit" : "states"));
+    return object_take(&o);
+}
+
 json_t *admin_view_json(const struct tx_view *view, bool branches, struct now now)
 {
     const struct tx_record *r = &view->record;
@@ -317,11 +336,14 @@ json_t *admin_view_json(const struct tx_view *view, bool branches, struct now no
     object_bool(&o, "in_doubt", admin_in_doubt(view));
     object_bool(&o, "one_phase", view->state == TX_DELEGATING || view->state == TX_DELEGATED);
     object_bool(&o, "finished", false);
-    bool due = view->deadline_ms && r->outcome == OUTCOME_NONE;
+    // While it is elected that is when the members are asked again, and nothing ends by it.
+    bool due = view->deadline_ms && r->outcome == OUTCOME_NONE && view->state != TX_ELECTING;
     object_until(&o, "deadline_ms", due && state != ADMIN_HELD ? view->deadline_ms : 0, now);
     if (r->protocol == PROTOCOL_MESSAGE)
         object_until(&o, "check_back_ms", due && state == ADMIN_HELD ? view->deadline_ms : 0, now);
     object_waiting(&o, view, now);
+    if (r->protocol == PROTOCOL_3PC)
+        object_set(&o, "election", election_json(view));
     if (protocol_business(r->protocol))
         object_trouble(&o, view);
     if (branches) {
@@ -344,6 +366,8 @@ json_t *admin_record_json(const struct tx_record *r, bool branches, struct now n
     object_set(&o, "waiting_for", json_array());
     object_count(&o, "waiting_count", 0);
     object_set(&o, "next_retry_ms", json_null());
+    if (r->protocol == PROTOCOL_3PC)
+        object_set(&o, "election", json_null());
     if (branches) {
         json_t *array = json_array();
         for (unsigned i = 0; i < r->branch_count; i++)

@@ -59,6 +59,33 @@ static json_t *foreign_of(struct admin *self, const struct gtid *gtid)
     return rows;
 }
 
+// What a member of a three-phase transaction has promised is in the journal that was asked. Its
+// participant has another one by now: that one has nothing to say.
+static bool journal_lost(const struct coordinator *core, const struct record_branch *b)
+{
+    struct participant_view view;
+    for (size_t cursor = 0; coordinator_next_participant(core, &cursor, &view);)
+        if (slice_equal(view.resource, b->resource))
+            return b->journal && view.journal && view.journal != b->journal;
+    return false;
+}
+
+static json_t *transaction_json(struct admin *self, const struct tx_view *view)
+{
+    json_t *t = admin_view_json(view, true, self->host.now(self->host.arg));
+    json_t *branches = json_object_get(t, "branches");
+    for (unsigned i = 0; t && i < view->record.branch_count; i++) {
+        if (view->record.protocol != PROTOCOL_3PC)
+            break;
+        bool lost = journal_lost(self->host.core, &view->branches[i].branch);
+        if (json_object_set_new(json_array_get(branches, i), "journal_lost", json_boolean(lost))) {
+            json_decref(t);
+            return NULL;
+        }
+    }
+    return t;
+}
+
 // In memory. False when it is not there.
 static bool show_live(struct admin *self, const struct request *to)
 {
@@ -66,7 +93,7 @@ static bool show_live(struct admin *self, const struct request *to)
     if (!coordinator_view(self->host.core, &to->gtid, &view))
         return false;
     struct object o = object_new();
-    object_set(&o, "transaction", admin_view_json(&view, true, self->host.now(self->host.arg)));
+    object_set(&o, "transaction", transaction_json(self, &view));
     object_set(&o, "foreign", foreign_of(self, &to->gtid));
     object_set(&o, "verdict", verdict_of(&view.record));
     admin_reply(self, to->peer, to->id, to->verb, ASSENT_OK, object_take(&o));

@@ -99,12 +99,6 @@ enum outcome quorum_tally_add(struct quorum_tally *tally, unsigned members, unsi
                                                              : OUTCOME_NONE;
 }
 
-const char *quorum_move_name(enum quorum_move move)
-{
-    static const char *const names[] = {"wait", "commit", "abort", "pre-commit", "pre-abort"};
-    return (unsigned)move < sizeof names / sizeof names[0] ? names[move] : "?";
-}
-
 const char *quorum_msg_name(enum quorum_msg_type type)
 {
     static const char *const names[] = {"?", "VOTE", "ASK", "STATE", "TRY", "DECIDE"};

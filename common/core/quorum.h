@@ -70,7 +70,6 @@ unsigned quorum_majority(unsigned members); // the least number that any two of 
 // Contradictory views (somebody committed, another aborted) block: nothing that could be done would
 // make it better.
 enum quorum_move quorum_rule(const struct quorum_view *view, unsigned members);
-const char *quorum_move_name(enum quorum_move move);
 
 // Who is known to have made durable the highest attempt that was heard of.
 struct quorum_tally {

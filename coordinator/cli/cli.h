@@ -86,6 +86,7 @@ const char *clean(const char *text);
 const char *member_text(const json_t *object, const char *key);
 uint64_t member_count(const json_t *object, const char *key);
 bool member_bool(const json_t *object, const char *key);
-bool member_present(const json_t *object, const char *key); // there and not null
+bool member_present(const json_t *object, const char *key);        // there and not null
+bool is(const json_t *object, const char *key, const char *value); // that text
 
 #endif

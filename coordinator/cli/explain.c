@@ -131,6 +131,8 @@ static void tell_preparing(struct story *s)
         fact(s, "votes", "It waits for votes: %u of %u branches have not voted.", c.waiting, c.all);
     tell_tries(s);
     waiting_branches(s, "vote_missing", words_of(s)->not_voted);
+    if (is(s->t, "protocol", "3pc"))
+        tell_three_preparing(s);
     deadline(s);
     advise_participants(s);
     advise(s, "abort",
@@ -140,6 +142,10 @@ static void tell_preparing(struct story *s)
 
 static void tell_deciding(struct story *s)
 {
+    if (member_present(s->t, "election")) {
+        tell_three_electing(s);
+        return;
+    }
     if (!member_bool(s->t, "one_phase") || branches_count(s).waiting == 0) {
         tell_disk(s, "Its decision");
         return;
@@ -176,6 +182,9 @@ static void tell_decided(struct story *s)
          format_time(member_count(s->t, "decided_at_ms"), time), c.all, c.all == 1 ? "" : "es",
          c.all - c.done, c.all - c.done == 1 ? "s" : "ve");
     tell_tries(s);
+    bool three = is(s->t, "protocol", "3pc");
+    if (three)
+        tell_three_decided(s);
     waiting_branches(s, "acknowledgement_missing", NULL);
     if (!member_bool(s->t, "mixed"))
         fact(s, "by_itself",
@@ -186,7 +195,7 @@ static void tell_decided(struct story *s)
     bool forced = member_present(json_object_get(s->t, "heuristic"), "forced");
     if (c.yes > 0 && !forced)
         advise_force(s, commit);
-    advise_forget(s);
+    (three ? advise_three_forget : advise_forget)(s);
 }
 
 static bool any_forgotten(const struct story *s)
@@ -203,7 +212,9 @@ static bool any_forgotten(const struct story *s)
 
 static void advise_reconcile(struct story *s)
 {
-    if (any_forgotten(s))
+    if (any_forgotten(s) && is(s->t, "protocol", "3pc"))
+        advise_three_reconcile(s);
+    else if (any_forgotten(s))
         advise(s, "reconcile",
                "Its record stays for the branches that were given up: one that comes back is told "
                "the decision when it asks. Once that can never happen, to let the record go when "

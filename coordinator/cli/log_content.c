@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "views.h"
+
 const char *content_stage(const struct tx_record *r)
 {
     switch ((enum tx_stage)r->stage) {
@@ -163,7 +165,7 @@ json_t *content_journal(const struct branch_record *b)
 // "step 2 at cars, after 0, 1"
 static void print_branch(const struct tx_record *r, const json_t *b)
 {
-    const char *text = member_text(b, "payload"), *hex = member_text(b, "payload_hex");
+    char payload[100];
     printf("            %s %" PRIu64 " at %s", member_text(b, "kind"), member_count(b, "branch"),
            clean(member_text(b, "participant")));
     const json_t *number;
@@ -174,9 +176,8 @@ static void print_branch(const struct tx_record *r, const json_t *b)
            member_bool(b, "kept") ? ", no compensation" : "");
     if (r->stage != STAGE_ADMITTED)
         printf(", vote %s, %s", member_text(b, "vote"), member_text(b, "outcome"));
-    if (*text || *hex)
-        printf(": %s%.60s%s", *hex ? "0x" : "", clean(*hex ? hex : text),
-               strlen(*hex ? hex : text) > 60 ? "..." : "");
+    if (*view_bytes(b, "payload", "payload_hex", payload, sizeof payload))
+        printf(": %s", clean(payload));
     putchar('\n');
 }
 

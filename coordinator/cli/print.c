@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdarg.h>
+#include <string.h>
 
 #include "cli.h"
 
@@ -114,4 +115,9 @@ bool member_present(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
     return value && !json_is_null(value);
+}
+
+bool is(const json_t *object, const char *key, const char *value)
+{
+    return strcmp(member_text(object, key), value) == 0;
 }

@@ -28,7 +28,7 @@ struct saga_file {
 enum { SAGA_FILE_BYTES_MAX = 1 << 20 };
 
 // Reads what `in` has; `name` is for messages. ASSENT_INVALID, with step and field; ASSENT_IO;
-// ASSENT_LIMIT; ASSENT_NOMEM. On success saga_file_free releases it.
+// ASSENT_NOMEM. On success saga_file_free releases it.
 int saga_file_read(struct saga_file *ret, FILE *in, const char *name, assent_error *error);
 int saga_file_parse(struct saga_file *ret, struct slice text, const char *name,
                     assent_error *error);

@@ -38,7 +38,7 @@ struct exchange {
     bool done;
 };
 
-static uint64_t mono_ms(void)
+uint64_t mono_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -90,11 +90,6 @@ void session_close(struct session **self_p)
         free(*self_p);
         *self_p = NULL;
     }
-}
-
-const char *session_endpoint(const struct session *self)
-{
-    return self->endpoint;
 }
 
 static void session_send(struct session *self, const struct msg *msg)

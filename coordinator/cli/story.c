@@ -39,11 +39,6 @@ void advise(struct story *s, const char *code, const char *format, ...)
     va_end(arguments);
 }
 
-bool is(const json_t *object, const char *key, const char *value)
-{
-    return strcmp(member_text(object, key), value) == 0;
-}
-
 const json_t *story_branches(const struct story *s)
 {
     return json_object_get(s->t, "branches");

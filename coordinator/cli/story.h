@@ -3,6 +3,7 @@
 //   explain.c          transactions of two-phase commit, and tcc, which is like it
 //   explain_saga.c     sagas
 //   explain_message.c  transactional messages
+//   explain_three_phase.c  what three-phase commit has besides two-phase commit
 //   story.c            sentences, and parts of them
 // Sentences are built from what the coordinator says and from nothing else: what it does not know
 // is called unknown.
@@ -27,7 +28,6 @@ json_t *fact(struct story *s, const char *code, const char *format, ...)
 void advise(struct story *s, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-bool is(const json_t *object, const char *key, const char *value);
 const json_t *story_branches(const struct story *s);
 
 // Parts of sentences; they return ret.
@@ -66,5 +66,11 @@ void tell_disk(struct story *s, const char *what);
 void tell_saga(struct story *s);
 void tell_saga_ended(struct story *s);
 void tell_message(struct story *s);
+// explain_three_phase.c: what is told besides; all of it while the branches have it in hand.
+void tell_three_preparing(struct story *s);
+void tell_three_electing(struct story *s);
+void tell_three_decided(struct story *s);
+void advise_three_forget(struct story *s);
+void advise_three_reconcile(struct story *s);
 
 #endif

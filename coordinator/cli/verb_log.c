@@ -142,62 +142,99 @@ static bool of_journal(const struct inspect_record *r)
     return memchr(r->key.data, '/', r->key.size) != NULL;
 }
 
-// What a record says, in JSON under its kind and in words; the words are cut at `size`.
-static void record_content(const struct inspect_record *r, json_t *into, char *words, size_t size)
-{
+// What a record says, read once.
+struct content {
+    bool forget, is_tx, is_branch; // none of them: it could not be read
     struct tx_record_storage storage;
     struct tx_record tx;
     struct branch_record branch;
-    assent_error error = {0};
-    if (r->forget) {
+    assent_error error;
+};
+
+static void content_read(const struct inspect_record *r, struct content *ret)
+{
+    ret->error = (assent_error){0};
+    ret->forget = r->forget;
+    ret->is_branch = !r->forget && of_journal(r) &&
+                     record_decode_branch(r->value, &ret->branch, &ret->error) == ASSENT_OK;
+    ret->is_tx = !r->forget && !of_journal(r) &&
+                 record_decode_tx(r->value, &ret->storage, &ret->tx, &ret->error) == ASSENT_OK;
+}
+
+// In words, which are cut at `size`.
+static void content_words(const struct content *c, char *words, size_t size)
+{
+    if (c->forget) {
         snprintf(words, size, "forgotten");
-    } else if (of_journal(r) && record_decode_branch(r->value, &branch, &error) == ASSENT_OK) {
-        json_object_set_new(into, "branch", content_journal(&branch));
-        snprintf(words, size, "%s, %s", content_journal_stage(branch.stage),
-                 outcome_name((enum outcome)branch.outcome));
-    } else if (!of_journal(r) && record_decode_tx(r->value, &storage, &tx, &error) == ASSENT_OK) {
-        json_object_set_new(into, "transaction", content_tx(&tx));
-        bool admitted = protocol_business(tx.protocol);
-        snprintf(
-            words, size, "%s%s%s, %s%s, %u branch%s", admitted ? content_protocol(tx.protocol) : "",
-            admitted ? ", " : "", content_stage(&tx), outcome_name((enum outcome)tx.outcome),
-            tx.mixed ? ", mixed" : "", (unsigned)tx.branch_count, tx.branch_count == 1 ? "" : "es");
+    } else if (c->is_branch) {
+        snprintf(words, size, "%s, %s", content_journal_stage(c->branch.stage),
+                 outcome_name((enum outcome)c->branch.outcome));
+    } else if (c->is_tx) {
+        const struct tx_record *tx = &c->tx;
+        bool admitted = protocol_business(tx->protocol);
+        snprintf(words, size, "%s%s%s, %s%s, %u branch%s",
+                 admitted ? content_protocol(tx->protocol) : "", admitted ? ", " : "",
+                 content_stage(tx), outcome_name((enum outcome)tx->outcome),
+                 tx->mixed ? ", mixed" : "", (unsigned)tx->branch_count,
+                 tx->branch_count == 1 ? "" : "es");
     } else {
-        json_object_set_new(into, "unreadable", json_string(error.message));
-        snprintf(words, size, "UNREADABLE: %s", error.message);
+        snprintf(words, size, "UNREADABLE: %s", c->error.message);
     }
 }
 
-static void dump_print(const struct inspect_record *r, const char *words)
+static void set_content(json_t *row, const struct content *c)
+{
+    if (c->is_branch)
+        json_object_set_new(row, "branch", content_journal(&c->branch));
+    else if (c->is_tx)
+        json_object_set_new(row, "transaction", content_tx(&c->tx));
+    else if (!c->forget)
+        json_object_set_new(row, "unreadable", json_string(c->error.message));
+}
+
+static json_t *row_json(const struct inspect_record *r, const struct content *content)
+{
+    json_t *row =
+        json_pack("{s:I, s:s, s:I, s:b, s:b, s:b, s:I}", "seq", (json_int_t)r->seq, "file",
+                  clean(r->file), "offset", (json_int_t)r->offset, "stands", r->stands, "open",
+                  r->open, "carried", r->carried, "stamp", (json_int_t)r->stamp);
+    if (r->key.size > 0) {
+        json_object_set_new(row, "key", content_text(r->key));
+        set_content(row, content);
+    } else if (r->opened) {
+        json_object_set_new(row, "incarnation", json_integer((json_int_t)r->incarnation));
+        json_object_set_new(row, "opened_at_ms", json_integer((json_int_t)r->wall_ms));
+    }
+    return row;
+}
+
+static void dump_words(const struct inspect_record *r, const struct content *content)
+{
+    char words[400];
+    content_words(content, words, sizeof words);
+    printf("%.*s  %s%s%s%s\n", (int)r->key.size, (const char *)r->key.data, words,
+           r->open ? ", open" : "", r->carried ? ", carried" : "", r->stands ? "" : ", superseded");
+    if (content->is_tx) // what was admitted: all there is to be gone on with after a crash
+        content_print(&content->tx);
+}
+
+static void dump_print(const struct inspect_record *r, const struct content *content)
 {
     char time[TIME_TEXT_BYTES];
     printf("%10" PRIu64 "  %s:%" PRIu64 "  ", r->seq, clean(r->file), r->offset);
-    if (r->key.size == 0 && r->opened)
+    if (r->key.size > 0)
+        dump_words(r, content);
+    else if (r->opened)
         printf("(the log was opened for the %" PRIu64 ". time, at %s)\n", r->incarnation,
                format_time(r->wall_ms, time));
-    else if (r->key.size == 0)
-        printf("(the log's own)\n");
     else
-        printf("%.*s  %s%s%s%s\n", (int)r->key.size, (const char *)r->key.data, words,
-               r->open ? ", open" : "", r->carried ? ", carried" : "",
-               r->stands ? "" : ", superseded");
-}
-
-// What was admitted: all there is to be gone on with after a crash.
-static void dump_content(const struct inspect_record *r)
-{
-    struct tx_record_storage storage;
-    struct tx_record tx;
-    assent_error error;
-    if (!r->forget && r->key.size > 0 && !of_journal(r) &&
-        record_decode_tx(r->value, &storage, &tx, &error) == ASSENT_OK)
-        content_print(&tx);
+        printf("(the log's own)\n");
 }
 
 static int dump_visit(void *arg, const struct inspect_record *r)
 {
+    static struct content content;
     struct dump *d = arg;
-    char words[400] = "";
     if (d->gtid) {
         size_t size = strlen(d->gtid);
         const char *key = r->key.data;
@@ -206,24 +243,12 @@ static int dump_visit(void *arg, const struct inspect_record *r)
             return 0;
     }
     d->shown++;
-    json_t *row =
-        json_pack("{s:I, s:s, s:I, s:b, s:b, s:b, s:I}", "seq", (json_int_t)r->seq, "file",
-                  clean(r->file), "offset", (json_int_t)r->offset, "stands", r->stands, "open",
-                  r->open, "carried", r->carried, "stamp", (json_int_t)r->stamp);
-    if (r->key.size > 0) {
-        json_object_set_new(row, "key", content_text(r->key));
-        record_content(r, row, words, sizeof words);
-    } else if (r->opened) {
-        json_object_set_new(row, "incarnation", json_integer((json_int_t)r->incarnation));
-        json_object_set_new(row, "opened_at_ms", json_integer((json_int_t)r->wall_ms));
-    }
-    if (!d->cli->json) {
-        dump_print(r, words);
-        dump_content(r);
-        json_decref(row);
-    } else if (print_json(d->cli, row) != EXIT_OK) {
+    if (r->key.size > 0)
+        content_read(r, &content);
+    if (!d->cli->json)
+        dump_print(r, &content);
+    else if (print_json(d->cli, row_json(r, &content)) != EXIT_OK)
         d->failed = true;
-    }
     d->failed = d->failed || ferror(stdout) != 0;
     return d->failed;
 }

@@ -8,11 +8,6 @@
 #include "show.h"
 #include "views.h"
 
-static bool is(const json_t *object, const char *key, const char *value)
-{
-    return strcmp(member_text(object, key), value) == 0;
-}
-
 static bool is_one_of(const json_t *b, const char *const *progress)
 {
     for (; *progress; progress++)
@@ -85,14 +80,9 @@ struct picture {
 static void failures_text(const json_t *b, char *ret, size_t size)
 {
     char age[AGE_TEXT_BYTES];
-    uint64_t failures = member_count(b, "failures");
-    const char *trouble = member_text(b, "trouble");
-    size_t used = 0;
-    ret[0] = '\0';
-    if (failures > 0)
-        used = (size_t)snprintf(ret, size, "failed %" PRIu64 " time%s%s%s", failures,
-                                failures == 1 ? "" : "s", *trouble ? ": " : "", trouble);
-    if (member_present(b, "next_attempt_ms") && used < size)
+    size_t used =
+        strlen(view_failed(member_count(b, "failures"), member_text(b, "trouble"), ret, size));
+    if (member_present(b, "next_attempt_ms"))
         snprintf(ret + used, size - used, "%sagain in %s", used ? "; " : "",
                  format_age(member_count(b, "next_attempt_ms"), age));
 }
@@ -108,7 +98,7 @@ static void details_text(const json_t *b, char *ret, size_t size)
     if (member_bool(b, "kept") && !is(b, "progress", "kept"))
         parts[count++] = "no compensation";
     if (member_present(b, "result") || member_present(b, "result_hex"))
-        parts[count++] = view_result(b, result, sizeof result);
+        parts[count++] = view_bytes(b, "result", "result_hex", result, sizeof result);
     failures_text(b, text, sizeof text);
     if (*text)
         parts[count++] = text;
@@ -212,14 +202,14 @@ static const char *dot_color(const json_t *b)
 
 static void print_dot_step(const json_t *b, unsigned number)
 {
-    char words[PROGRESS_BYTES];
-    uint64_t failures = member_count(b, "failures");
+    char words[PROGRESS_BYTES], failed[PROGRESS_BYTES];
+    view_failed(member_count(b, "failures"), "", failed, sizeof failed);
     printf("  s%u [label=\"%u ", number, number);
     print_quoted(member_text(b, "participant"));
     printf("\\n");
     print_quoted(view_progress_words(b, words));
-    if (failures > 0)
-        printf(", failed %" PRIu64 " time%s", failures, failures == 1 ? "" : "s");
+    if (*failed)
+        printf(", %s", failed);
     printf("\", color=%s%s%s];\n", dot_color(b), member_bool(b, "pivot") ? ", peripheries=2" : "",
            member_bool(b, "kept") ? ", style=dashed" : "");
 }

@@ -58,6 +58,20 @@ static void head(const struct cli *cli, const json_t *reply, const json_t *t)
     }
 }
 
+static void election(const struct cli *cli, const json_t *t)
+{
+    const json_t *election = json_object_get(t, "election");
+    bool pre_commits = strcmp(member_text(election, "asks"), "pre_commit") == 0;
+    char text[CLEAN_BYTES], age[AGE_TEXT_BYTES] = "0ms";
+    if (!json_is_object(election))
+        return;
+    if (member_present(t, "next_retry_ms"))
+        format_age(member_count(t, "next_retry_ms"), age);
+    snprintf(text, sizeof text, "for the %s of %" PRIu64 " of its branches, again in %s",
+             pre_commits ? "pre-commits" : "states", member_count(t, "majority"), age);
+    line(cli, "asks", PAINT_WARN, text);
+}
+
 static bool branches(const struct cli *cli, const json_t *t, uint64_t now_ms)
 {
     static const char *const headings[] = {">BRANCH",   "PARTICIPANT", "KIND",   "VOTE",
@@ -125,7 +139,7 @@ static int moment_compare(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-static void moments_of_branch(struct timeline *line, const json_t *b)
+static void moments_of_branch(struct timeline *line, const json_t *t, const json_t *b)
 {
     static const struct {
         const char *state, *what;
@@ -146,6 +160,8 @@ static void moments_of_branch(struct timeline *line, const json_t *b)
             what = whats[i].what;
             break;
         }
+    if (member_present(t, "election") && strcmp(what, "asked to vote") == 0)
+        what = "asked for its state";
     char *text = moment(line, member_count(b, "since_at_ms"));
     if (text)
         snprintf(text, sizeof line->moments->text, "branch %" PRIu64 " (%s) %s",
@@ -189,7 +205,7 @@ static void timeline(const struct cli *cli, const json_t *t)
     size_t i;
     line.count = 0;
     moments_of_transaction(&line, t);
-    json_array_foreach(json_object_get(t, "branches"), i, b) moments_of_branch(&line, b);
+    json_array_foreach(json_object_get(t, "branches"), i, b) moments_of_branch(&line, t, b);
     qsort(line.moments, line.count, sizeof *line.moments, moment_compare);
     printf("\n%sTimeline%s\n", paint(cli, PAINT_BOLD), unpaint(cli));
     for (i = 0; i < line.count; i++)
@@ -221,6 +237,7 @@ static enum exit_code show_print(const struct cli *cli, const json_t *reply)
     bool ok = true;
     if (json_is_object(t)) {
         head(cli, reply, t);
+        election(cli, t);
         putchar('\n');
         uint64_t now_ms = member_count(reply, "now_ms");
         ok = view_has_progress(t) ? view_progress(cli, t, now_ms) : branches(cli, t, now_ms);

@@ -37,17 +37,22 @@ static bool any_trouble(const struct rows *rows)
     return false;
 }
 
-// "failed 3 times: no seats"
+const char *view_failed(uint64_t failures, const char *why, char *ret, size_t size)
+{
+    ret[0] = '\0';
+    if (failures > 0)
+        snprintf(ret, size, "failed %" PRIu64 " time%s%s%s", failures, failures == 1 ? "" : "s",
+                 *why ? ": " : "", why);
+    return ret;
+}
+
 static void cell_trouble(struct table *table, const json_t *row)
 {
     const json_t *trouble = json_object_get(row, "trouble");
-    uint64_t failures = member_count(trouble, "failures");
-    const char *text = member_text(trouble, "text");
-    char cell[CLEAN_BYTES] = "";
-    if (json_is_object(trouble))
-        snprintf(cell, sizeof cell, "failed %" PRIu64 " time%s%s%s", failures,
-                 failures == 1 ? "" : "s", *text ? ": " : "", text);
-    table_cell_painted(table, PAINT_WARN, cell);
+    char cell[CLEAN_BYTES];
+    table_cell_painted(table, PAINT_WARN,
+                       view_failed(member_count(trouble, "failures"), member_text(trouble, "text"),
+                                   cell, sizeof cell));
 }
 
 bool view_live(const struct cli *cli, const struct rows *rows)

@@ -13,6 +13,8 @@ bool view_foreign(const struct cli *cli, const struct rows *rows);
 // "committed", "aborted", "committed, mixed", "not decided"
 const char *view_outcome(const json_t *transaction);
 enum paint view_outcome_paint(const json_t *transaction);
+// "failed 3 times: no seats"; "" when it did not. Returns ret.
+const char *view_failed(uint64_t failures, const char *why, char *ret, size_t size);
 // The status in a few lines.
 void view_status(const struct cli *cli, const json_t *status);
 // "aborted because ...: a branch voted no (branch 1: insufficient funds)"; "" when it did not
@@ -29,8 +31,10 @@ const char *view_progress_words(const json_t *branch, char ret[PROGRESS_BYTES]);
 enum paint view_progress_paint(const json_t *branch);
 // "0, 2"; "" where it comes after none. Returns ret.
 const char *view_after(const json_t *branch, char *ret, size_t size);
-// What a step returned, cut short; "" for nothing. Returns ret.
-const char *view_result(const json_t *branch, char *ret, size_t size);
+// What a payload or a result holds, as text or in hexadecimal, whichever key is there; cut short,
+// but not inside of a character; "" for nothing. Returns ret.
+const char *view_bytes(const json_t *object, const char *key, const char *hex_key, char *ret,
+                       size_t size);
 
 enum exit_code verb_status(struct cli *cli);
 enum exit_code verb_list(struct cli *cli);

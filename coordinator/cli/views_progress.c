@@ -5,12 +5,7 @@
 
 #include "views.h"
 
-enum { RESULT_BYTES = 60 };
-
-static bool is(const json_t *object, const char *key, const char *value)
-{
-    return strcmp(member_text(object, key), value) == 0;
-}
+enum { SHOWN_BYTES = 60 };
 
 bool view_has_progress(const json_t *t)
 {
@@ -62,13 +57,14 @@ const char *view_after(const json_t *b, char *ret, size_t size)
     return ret;
 }
 
-const char *view_result(const json_t *b, char *ret, size_t size)
+const char *view_bytes(const json_t *object, const char *key, const char *hex_key, char *ret,
+                       size_t size)
 {
-    const char *text = member_text(b, "result"), *hex = member_text(b, "result_hex");
+    const char *text = member_text(object, key), *hex = member_text(object, hex_key);
     const char *whole = *hex ? hex : text;
     size_t most = size - sizeof "0x...";
-    if (most > RESULT_BYTES)
-        most = RESULT_BYTES;
+    if (most > SHOWN_BYTES)
+        most = SHOWN_BYTES;
     bool cut = strlen(whole) > most;
     while (cut && most > 0 && (whole[most] & 0xc0) == 0x80)
         most--; // not inside of a character
@@ -103,7 +99,7 @@ static void row_step(struct table *table, const json_t *b)
     table_cell_count(table, member_count(b, "failures"));
     cell_next(table, b);
     cell_connected(table, b);
-    table_cell(table, view_result(b, result, sizeof result));
+    table_cell(table, view_bytes(b, "result", "result_hex", result, sizeof result));
     table_cell(table, member_text(b, "trouble"));
 }
 

@@ -30,7 +30,6 @@ struct coverage {
 struct actor;
 struct event;
 
-void coverage_move(const struct sm_table *table, int from, int to); // to the one that is current
 void coverage_event(struct coverage *self, const struct actor *a, const struct event *event);
 void coverage_add(struct coverage *to, const struct coverage *from);
 // Says what was exercised and what was not. False: something that can be reached was not.

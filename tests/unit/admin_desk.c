@@ -98,10 +98,8 @@ static bool host_config(void *arg, unsigned index, struct admin_config *ret)
     return true;
 }
 
-void admin_desk_open(struct admin_desk *a)
+static void admin_begins(struct admin_desk *a)
 {
-    *a = (struct admin_desk){.grant = {.operator_ = true}};
-    desk_open(&a->d);
     const struct admin_host host = {
         .arg = a,
         .core = a->d.c,
@@ -115,6 +113,20 @@ void admin_desk_open(struct admin_desk *a)
     };
     a->admin = admin_new(&host);
     assert_non_null(a->admin);
+}
+
+void admin_desk_restart(struct admin_desk *a, const struct tx_record *records, size_t count)
+{
+    admin_destroy(&a->admin);
+    desk_restart(&a->d, records, count);
+    admin_begins(a);
+}
+
+void admin_desk_open(struct admin_desk *a)
+{
+    *a = (struct admin_desk){.grant = {.operator_ = true}};
+    desk_open(&a->d);
+    admin_begins(a);
     desk_hello(&a->d, CLIENT, ROLE_CLIENT, "shop");
     desk_hello(&a->d, PEER_A, ROLE_PARTICIPANT, "bank-a");
     desk_hello(&a->d, PEER_B, ROLE_PARTICIPANT, "bank-b");

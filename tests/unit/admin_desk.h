@@ -33,6 +33,8 @@ struct admin_desk {
 
 void admin_desk_open(struct admin_desk *a);
 void admin_desk_close(struct admin_desk *a);
+// As desk_restart; nobody has said HELLO yet.
+void admin_desk_restart(struct admin_desk *a, const struct tx_record *records, size_t count);
 
 // Sends a request of an operator. Returns the reply, borrowed until the next request, or NULL when
 // none came yet. At most one comes.

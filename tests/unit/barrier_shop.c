@@ -401,3 +401,28 @@ void shop_test_kills(const struct shop_kind *kind, int rounds)
     }
     print_message("%d branches in %d killed runs\n", branches, rounds);
 }
+
+void shop_table(void **state)
+{
+    shop_test_table(*state);
+}
+
+void shop_answers(void **state)
+{
+    shop_test_answers(*state);
+}
+
+void shop_collection(void **state)
+{
+    shop_test_collection(*state);
+}
+
+void shop_garbage(void **state)
+{
+    shop_test_garbage(*state);
+}
+
+void shop_crash_points(void **state)
+{
+    shop_test_crash_points(*state);
+}

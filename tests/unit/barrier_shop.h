@@ -60,6 +60,18 @@ bool shop_race(const struct shop_kind *kind, int rounds);
 bool shop_late_tries(const struct shop_kind *kind);
 bool shop_race_horizon(const struct shop_kind *kind, int rounds);
 
+// Those of them that take nothing but a kind, as cmocka's: it is in *state.
+void shop_table(void **state);
+void shop_answers(void **state);
+void shop_collection(void **state);
+void shop_garbage(void **state);
+void shop_crash_points(void **state);
+#define SHOP_TESTS(kind)                                                                           \
+    cmocka_unit_test_prestate(shop_table, kind), cmocka_unit_test_prestate(shop_answers, kind),    \
+        cmocka_unit_test_prestate(shop_collection, kind),                                          \
+        cmocka_unit_test_prestate(shop_garbage, kind),                                             \
+        cmocka_unit_test_prestate(shop_crash_points, kind)
+
 // One call that has to go well; the verdict.
 assent_barrier_verdict shop_do(const struct shop_kind *kind, struct shop *shop, const char *gtid,
                                assent_barrier_operation operation);

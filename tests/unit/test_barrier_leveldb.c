@@ -173,7 +173,7 @@ static int shop_rows(struct shop *shop)
     return count;
 }
 
-static const struct shop_kind kind = {
+static struct shop_kind kind = {
     .name = "LevelDB",
     .open = shop_open,
     .again = shop_again,
@@ -187,42 +187,12 @@ static const struct shop_kind kind = {
     .durable = true,
 };
 
-static void table(void **state)
-{
-    (void)state;
-    shop_test_table(&kind);
-}
-
-static void answers(void **state)
-{
-    (void)state;
-    shop_test_answers(&kind);
-}
-
-static void collection(void **state)
-{
-    (void)state;
-    shop_test_collection(&kind);
-}
-
-static void garbage(void **state)
-{
-    (void)state;
-    shop_test_garbage(&kind);
-}
-
 static void races(void **state)
 {
     (void)state;
     assert_true(shop_race(&kind, 400));
     assert_true(shop_late_tries(&kind));
     assert_true(shop_race_horizon(&kind, 300));
-}
-
-static void crash_points(void **state)
-{
-    (void)state;
-    shop_test_crash_points(&kind);
 }
 
 static void kills(void **state)
@@ -487,12 +457,8 @@ static void a_failed_write_is_told_and_the_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),
-        cmocka_unit_test(answers),
-        cmocka_unit_test(collection),
-        cmocka_unit_test(garbage),
+        SHOP_TESTS(&kind),
         cmocka_unit_test(races),
-        cmocka_unit_test(crash_points),
         cmocka_unit_test(kills),
         cmocka_unit_test(rows_are_as_documented),
         cmocka_unit_test(damaged_rows_are_refused),

@@ -174,7 +174,7 @@ static int shop_collect(struct shop *shop, uint64_t horizon_ms, uint64_t rows_ma
     return code;
 }
 
-static const struct shop_kind kind = {
+static struct shop_kind kind = {
     .name = "SQLite",
     .open = shop_open,
     .again = shop_again,
@@ -188,42 +188,12 @@ static const struct shop_kind kind = {
     .durable = true,
 };
 
-static void table(void **state)
-{
-    (void)state;
-    shop_test_table(&kind);
-}
-
-static void answers(void **state)
-{
-    (void)state;
-    shop_test_answers(&kind);
-}
-
-static void collection(void **state)
-{
-    (void)state;
-    shop_test_collection(&kind);
-}
-
-static void garbage(void **state)
-{
-    (void)state;
-    shop_test_garbage(&kind);
-}
-
 static void races(void **state)
 {
     (void)state;
     assert_true(shop_race(&kind, 100));
     assert_true(shop_late_tries(&kind));
     assert_true(shop_race_horizon(&kind, 40));
-}
-
-static void crash_points(void **state)
-{
-    (void)state;
-    shop_test_crash_points(&kind);
 }
 
 static void kills(void **state)
@@ -548,12 +518,8 @@ static void the_allocator_is_ours(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),
-        cmocka_unit_test(answers),
-        cmocka_unit_test(collection),
-        cmocka_unit_test(garbage),
+        SHOP_TESTS(&kind),
         cmocka_unit_test(races),
-        cmocka_unit_test(crash_points),
         cmocka_unit_test(kills),
         cmocka_unit_test(a_transaction_must_be_open),
         cmocka_unit_test(deferred_transactions_are_safe),

@@ -4,6 +4,7 @@
 // and reading needs no memory at all.
 #include <stdlib.h>
 
+#include "failing_malloc.h"
 #include "fields.h"
 #include "wire/record_codec.h"
 #include "wire/wire.h"
@@ -13,31 +14,9 @@ enum { MESSAGES = 60 };
 static unsigned allocations, failing; // counted from 1; 0: none
 static bool armed;
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static bool fails(void)
+static bool allocation_fails(void)
 {
     return armed && ++allocations == failing;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
 }
 
 static unsigned hash_of(const struct buf *out)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "assent/client.h"
+#include "failing_malloc.h"
 #include "store/inspect.h"
 
 enum { COMMITS = 3, BIG = 2000 };
@@ -25,13 +26,7 @@ static atomic_uint allocations, failing; // counted from 1; 0: none
 static atomic_bool files_fail;           // calls on files are counted instead
 static _Thread_local bool exempt;        // the fake's thread, and the test's own between calls
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
 char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
 char *__wrap_strdup(const char *text);
 
 static bool counted(void)
@@ -39,29 +34,14 @@ static bool counted(void)
     return !exempt && failing && atomic_fetch_add(&allocations, 1) + 1 == failing;
 }
 
-static bool fails(void)
+static bool allocation_fails(void)
 {
     return !files_fail && counted();
 }
 
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
 char *__wrap_strdup(const char *text)
 {
-    return fails() ? NULL : __real_strdup(text);
+    return allocation_fails() ? NULL : __real_strdup(text);
 }
 
 // These stand in for the C library's in the whole program, LevelDB included. Pipes and sockets do

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "failing_malloc.h"
 #include "store/inspect.h"
 
 // So much in so little room that log files and tables come and go.
@@ -126,26 +127,9 @@ OTHER(int, unlink, (const char *path), EIO, SYS_unlink, path)
 OTHER(int, mkdir, (const char *path, mode_t mode), ENOSPC, SYS_mkdir, path, mode)
 
 // Those of the store; not of LevelDB, which dies without memory.
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-void *__wrap_malloc(size_t size)
+static bool allocation_fails(void)
 {
-    return fails(&allocations_left) ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails(&allocations_left) ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails(&allocations_left) ? NULL : __real_realloc(memory, size);
+    return fails(&allocations_left);
 }
 
 static void all_is_well(void)

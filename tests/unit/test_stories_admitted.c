@@ -22,6 +22,15 @@ static struct gtid begin(struct play *p)
 
 // ---- tcc ----
 
+// It crashes with what was held still under way, and is started again.
+static void comes_back(struct play *p, const char *who, uint64_t then_ms)
+{
+    play_crash(p, who);
+    play_release(p);
+    play_start(p, who);
+    play_pass(p, then_ms);
+}
+
 static void tcc(struct play *p, struct gtid gtid, const char *first, const char *second)
 {
     struct msg_branch branches[] = {
@@ -117,30 +126,21 @@ static void tcc_crashes(void **state)
     play_hold_disk(&p, "coordinator");
     tcc(&p, begin(&p), "bank-a", "bank-b");
     play_run(&p);
-    play_crash(&p, "coordinator");
-    play_release(&p);
-    play_start(&p, "coordinator");
-    play_pass(&p, 3500);
+    comes_back(&p, "coordinator", 3500);
     play_say(&p, "It crashes when one try was made. It tries both again, in a new attempt; who has "
                  "made it says");
     play_say(&p, "so, from its journal.");
     play_hold_rm(&p, "bank-b");
     tcc(&p, begin(&p), "bank-a", "bank-b");
     play_run(&p);
-    play_crash(&p, "coordinator");
-    play_release(&p);
-    play_start(&p, "coordinator");
-    play_pass(&p, 3500);
+    comes_back(&p, "coordinator", 3500);
     play_say(&p, "bank-b crashes when its try was made, and its yes is not in the journal. The try "
                  "comes again;");
     play_say(&p, "the barrier knows it.");
     play_hold_disk(&p, "bank-b");
     tcc(&p, begin(&p), "bank-a", "bank-b");
     play_run(&p);
-    play_crash(&p, "bank-b");
-    play_release(&p);
-    play_start(&p, "bank-b");
-    play_pass(&p, 1000);
+    comes_back(&p, "bank-b", 1000);
     play_close(&p, "tcc-crashes");
 }
 
@@ -262,19 +262,13 @@ static void saga_coordinator_crash(void **state)
     play_hold_rm(&p, "bank-b");
     chain(&p, begin(&p));
     play_run(&p);
-    play_crash(&p, "coordinator");
-    play_release(&p);
-    play_start(&p, "coordinator");
-    play_pass(&p, 3500);
+    comes_back(&p, "coordinator", 3500);
     play_say(&p, "It crashes on the way back, with the hotel given back and the flight not.");
     play_rm(&p, "bank-c", RM_PREPARE, RM_NO, "no cars", 1);
     play_hold(&p, "bank-b", MSG_DONE);
     chain(&p, begin(&p));
     play_run(&p);
-    play_crash(&p, "coordinator");
-    play_release(&p);
-    play_start(&p, "coordinator");
-    play_pass(&p, 3500);
+    comes_back(&p, "coordinator", 3500);
     play_say(&p, "It crashes after the pivot, with the ticket not issued.");
     play_lose(&p, "coordinator", MSG_COMMIT);
     play_rm(&p, "bank-a", RM_PREPARE, RM_DONE, "day 4", 1);
@@ -298,10 +292,7 @@ static void saga_participant_crash(void **state)
     play_hold_disk(&p, "bank-b");
     chain(&p, begin(&p));
     play_run(&p);
-    play_crash(&p, "bank-b");
-    play_release(&p);
-    play_start(&p, "bank-b");
-    play_pass(&p, 3500);
+    comes_back(&p, "bank-b", 3500);
     play_say(&p,
              "It crashes when it is given back, and its journal does not know: given back again, "
              "which is nothing.");
@@ -312,10 +303,7 @@ static void saga_participant_crash(void **state)
     play_release(&p);
     play_hold_disk(&p, "bank-b");
     play_run(&p);
-    play_crash(&p, "bank-b");
-    play_release(&p);
-    play_start(&p, "bank-b");
-    play_pass(&p, 3500);
+    comes_back(&p, "bank-b", 3500);
     play_close(&p, "saga-participant-crash");
 }
 
@@ -427,10 +415,7 @@ static void message_crashes(void **state)
     play_lose(&p, "bank-b", MSG_DONE);
     message(&p, gtid, 0, 0);
     play_run(&p);
-    play_crash(&p, "coordinator");
-    play_release(&p);
-    play_start(&p, "coordinator");
-    play_pass(&p, 4000);
+    comes_back(&p, "coordinator", 4000);
     play_say(&p, "bank-b crashes when it has taken it, and its journal does not know: the barrier "
                  "does.");
     gtid = begin(&p);
@@ -439,10 +424,7 @@ static void message_crashes(void **state)
     play_hold_disk(&p, "bank-b");
     message(&p, gtid, 0, 0);
     play_run(&p);
-    play_crash(&p, "bank-b");
-    play_release(&p);
-    play_start(&p, "bank-b");
-    play_pass(&p, 1000);
+    comes_back(&p, "bank-b", 1000);
     play_close(&p, "message-crashes");
 }
 

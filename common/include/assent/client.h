@@ -184,7 +184,7 @@ ASSENT_API int assent_prepare(assent_tx *tx, assent_error *error);
 // Hands a saga, a tcc transaction of calls or a message over: once it returns ASSENT_OK it is
 // durable at the coordinator and will be gone on with, even if this process dies. The outcome can
 // be had by assent_commit (which waits for it) or assent_status. Errors as assent_commit;
-// ASSENT_INVALID for two-phase commit, whose outcome an application waits for.
+// ASSENT_INVALID for two-phase and three-phase commit, whose outcome an application waits for.
 ASSENT_API int assent_submit(assent_tx *tx, assent_error *error);
 
 // Commits, and waits for the outcome: at most the transaction's timeout and `answer_timeout_ms`

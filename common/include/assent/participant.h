@@ -9,9 +9,10 @@
 // calls for one branch never overlap.
 //
 // Each protocol has handlers of its own, and a participant may have those of any: prepare, commit
-// and rollback are two-phase commit's; try_, confirm and cancel tcc's; action and compensate are
-// called for the steps of sagas; deliver and check_back for transactional messages. What a
-// participant has no handlers for it refuses, with a reason.
+// and rollback are two-phase commit's, and three-phase commit's, which calls them alike; try_,
+// confirm and cancel tcc's; action and compensate are called for the steps of sagas; deliver and
+// check_back for transactional messages. What a participant has no handlers for it refuses, with a
+// reason.
 #ifndef ASSENT_PARTICIPANT_H
 #define ASSENT_PARTICIPANT_H
 
@@ -64,16 +65,17 @@ typedef struct assent_branch {
     assent_participant *participant; // that has it
     const char *gtid;
     uint16_t branch;
-    int enlisted; // 1: the application did the work here itself; in two-phase commit there is no
-                  // payload then
+    int enlisted; // 1: the application did the work here itself; in two-phase and three-phase
+                  // commit there is no payload then
     const void *payload;
     size_t size;    // of the payload, in bytes
-    const char *id; // printable, at most 128 bytes. Two-phase commit: unique to this run of this
+    const char *id; // printable, at most 128 bytes. "2pc" and "3pc": unique to this run of this
                     // branch, the name under which a database should hold the prepared work; other
                     // protocols: "gtid/branch", as a gtid runs only once in them
     unsigned tries; // how often this very call was made before and failed
     // Texts that live for ever. For `ended` of a branch that is not known here: "".
-    const char *protocol;  // "2pc", "tcc", "saga", "message"
+    const char *protocol;  // "2pc", "3pc", "tcc", "saga", "message". One branch alone of
+                           // three-phase commit is "2pc": it has nobody to agree with
     const char *kind;      // "call", "enlisted", "step", "sender", "consumer"; "" where not known
     const char *operation; // "prepare", "commit", "rollback", "try", "confirm", "cancel",
                            // "action", "compensate", "deliver", "check", "ended"
@@ -156,9 +158,10 @@ typedef struct assent_handlers {
     assent_done_code (*deliver)(void *context, const assent_branch *branch, char *why);
     assent_check_code (*check_back)(void *context, const assent_branch *branch, char *why);
 
-    // Optional, for all but two-phase commit: the whole transaction has ended and nobody will ask
-    // about this branch any more, so that its rows of the barrier may go. Also called for branches
-    // that this participant knows nothing of (any more), and then not again when it fails.
+    // Optional, for all but two-phase and three-phase commit: the whole transaction has ended and
+    // nobody will ask about this branch any more, so that its rows of the barrier may go. Also
+    // called for branches that this participant knows nothing of (any more), and then not again
+    // when it fails.
     assent_done_code (*ended)(void *context, const assent_branch *branch);
 } assent_handlers;
 
@@ -172,6 +175,7 @@ typedef struct assent_participant_options {
     unsigned workers;               // threads that call the handlers; 0: 4
     int rm_durable; // 1: the resource manager itself keeps what it prepared across a crash, and
                     // `recover` (then required) reports it; the journal leaves out the vote
+                    // of two-phase commit. (That of three-phase commit is kept in it)
 
     // For three-phase commit: how the participants of a transaction finish it among themselves when
     // the coordinator is silent. "ipc://PATH" for those of this user on this machine, or
