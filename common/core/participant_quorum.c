@@ -155,13 +155,6 @@ static struct msg message(const struct part *b, unsigned to, const struct quorum
     };
 }
 
-static struct slice kept(struct participant *self, struct slice text)
-{
-    void *copy = effects_alloc(self->fx, text.size); // the branch may be let go of
-    return copy && text.size > 0 ? slice_of(memcpy(copy, text.data, text.size), text.size)
-                                 : slice_of(NULL, 0);
-}
-
 // To a branch at another participant, or in this one: then at the end of the step. What finds no
 // room is lost like on a network.
 static void tell_branch(struct participant *self, const struct part *b, unsigned to,
@@ -181,8 +174,8 @@ static void tell_branch(struct participant *self, const struct part *b, unsigned
     }
     struct effect_tell *tell = &effects_add(self->fx, EFFECT_TELL)->u.tell;
     *tell = (struct effect_tell){
-        .resource = kept(self, member.resource),
-        .address = kept(self, member.address),
+        .resource = effects_keep(self->fx, member.resource),
+        .address = effects_keep(self->fx, member.address),
         .msg = said,
     };
 }
