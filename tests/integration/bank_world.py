@@ -92,8 +92,10 @@ class Process:
 
 
 class World:
-    def __init__(self, banks=2, accounts=200, bin_dir=None, durable=True, directory=None):
+    def __init__(self, banks=2, accounts=200, bin_dir=None, durable=True, directory=None,
+                 protocol="2pc"):
         self.set_up(bin_dir, durable, directory)
+        self.protocol = protocol
         self.bank_names = [f"bank-{chr(ord('a') + i)}" for i in range(banks)]
         for name in self.bank_names:
             self.run("assent-bank", "load", "--name", name, "--accounts", accounts, self.dir / name)
@@ -150,6 +152,7 @@ class World:
     def start_client(self, *arguments, number=0):
         client = Process(self, f"client-{number}", [
             self.bin / "assent-bank", "run", "--quiet", "--json", "--patience", PATIENCE_S,
+            "--protocol", self.protocol,
             "--journal", f"{self.told}-{number}", *arguments, *self.bank_dirs()])
         self.clients.append(client)
         return client

@@ -22,10 +22,15 @@ OF_OTHERS = {"coord_after_admission", "part_after_check", "part_before_forget", 
 ONLY_WITH_JOURNALLED_VOTES = {"part_after_journal"}
 
 
+# In three-phase commit every transaction is admitted, and every vote is in the journal.
+OF_3PC = {"coord_after_admission"}
+
+
 def points(world):
     lines = world.run("assentd", "--list-crash-points").stdout.splitlines()
     pairs = [tuple(line.split()[:2]) for line in lines]
-    return [(point, side) for point, side in pairs if side != "client" and point not in OF_OTHERS]
+    others = OF_OTHERS - (OF_3PC if world.protocol == "3pc" else set())
+    return [(point, side) for point, side in pairs if side != "client" and point not in others]
 
 
 def told(world, number):
@@ -67,15 +72,15 @@ def leave_in_doubt(world, number):
     world.clients.remove(client)
 
 
-def run(durable, times, only):
-    world = World(durable=durable)
+def run(durable, times, only, protocol):
+    world = World(durable=durable, protocol=protocol)
     failed = None
     try:
         world.start()
         for number, (point, side) in enumerate(points(world)):
             if only and point not in only:
                 continue
-            if durable and point in ONLY_WITH_JOURNALLED_VOTES:
+            if durable and protocol == "2pc" and point in ONLY_WITH_JOURNALLED_VOTES:
                 continue
             if point == "part_in_recovery" and times > 1:
                 continue  # passed once a life
@@ -98,10 +103,12 @@ def main():
     parser.add_argument("--times", type=int,
                         help="die there at the so-manieth passage (default: the first where votes are "
                              "in the ledger, the 37th where they are in the journal)")
+    parser.add_argument("--protocol", choices=["2pc", "3pc"], default="2pc")
     parser.add_argument("point", nargs="*", help="only these")
     arguments = parser.parse_args()
-    good = run(True, arguments.times or 1, arguments.point)
-    good = run(False, arguments.times or 37, arguments.point) and good
+    good = run(True, arguments.times or 1, arguments.point, arguments.protocol)
+    if arguments.protocol == "2pc":  # in three-phase commit votes are in the journal either way
+        good = run(False, arguments.times or 37, arguments.point, "2pc") and good
     return 0 if good else 1
 
 

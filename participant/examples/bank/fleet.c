@@ -161,7 +161,7 @@ static void commit(struct client *c, assent_tx *tx)
 static bool begin(struct client *c, assent_tx **ret)
 {
     struct fleet *f = c->fleet;
-    assent_tx_options options = {.timeout_ms = (uint32_t)f->timeout_ms};
+    assent_tx_options options = {.timeout_ms = (uint32_t)f->timeout_ms, .protocol = f->protocol};
     struct timespec since;
     clock_gettime(CLOCK_MONOTONIC, &since);
     while (assent_begin(f->client, NULL, &options, ret, NULL) != ASSENT_OK) {

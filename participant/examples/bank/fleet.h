@@ -27,11 +27,12 @@ struct fleet {
     struct mix mix;
     struct transfers *transfers; // instead of the mix; may be NULL
     uint64_t seed;
-    int64_t count;      // jobs in all; 0: no such limit
-    int64_t seconds;    // 0: no such limit
-    int64_t timeout_ms; // of each transaction
-    int64_t patience_s; // without the coordinator, or for a lost outcome
-    FILE *journal;      // may be NULL
+    int64_t count;            // jobs in all; 0: no such limit
+    int64_t seconds;          // 0: no such limit
+    int64_t timeout_ms;       // of each transaction
+    assent_protocol protocol; // likewise; 0: two-phase commit
+    int64_t patience_s;       // without the coordinator, or for a lost outcome
+    FILE *journal;            // may be NULL
 
     // how it goes
     atomic_llong taken, done;

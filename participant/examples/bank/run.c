@@ -35,6 +35,7 @@ static const char usage[] =
     "  -e, --endpoint ENDPOINT  the coordinator (default: $ASSENT_ENDPOINT, else assentd's "
     "default)\n"
     "      --certificate FILE, --server-certificate FILE\n"
+    "      --protocol 2pc|3pc   two-phase commit (default), or three-phase commit\n"
     "      --timeout MS         of each transaction (default 30000)\n"
     "      --patience SECONDS   wait so long for a coordinator, or for a lost outcome (default "
     "60)\n"
@@ -70,6 +71,7 @@ enum {
     OPT_SERVER,
     OPT_TIMEOUT,
     OPT_PATIENCE,
+    OPT_PROTOCOL,
     OPT_JSON
 };
 
@@ -86,6 +88,7 @@ static const struct option options[] = {{"count", required_argument, NULL, 'n'},
                                         {"server-certificate", required_argument, NULL, OPT_SERVER},
                                         {"timeout", required_argument, NULL, OPT_TIMEOUT},
                                         {"patience", required_argument, NULL, OPT_PATIENCE},
+                                        {"protocol", required_argument, NULL, OPT_PROTOCOL},
                                         {"journal", required_argument, NULL, 'j'},
                                         {"quiet", no_argument, NULL, 'q'},
                                         {"json", no_argument, NULL, OPT_JSON},
@@ -132,6 +135,11 @@ static int run_options(int argc, char **argv, struct run *r)
         case OPT_SERVER: r->client.server_certificate = optarg; break;
         case 'q': r->quiet = true; break;
         case OPT_JSON: r->json = true; break;
+        case OPT_PROTOCOL:
+            if (strcmp(optarg, "2pc") != 0 && strcmp(optarg, "3pc") != 0)
+                return complain(EXIT_USAGE, "--protocol takes 2pc or 3pc, not '%s'", optarg);
+            r->fleet->protocol = optarg[0] == '3' ? ASSENT_3PC : ASSENT_2PC;
+            break;
         case 'm':
             if (!mix_parse(&r->fleet->mix, optarg))
                 return complain(EXIT_USAGE, "--mix takes KIND=WEIGHT,..., not '%s'", optarg);
