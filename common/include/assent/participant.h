@@ -183,8 +183,8 @@ typedef struct assent_participant_options {
     // coordinator is reached over ipc, JOURNAL_DIR.peers (made when it can be). "": none; its
     // branches wait for the coordinator then.
     const char *peer_endpoint;
-    const char *peer_address; // where the others find that, when it is not as they see it
-                              // (tcp://*); NULL: $ASSENT_PEER_ADDRESS, else the endpoint
+    const char *peer_address;        // where the others find that, when it is not as they see it
+                                     // (tcp://*); NULL: $ASSENT_PEER_ADDRESS, else the endpoint
     const char *peer_authorized_dir; // public certificates of participants that may come in there
                                      // and are spoken to, as in assentd's authorized-dir, read anew
                                      // every ten seconds; NULL: $ASSENT_PEER_AUTHORIZED_DIR
