@@ -25,10 +25,12 @@ enum {
     AUTHORIZED_LOOK_MS = 10000 // the directory is read anew
 };
 
+// To one participant; dialled when something is to be said there.
 struct link {
-    struct list node;
+    struct list node; // the one that was used last is the last
     struct net_peer *net;
     uint64_t used_ms;
+    bool heard; // the address is what the participant itself has said
     char address[LIMIT_ADDRESS_BYTES + 1], resource[LIMIT_NAME_BYTES + 1];
 };
 
@@ -38,6 +40,7 @@ struct peers {
     pthread_t thread;
     bool running;
     int bell;
+    bool tcp;                   // the door; to others of the same kind only is spoken
     char certificate[PATH_MAX]; // empty: none
 
     pthread_mutex_t lock; // of the next three
@@ -80,6 +83,11 @@ static void default_endpoint_of(const assent_participant *p, const char *journal
         ret[0] = '\0';
 }
 
+static bool over_tcp(const char *endpoint)
+{
+    return strncmp(endpoint, "tcp:", 4) == 0;
+}
+
 static bool wildcard(const char *endpoint)
 {
     return strncmp(endpoint, "tcp://0.0.0.0:", 14) == 0 || strncmp(endpoint, "tcp://*", 7) == 0 ||
@@ -91,7 +99,13 @@ static int address_make(const struct peers *peers, const char *endpoint,
                         char ret[LIMIT_ADDRESS_BYTES + 1], assent_error *error)
 {
     struct cert_keys keys = {0};
-    bool key = peers->certificate[0] && strncmp(endpoint, "tcp:", 4) == 0;
+    bool key = peers->certificate[0] && over_tcp(endpoint);
+    for (const char *c = endpoint; *c; c++) {
+        if (*c <= ' ' || *c > '~')
+            return error_set(error, ASSENT_INVALID,
+                             "peers: %s: an address is of printable ASCII without blanks",
+                             endpoint);
+    }
     if (wildcard(endpoint))
         return error_set(error, ASSENT_CONFIG,
                          "peers: nobody can connect to %s: say in peer_address which name or "
@@ -105,16 +119,16 @@ static int address_make(const struct peers *peers, const char *endpoint,
     return code;
 }
 
-static int door_open(struct peers *peers, const char *endpoint,
+static int door_open(struct peers *peers, const char *endpoint, const char *address,
                      const assent_participant_options *options, char *ret_address,
                      assent_error *error)
 {
     const char *const endpoints[] = {endpoint, NULL};
-    const char *address = told(options->peer_address, "ASSENT_PEER_ADDRESS");
     const char *certificate = peers->certificate[0] ? peers->certificate : NULL;
+    peers->tcp = over_tcp(endpoint);
     const struct net_server_options door = {
         .endpoints = endpoints,
-        .certificate = strncmp(endpoint, "tcp:", 4) == 0 ? certificate : NULL,
+        .certificate = peers->tcp ? certificate : NULL,
         .authorized_dir = told(options->peer_authorized_dir, "ASSENT_PEER_AUTHORIZED_DIR"),
         .allow_loopback = !certificate,
         .peer_queue_bytes = QUEUE_BYTES,
@@ -143,6 +157,7 @@ int peers_open(assent_participant *p, const assent_participant_options *options,
 {
     char endpoint[PATH_MAX + 64];
     const char *wanted = told(options->peer_endpoint, "ASSENT_PEER_ENDPOINT");
+    const char *address = wanted ? told(options->peer_address, "ASSENT_PEER_ADDRESS") : NULL;
     int code = ASSENT_OK;
     ret_address[0] = '\0';
     if (wanted)
@@ -161,7 +176,8 @@ int peers_open(assent_participant *p, const assent_participant_options *options,
     peers->log_limit = (struct log_limit){.burst = 5, .per_ms = 10000};
     memcpy(peers->certificate, p->place.certificate, sizeof peers->certificate);
     peers->bell = shell_bell(error);
-    code = peers->bell < 0 ? ASSENT_IO : door_open(peers, endpoint, options, ret_address, error);
+    code = peers->bell < 0 ? ASSENT_IO
+                           : door_open(peers, endpoint, address, options, ret_address, error);
     if (code == ASSENT_OK) {
         p->peers = peers;
         return ASSENT_OK;
@@ -183,29 +199,66 @@ static bool log_allowed(struct peers *peers)
            log_limit_allow(&peers->log_limit, shell_now().mono_ms, &suppressed);
 }
 
-static void link_close(struct peers *peers, struct link *link)
+static void link_hang_up(struct link *link)
+{
+    net_peer_close(&link->net);
+}
+
+static void link_forget(struct peers *peers, struct link *link)
 {
     list_remove(&link->node);
-    net_peer_close(&link->net);
+    link_hang_up(link);
     free(link);
     peers->link_count--;
 }
 
-// Only to whom the directory knows a participant is spoken over the network.
-static int link_dial(struct peers *peers, struct link *link, assent_error *error)
+// The key behind an endpoint, which is ended there; or NULL.
+static char *key_cut(char *address)
 {
-    char endpoint[LIMIT_ADDRESS_BYTES + 1];
-    memcpy(endpoint, link->address, sizeof endpoint);
-    char *key = strchr(endpoint, ' ');
-    if (key)
-        *key++ = '\0';
-    bool curve = strncmp(endpoint, "tcp:", 4) == 0 && peers->certificate[0];
-    if (curve && !key)
+    char *blank = strrchr(address, ' ');
+    if (!blank || !over_tcp(address))
+        return NULL;
+    *blank = '\0';
+    return blank + 1;
+}
+
+// A name is looked up by the I/O thread of the link's context, which may take long.
+static bool has_name(const char *endpoint)
+{
+    const char *host = endpoint + strlen("tcp://");
+    return over_tcp(endpoint) && *host != '[' && host[strspn(host, "0123456789.:")] != '\0';
+}
+
+// Only to whom the directory knows a participant is spoken over the network.
+static int link_check(const struct peers *peers, const struct link *link, const char *endpoint,
+                      const char *key, assent_error *error)
+{
+    if (over_tcp(endpoint) != peers->tcp)
+        return error_set(error, ASSENT_DENIED, "its door is %s, and the one here is not",
+                         peers->tcp ? "no tcp endpoint" : "no ipc endpoint");
+    if (!peers->tcp || !peers->certificate[0])
+        return ASSENT_OK;
+    if (!key)
         return error_set(error, ASSENT_DENIED, "it has no certificate");
-    if (curve && !net_server_authorizes(peers->server, key, slice_text(link->resource)))
+    if (!net_server_authorizes(peers->server, key, slice_text(link->resource)))
         return error_set(error, ASSENT_DENIED,
                          "no certificate among the authorized ones lets it speak for %s",
                          link->resource);
+    return ASSENT_OK;
+}
+
+// Dials, unless that was done. The certificates are looked at again in any case.
+static int link_raise(struct peers *peers, struct link *link, assent_error *error)
+{
+    char endpoint[LIMIT_ADDRESS_BYTES + 1];
+    memcpy(endpoint, link->address, sizeof endpoint);
+    const char *key = key_cut(endpoint);
+    bool curve = peers->tcp && peers->certificate[0];
+    int code = link_check(peers, link, endpoint, key, error);
+    if (code != ASSENT_OK) {
+        link_hang_up(link);
+        return code;
+    }
     const struct net_peer_options options = {
         .endpoint = endpoint,
         .certificate = curve ? peers->certificate : NULL,
@@ -213,44 +266,67 @@ static int link_dial(struct peers *peers, struct link *link, assent_error *error
         .queue_bytes = QUEUE_BYTES,
         .frame_bytes_max = FRAME_BYTES,
         .hold_ms = HOLD_MS,
-        .beside = peers->server,
+        .beside = has_name(endpoint) ? NULL : peers->server,
     };
-    return net_peer_open(&options, &link->net, error);
+    return link->net ? ASSENT_OK : net_peer_open(&options, &link->net, error);
 }
 
-static struct link *link_to(struct peers *peers, const struct peer_word *word)
+// The one to that participant. When there are too many the one that was not used longest makes
+// place. NULL: out of memory.
+static struct link *link_to(struct peers *peers, const char *resource, uint64_t now_ms)
 {
-    for (struct list *node = peers->links.next; node != &peers->links; node = node->next) {
-        struct link *link = container_of(node, struct link, node);
-        if (strcmp(link->address, word->address) == 0 &&
-            strcmp(link->resource, word->resource) == 0)
-            return link;
+    struct link *link = NULL;
+    for (struct list *node = peers->links.next; node != &peers->links && !link; node = node->next) {
+        struct link *other = container_of(node, struct link, node);
+        if (strcmp(other->resource, resource) == 0)
+            link = other;
     }
-    struct link *link = peers->link_count < LINKS_MAX ? calloc(1, sizeof *link) : NULL;
-    if (!link)
-        return NULL;
-    memcpy(link->address, word->address, sizeof link->address);
-    memcpy(link->resource, word->resource, sizeof link->resource);
-    assent_error error;
-    if (link_dial(peers, link, &error) != ASSENT_OK) {
-        if (log_allowed(peers))
-            log_event(LOG_WARN, "peer_unreachable", KV("resource", link->resource),
-                      KV("address", link->address), KV("why", error.message));
-        free(link);
-        return NULL;
+    if (!link) {
+        if (peers->link_count >= LINKS_MAX)
+            link_forget(peers, container_of(peers->links.next, struct link, node));
+        link = calloc(1, sizeof *link);
+        if (!link)
+            return NULL;
+        snprintf(link->resource, sizeof link->resource, "%s", resource);
+        list_init(&link->node);
+        peers->link_count++;
     }
+    list_remove(&link->node);
     list_append(&peers->links, &link->node);
-    peers->link_count++;
+    link->used_ms = now_ms;
     return link;
 }
 
+static void link_address(struct link *link, const char *address)
+{
+    if (strcmp(link->address, address) == 0)
+        return;
+    link_hang_up(link);
+    snprintf(link->address, sizeof link->address, "%s", address);
+}
+
+static void link_news(struct link *link)
+{
+    while (link->net && net_peer_link(link->net) != NET_LINK_SAME)
+        continue;
+}
+
+// What a participant says of its address itself, for a while counts more than what was recorded.
 static void tell_one(struct peers *peers, const struct peer_word *word, uint64_t now_ms)
 {
-    struct link *link = link_to(peers, word);
+    struct link *link = link_to(peers, word->resource, now_ms);
     if (!link)
         return;
-    link->used_ms = now_ms;
-    net_peer_send(link->net, &word->msg);
+    if (!link->heard)
+        link_address(link, word->address);
+    assent_error error;
+    if (link_raise(peers, link, &error) == ASSENT_OK) {
+        link_news(link); // or what is said would be lost with a connection that is no more
+        net_peer_send(link->net, &word->msg);
+    } else if (log_allowed(peers)) {
+        log_event(LOG_WARN, "peer_unreachable", KV("resource", link->resource),
+                  KV("address", link->address), KV("why", error.message));
+    }
 }
 
 static void tell_all(struct peers *peers, uint64_t now_ms)
@@ -277,14 +353,15 @@ static bool links_serve(struct peers *peers, uint64_t now_ms)
     for (struct list *node = peers->links.next, *next; node != &peers->links; node = next) {
         next = node->next;
         struct link *link = container_of(node, struct link, node);
-        while (net_peer_link(link->net) != NET_LINK_SAME)
+        link_news(link);
+        while (link->net && net_peer_receive(link->net, &frame)) // nothing is said on this side
             continue;
-        while (net_peer_receive(link->net, &frame)) // nothing is said on this side of it
-            continue;
-        net_peer_flush(link->net, &header);
-        waits |= net_peer_waits(link->net);
+        if (link->net) {
+            net_peer_flush(link->net, &header);
+            waits |= net_peer_waits(link->net);
+        }
         if (now_ms - link->used_ms > LINK_IDLE_MS)
-            link_close(peers, link);
+            link_forget(peers, link);
     }
     return waits;
 }
@@ -310,6 +387,12 @@ static void hear(struct peers *peers, const struct net_frame *frame, const struc
     word->msg = *msg;
     word->msg.u.quorum.resource = slice_to_text(m->resource, word->resource);
     word->msg.u.quorum.address = slice_to_text(m->address, word->address);
+    struct link *link =
+        m->address.size > 0 ? link_to(peers, word->resource, shell_now().mono_ms) : NULL;
+    if (link) {
+        link_address(link, word->address);
+        link->heard = true;
+    }
     pthread_mutex_lock(&p->lock);
     if (p->heard_count < WORDS_MAX) {
         list_append(&p->heard, &word->link);
@@ -380,7 +463,7 @@ static void *peers_run(void *arg)
             shell_silence(peers->bell);
     }
     while (!list_empty(&peers->links))
-        link_close(peers, container_of(peers->links.next, struct link, node));
+        link_forget(peers, container_of(peers->links.next, struct link, node));
     return NULL;
 }
 
@@ -445,7 +528,7 @@ void peers_tell(assent_participant *p, const struct effect_tell *tell)
 
 void peers_take(assent_participant *p)
 {
-    while (!list_empty(&p->heard)) {
+    for (unsigned left = p->heard_count; left > 0; left--) { // what comes meanwhile has to wait
         struct peer_word *word = container_of(p->heard.next, struct peer_word, link);
         list_remove(&word->link);
         p->heard_count--;

@@ -11,6 +11,7 @@ struct part_quorum {
     struct timer timer; // the member's
     struct part *part;
     struct quorum_member member;
+    bool for_peer;     // taken up because another participant asked
     bool answered;     // the coordinator has been told in this step already
     bool recorded;     // what the member wants written is in the record that is under way
     uint64_t heard_ms; // when the coordinator was heard, as far as the member knows
@@ -19,6 +20,8 @@ struct part_quorum {
     size_t members_size;
     uint8_t members[];
 };
+
+enum { FOR_PEERS_MAX = 1024 };
 
 static void step(struct participant *self, struct part *b, const struct quorum_event *event);
 
@@ -74,6 +77,7 @@ void part_quorum_free(struct participant *self, struct part *b)
         return;
     heap_disarm(&self->electing, &b->quorum->timer);
     self->quorums--;
+    self->for_peers -= b->quorum->for_peer;
     free(b->quorum);
     b->quorum = NULL;
 }
@@ -391,16 +395,30 @@ static enum quorum_msg_type quorum_type_of(enum msg_type type)
                                : QUORUM_DECIDE;
 }
 
+// Another participant may be wrong about what its coordinator never said here: it can name no
+// attempt of a run that was not heard of, stop no work that is under way, and have only so many
+// branches remembered. Nothing is answered then, and we count as away.
+static bool believable(const struct participant *self, const struct msg_quorum *m,
+                       const struct part *b)
+{
+    return m->attempt >> ATTEMPT_COUNTER_BITS <= self->heard.incarnation &&
+           !(b && b->state == PART_WORKING) && self->for_peers < FOR_PEERS_MAX &&
+           part_room(self, m->attempt);
+}
+
 // Asked about a branch that was never asked to vote here: it will be a no, for ever. Whether that
 // is so only the journal knows in which the vote would be; one that was made anew says nothing, and
 // counts as away. Below the fence the branch may have been finished and forgotten, and somebody's
-// question have come late; before the fence is heard nobody knows. It needs no room: like a
-// rollback it lets go of others that do.
+// question have come late; before the fence is heard nobody knows. For the coordinator it needs no
+// room: like a rollback it lets go of others that do.
 static struct part *take_up(struct participant *self, const struct msg_quorum *m, struct part *b)
 {
     if (m->journal != self->config.journal || m->journal == 0 || m->number == 0 ||
         m->coordinator != self->heard.id || self->heard.fence == 0 ||
         m->attempt < self->heard.fence)
+        return NULL;
+    bool peer = m->from != BRANCH_NONE;
+    if (peer && !believable(self, m, b))
         return NULL;
     bool made = !b;
     if (made)
@@ -415,6 +433,8 @@ static struct part *take_up(struct participant *self, const struct msg_quorum *m
     b->protocol = PROTOCOL_3PC;
     b->attempt = m->attempt;
     b->coordinator = m->coordinator;
+    b->quorum->for_peer = peer;
+    self->for_peers += peer;
     return b;
 }
 

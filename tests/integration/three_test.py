@@ -51,6 +51,17 @@ class NoFailure(Three):
         self.assertEqual(self.world.wait_outcome("order-1"), "commit")
 
 
+class Doors(Three):
+    def test_a_place_that_has_no_address(self):
+        """No others can be told of it; all else works."""
+        odd = self.world.directory / "j\u00fcrgens journal"
+        odd.mkdir()
+        self.world.directory_of["south"] = odd
+        self.world.start()
+        self.assertEqual(self.world.answer("order-1"), "committed")
+        self.assertIn("no_peers", (self.world.directory / "south.err").read_text())
+
+
 class CoordinatorKilled(Three):
     def test_before_the_votes_arrive(self):
         self.orphan_in_phase_one()

@@ -22,7 +22,8 @@ class Party:
         self.errors = world.directory / f"{name}.err"
         with open(self.out, "ab") as out, open(self.errors, "ab") as errors:
             self.process = subprocess.Popen(
-                [PARTY, "serve", name, str(world.directory / f"{name}.journal"),
+                [PARTY, "serve", name,
+                 str(world.directory_of.get(name, world.directory) / f"{name}.journal"),
                  str(world.suspect_ms)],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
                 env={**world.env, **(env or {})})
@@ -52,6 +53,7 @@ class World:
         self.env["ASSENT_PARTY_HOLD"] = str(self.hold)
         self.hold.touch()
         self.daemon, self.parties, self.args = None, {}, []
+        self.directory_of = {}  # of a participant's journal, where that is elsewhere
 
     def start_daemon(self, crash_point=None):
         env = {"ASSENT_CRASH_POINT": crash_point} if crash_point else {}
