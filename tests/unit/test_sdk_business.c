@@ -319,12 +319,23 @@ static void sets_of_handlers_are_checked(void **state)
 
 // ---- an application that does the try itself ----
 
-static struct {
+struct heard {
     struct msg_enlist enlist; // slices cut off, but for:
     char resource[16], payload[16];
     size_t submitted_bytes; // of the branch's payload
     uint8_t submitted_kind;
-} heard;
+};
+
+static pthread_mutex_t heard_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct heard heard;
+
+static struct heard what_was_heard(void)
+{
+    pthread_mutex_lock(&heard_lock);
+    struct heard copy = heard;
+    pthread_mutex_unlock(&heard_lock);
+    return copy;
+}
 
 static void hear_client(struct fake *f, peer_t peer, const struct msg *msg)
 {
@@ -332,18 +343,22 @@ static void hear_client(struct fake *f, peer_t peer, const struct msg *msg)
     if (msg->type == MSG_ENLIST) {
         const struct msg_enlist *enlist = &msg->u.enlist;
         struct msg reply = {.type = MSG_ENLISTED};
+        pthread_mutex_lock(&heard_lock);
         heard.enlist = *enlist;
         snprintf(heard.resource, sizeof heard.resource, "%.*s", (int)enlist->resource.size,
                  (const char *)enlist->resource.data);
         snprintf(heard.payload, sizeof heard.payload, "%.*s", (int)enlist->payload.size,
                  (const char *)enlist->payload.data);
+        pthread_mutex_unlock(&heard_lock);
         reply.u.enlisted.request = enlist->request;
         reply.u.enlisted.gtid = enlist->gtid;
         reply.u.enlisted.branch = enlist->branch;
         fake_reply(f, peer, &reply);
     } else if (msg->type == MSG_SUBMIT) {
+        pthread_mutex_lock(&heard_lock);
         heard.submitted_bytes = msg->u.submit.branches[0].payload.size;
         heard.submitted_kind = msg->u.submit.branches[0].kind;
+        pthread_mutex_unlock(&heard_lock);
         fake_result(f, peer, MSG_SUBMIT, &msg->u.submit.gtid, OUTCOME_COMMITTED);
     }
 }
@@ -380,14 +395,14 @@ static void a_try_is_enlisted_with_its_content(void **state)
     assert_int_equal(fake_seen(&rm.fake, MSG_ENLIST), 0);
     assert_int_equal(assent_enlist_with(tx, "hotel", "room", 4, &branch, &rm.error), ASSENT_OK);
     assert_int_equal(branch, 0);
-    assert_int_equal(heard.enlist.protocol, PROTOCOL_TCC);
-    assert_int_equal(heard.enlist.branch, 0);
-    assert_string_equal(heard.resource, "hotel");
-    assert_string_equal(heard.payload, "room");
+    assert_int_equal(what_was_heard().enlist.protocol, PROTOCOL_TCC);
+    assert_int_equal(what_was_heard().enlist.branch, 0);
+    assert_string_equal(what_was_heard().resource, "hotel");
+    assert_string_equal(what_was_heard().payload, "room");
     assert_int_equal(assent_commit(tx, &result, &rm.error), ASSENT_OK);
     assert_int_equal(result.outcome, ASSENT_COMMITTED);
-    assert_int_equal(heard.submitted_kind, BRANCH_ENLISTED);
-    assert_int_equal(heard.submitted_bytes, 0); // the coordinator has it already
+    assert_int_equal(what_was_heard().submitted_kind, BRANCH_ENLISTED);
+    assert_int_equal(what_was_heard().submitted_bytes, 0); // the coordinator has it already
     assent_tx_destroy(&tx);
     assent_client_close(&client);
 }
@@ -405,7 +420,7 @@ static void branches_of_two_phase_commit_have_no_content(void **state)
     assert_int_equal(fake_seen(&rm.fake, MSG_ENLIST), 0);
     assert_int_equal(assent_enlist(tx, "bank", &branch, &rm.error), ASSENT_OK);
     assert_int_equal(branch, 0); // as if it had never been tried
-    assert_string_equal(heard.payload, "");
+    assert_string_equal(what_was_heard().payload, "");
     assent_tx_destroy(&tx);
     assent_client_close(&client);
 }
