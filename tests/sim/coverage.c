@@ -21,8 +21,14 @@ static const struct {
 };
 
 enum {
-    BUSINESS = 1 << PROTOCOL_TCC | 1 << PROTOCOL_SAGA | 1 << PROTOCOL_MESSAGE,
+    TWO = 1 << PROTOCOL_2PC,
     THREE = 1 << PROTOCOL_3PC,
+    TCC = 1 << PROTOCOL_TCC,
+    SAGA = 1 << PROTOCOL_SAGA,
+    MESSAGE = 1 << PROTOCOL_MESSAGE,
+    LOCKING = TWO | THREE,
+    BUSINESS = TCC | SAGA | MESSAGE,
+    ALL = LOCKING | BUSINESS,
 };
 
 // Moves of some protocols, which a campaign without all of them cannot make.
@@ -32,27 +38,91 @@ static const struct {
     unsigned protocols;
 } special[] = {
     {&tx_table, TX_LOOKING, TX_ADMITTING, BUSINESS | THREE},
-    {&tx_table, TX_ADMITTING, TX_ACTIVE, BUSINESS},
-    {&tx_table, TX_ADMITTING, TX_PREPARING, BUSINESS | THREE},
+    {&tx_table, TX_LOOKING, TX_ACTIVE, LOCKING},
+    {&tx_table, TX_LOOKING, TX_PREPARING, LOCKING},
+    {&tx_table, TX_LOOKING, TX_DELEGATING, LOCKING},
+    {&tx_table, TX_ADMITTING, TX_ACTIVE, TCC | MESSAGE},
+    {&tx_table, TX_ADMITTING, TX_PREPARING, THREE | TCC | SAGA},
     {&tx_table, TX_ADMITTING, TX_ELECTING, THREE},
     {&tx_table, TX_ADMITTING, TX_DECIDING, BUSINESS | THREE},
-    {&tx_table, TX_ACTIVE, TX_ADMITTING, BUSINESS | THREE},
+    {&tx_table, TX_ACTIVE, TX_ADMITTING, THREE | TCC},
+    {&tx_table, TX_ACTIVE, TX_PREPARING, ALL & ~SAGA},
+    {&tx_table, TX_ACTIVE, TX_DECIDING, ALL & ~SAGA},
+    {&tx_table, TX_ACTIVE, TX_DELEGATING, LOCKING},
+    {&tx_table, TX_ACTIVE, TX_ABORTING, LOCKING},
     {&tx_table, TX_PREPARING, TX_ELECTING, THREE},
+    {&tx_table, TX_PREPARING, TX_ABORTING, LOCKING},
     {&tx_table, TX_ELECTING, TX_COMMITTING, THREE},
     {&tx_table, TX_ELECTING, TX_ABORTING, THREE},
-    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_PAUSED, BUSINESS},
-    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_COMMITTING, BUSINESS},
-    {&tx_branch_table, BRANCH_PREPARING, BRANCH_PAUSED, BUSINESS},
-    {&tx_branch_table, BRANCH_PREPARING, BRANCH_COMMITTING, BUSINESS},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_PREPARING, BUSINESS},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_COMMITTING, BUSINESS},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_ABORTING, BUSINESS},
-    {&tx_branch_table, BRANCH_PAUSED, BRANCH_DONE, BUSINESS},
-    {&tx_branch_table, BRANCH_PREPARED, BRANCH_DONE, BUSINESS},
+    {&tx_table, TX_DELEGATING, TX_DELEGATED, LOCKING},
+    {&tx_table, TX_DELEGATED, TX_ENDING, LOCKING},
+    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_PAUSED, MESSAGE},
+    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_COMMITTING, SAGA},
+    {&tx_branch_table, BRANCH_ACTIVE, BRANCH_ABORTING, ALL & ~MESSAGE},
+    {&tx_branch_table, BRANCH_PREPARING, BRANCH_PAUSED, SAGA | MESSAGE},
+    {&tx_branch_table, BRANCH_PREPARING, BRANCH_PREPARED, ALL & ~MESSAGE},
+    {&tx_branch_table, BRANCH_PREPARING, BRANCH_COMMITTING, SAGA},
+    {&tx_branch_table, BRANCH_PREPARING, BRANCH_ABORTING, ALL & ~MESSAGE},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_PREPARING, SAGA | MESSAGE},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_COMMITTING, SAGA},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_ABORTING, SAGA},
+    {&tx_branch_table, BRANCH_PAUSED, BRANCH_DONE, SAGA | MESSAGE},
+    {&tx_branch_table, BRANCH_PREPARED, BRANCH_COMMITTING, ALL & ~MESSAGE},
+    {&tx_branch_table, BRANCH_PREPARED, BRANCH_ABORTING, ALL & ~MESSAGE},
+    {&tx_branch_table, BRANCH_PREPARED, BRANCH_DONE, SAGA},
+    {&tx_branch_table, BRANCH_COMMITTING, BRANCH_ABORTING, ALL & ~MESSAGE},
+    {&tx_branch_table, BRANCH_COMMITTING, BRANCH_DONE, ALL & ~MESSAGE},
+    {&tx_branch_table, BRANCH_ABORTING, BRANCH_COMMITTING, ALL & ~MESSAGE},
+    {&tx_branch_table, BRANCH_ABORTING, BRANCH_DONE, ALL & ~MESSAGE},
+    {&part_table, PART_WORKING, PART_PREPARING, LOCKING},
     {&part_table, PART_WORKING, PART_DECIDING, THREE},
-    {&part_table, PART_PREPARED, PART_FINISHING, BUSINESS | THREE},
-    {&part_table, PART_DECIDING, PART_FINISHING, BUSINESS},
+    {&part_table, PART_WORKING, PART_ROLLING_BACK, LOCKING},
+    {&part_table, PART_PREPARING, PART_VOTING, ALL & ~MESSAGE},
+    {&part_table, PART_PREPARING, PART_PREPARED, LOCKING},
+    {&part_table, PART_PREPARING, PART_DECIDING, LOCKING},
+    {&part_table, PART_PREPARING, PART_ROLLING_BACK, ALL & ~MESSAGE},
+    {&part_table, PART_VOTING, PART_PREPARED, ALL & ~MESSAGE},
+    {&part_table, PART_PREPARED, PART_DECIDING, ALL & ~MESSAGE},
+    {&part_table, PART_PREPARED, PART_COMMITTING, LOCKING | TCC},
+    {&part_table, PART_PREPARED, PART_ROLLING_BACK, ALL & ~MESSAGE},
+    {&part_table, PART_PREPARED, PART_FINISHING, THREE | SAGA},
+    {&part_table, PART_DECIDING, PART_COMMITTING, LOCKING | TCC},
+    {&part_table, PART_DECIDING, PART_ROLLING_BACK, ALL & ~MESSAGE},
+    {&part_table, PART_DECIDING, PART_FINISHING, SAGA},
+    {&part_table, PART_COMMITTING, PART_FINISHING, LOCKING | TCC},
+    {&part_table, PART_ROLLING_BACK, PART_FINISHING, ALL & ~MESSAGE},
+    {&part_table, PART_FINISHED, PART_COMMITTING, LOCKING},
+    {&part_table, PART_FINISHED, PART_ROLLING_BACK, LOCKING},
     {&part_table, PART_FINISHED, PART_FORGETTING, BUSINESS | THREE},
+};
+
+// Moves that a protocol makes so rarely that a campaign may or may not see one: a step of a saga is
+// found decided after a crash, and not finished.
+static const struct {
+    const struct sm_table *table;
+    int from, to;
+    unsigned protocols;
+} rare[] = {
+    {&part_table, PART_COMMITTING, PART_FINISHING, SAGA},
+};
+
+// Likewise of crash points and faults.
+static const struct {
+    enum crash_point point;
+    unsigned protocols;
+} special_points[] = {
+    {CRASH_coord_before_decide, ALL & ~MESSAGE},
+    {CRASH_coord_after_decide, ALL & ~MESSAGE},
+    {CRASH_part_before_commit, LOCKING | TCC},
+    {CRASH_part_after_commit, LOCKING | TCC},
+};
+
+static const struct {
+    enum fault fault;
+    unsigned protocols;
+} special_faults[] = {
+    {FAULT_RM_MIND, LOCKING},
+    {FAULT_RM_LOSES, LOCKING},
 };
 
 static struct coverage *current;
@@ -136,12 +206,22 @@ static const char *excuse(const struct sm_table *table, int from, int to)
     return NULL;
 }
 
+static bool is_rare(const struct sm_table *table, int from, int to)
+{
+    for (size_t i = 0; i < sizeof rare / sizeof rare[0]; i++) {
+        if (rare[i].protocols & played && rare[i].table == table && rare[i].from == from &&
+            rare[i].to == to)
+            return true;
+    }
+    return false;
+}
+
 static bool report_move(const struct coverage *self, unsigned table, int from, int to, FILE *out,
                         bool verbose)
 {
     uint64_t count = self->moves[table][from][to];
     const char *why = excuse(tables[table], from, to);
-    bool good = (count > 0) != (why != NULL);
+    bool good = (count > 0) != (why != NULL) || (count > 0 && is_rare(tables[table], from, to));
     if (good && !verbose)
         return true;
     fprintf(out, "  %-12s %-14s -> %-14s %12llu%s%s\n", tables[table]->name,
@@ -171,7 +251,8 @@ static bool report_moves(const struct coverage *self, FILE *out, bool verbose)
 }
 
 // Points that the simulator's shells do not pass: those of clients, whose applications it plays
-// itself, and those that only admitted protocols have. tests/integration dies at them.
+// itself, and those that only admitted protocols have: tests/integration dies at them. And those of
+// protocols that are not played.
 static bool point_elsewhere(enum crash_point point)
 {
     switch (point) {
@@ -181,8 +262,13 @@ static bool point_elsewhere(enum crash_point point)
     case CRASH_part_after_forget:
     case CRASH_client_after_prepare:
     case CRASH_client_before_submit: return true;
-    default: return false;
+    default: break;
     }
+    for (size_t i = 0; i < sizeof special_points / sizeof special_points[0]; i++) {
+        if (special_points[i].point == point && !(special_points[i].protocols & played))
+            return true;
+    }
+    return false;
 }
 
 static bool report_points(const struct coverage *self, FILE *out, bool verbose)
@@ -223,17 +309,29 @@ static void report_messages(const struct coverage *self, FILE *out, bool verbose
     fprintf(out, "messages met in states: %u pairs\n", pairs);
 }
 
+static bool fault_elsewhere(enum fault fault)
+{
+    for (size_t i = 0; i < sizeof special_faults / sizeof special_faults[0]; i++) {
+        if (special_faults[i].fault == fault && !(special_faults[i].protocols & played))
+            return true;
+    }
+    return false;
+}
+
 static bool report_faults(const struct coverage *self, FILE *out, bool verbose)
 {
-    unsigned struck = 0;
+    unsigned struck = 0, wanted = 0;
     for (int i = 0; i < FAULT_COUNT; i++) {
+        if (fault_elsewhere((enum fault)i))
+            continue;
+        wanted++;
         struck += self->strikes[i] > 0;
         if (verbose || self->strikes[i] == 0)
             fprintf(out, "  fault        %-22s struck %12llu%s\n", fault_name((enum fault)i),
                     (unsigned long long)self->strikes[i], self->strikes[i] ? "" : "  NEVER");
     }
-    fprintf(out, "faults: %u of %d kinds struck\n", struck, (int)FAULT_COUNT);
-    return struck == FAULT_COUNT;
+    fprintf(out, "faults: %u of %u kinds struck\n", struck, wanted);
+    return struck == wanted;
 }
 
 bool coverage_report(const struct coverage *self, unsigned protocols, FILE *out, bool verbose)
