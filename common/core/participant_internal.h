@@ -100,7 +100,7 @@ struct participant {
     struct heap extending;
     size_t extensions;
     size_t quorums, for_peers; // of these, those that were taken up because another one asked
-    struct heap electing; // members of quorums, by when they act
+    struct heap electing;      // members of quorums, by when they act
     struct msg loop[PART_LOOP];
     unsigned loop_count;
     struct heap finished; // those that the fence will release, by attempt
