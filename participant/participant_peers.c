@@ -20,6 +20,7 @@ enum {
     FRAME_BYTES = 1 << 20,     // no message of theirs comes near
     HOLD_MS = 1000,            // for a link that is being opened
     LINK_IDLE_MS = 60000,      // then it is closed
+    HEARD_MS = 60000,          // so long an address that its participant has said counts most
     LINK_LOOK_MS = 2,          // while something waits for a link
     IDLE_LOOK_MS = 1000,       // else
     AUTHORIZED_LOOK_MS = 10000 // the directory is read anew
@@ -30,7 +31,7 @@ struct link {
     struct list node; // the one that was used last is the last
     struct net_peer *net;
     uint64_t used_ms;
-    bool heard; // the address is what the participant itself has said
+    uint64_t heard_until_ms; // until then the address is what the participant itself has said
     char address[LIMIT_ADDRESS_BYTES + 1], resource[LIMIT_NAME_BYTES + 1];
 };
 
@@ -58,13 +59,9 @@ struct peers {
 
 // ---- where it is ----
 
-static int text_take(char *to, size_t size, const char *text, assent_error *error)
+static bool over_tcp(const char *endpoint)
 {
-    if (strlen(text) >= size)
-        return error_set(error, ASSENT_INVALID, "peers: '%.40s...' has more than %zu bytes", text,
-                         size - 1);
-    memcpy(to, text, strlen(text) + 1);
-    return ASSENT_OK;
+    return strncmp(endpoint, "tcp:", 4) == 0;
 }
 
 static const char *told(const char *option, const char *variable)
@@ -78,14 +75,9 @@ static void default_endpoint_of(const assent_participant *p, const char *journal
 {
     char path[PATH_MAX];
     ret[0] = '\0';
-    if (strncmp(p->place.endpoint, "ipc:", 4) == 0 && realpath(journal_dir, path) &&
+    if (!over_tcp(p->place.endpoint) && realpath(journal_dir, path) &&
         (size_t)snprintf(ret, size, "ipc://%s.peers", path) >= size)
         ret[0] = '\0';
-}
-
-static bool over_tcp(const char *endpoint)
-{
-    return strncmp(endpoint, "tcp:", 4) == 0;
 }
 
 static bool wildcard(const char *endpoint)
@@ -161,7 +153,8 @@ int peers_open(assent_participant *p, const assent_participant_options *options,
     int code = ASSENT_OK;
     ret_address[0] = '\0';
     if (wanted)
-        code = text_take(endpoint, sizeof endpoint, wanted, error);
+        code = shell_setting(options->peer_endpoint, "ASSENT_PEER_ENDPOINT", endpoint,
+                             sizeof endpoint, error);
     else
         default_endpoint_of(p, options->journal_dir, endpoint, sizeof endpoint);
     if (code != ASSENT_OK || !endpoint[0])
@@ -317,7 +310,7 @@ static void tell_one(struct peers *peers, const struct peer_word *word, uint64_t
     struct link *link = link_to(peers, word->resource, now_ms);
     if (!link)
         return;
-    if (!link->heard)
+    if (now_ms > link->heard_until_ms)
         link_address(link, word->address);
     assent_error error;
     if (link_raise(peers, link, &error) == ASSENT_OK) {
@@ -387,11 +380,11 @@ static void hear(struct peers *peers, const struct net_frame *frame, const struc
     word->msg = *msg;
     word->msg.u.quorum.resource = slice_to_text(m->resource, word->resource);
     word->msg.u.quorum.address = slice_to_text(m->address, word->address);
-    struct link *link =
-        m->address.size > 0 ? link_to(peers, word->resource, shell_now().mono_ms) : NULL;
+    uint64_t now_ms = shell_now().mono_ms;
+    struct link *link = m->address.size > 0 ? link_to(peers, word->resource, now_ms) : NULL;
     if (link) {
         link_address(link, word->address);
-        link->heard = true;
+        link->heard_until_ms = now_ms + HEARD_MS;
     }
     pthread_mutex_lock(&p->lock);
     if (p->heard_count < WORDS_MAX) {

@@ -31,8 +31,8 @@ int shell_crash_points(assent_error *error)
 
 // ---- the place ----
 
-static int place_take(const char *told, const char *variable, char *ret, size_t size,
-                      assent_error *error)
+int shell_setting(const char *told, const char *variable, char *ret, size_t size,
+                  assent_error *error)
 {
     const char *text = told ? told : getenv(variable);
     if (!text)
@@ -47,15 +47,16 @@ static int place_take(const char *told, const char *variable, char *ret, size_t 
 int shell_place(const char *endpoint, const char *certificate, const char *server_certificate,
                 struct shell_place *ret, assent_error *error)
 {
-    int code = place_take(endpoint, "ASSENT_ENDPOINT", ret->endpoint, sizeof ret->endpoint, error);
+    int code =
+        shell_setting(endpoint, "ASSENT_ENDPOINT", ret->endpoint, sizeof ret->endpoint, error);
     if (code == ASSENT_OK && !ret->endpoint[0])
         code = default_client_endpoint(ret->endpoint, sizeof ret->endpoint, error);
     if (code == ASSENT_OK)
-        code = place_take(certificate, "ASSENT_CERTIFICATE", ret->certificate,
-                          sizeof ret->certificate, error);
+        code = shell_setting(certificate, "ASSENT_CERTIFICATE", ret->certificate,
+                             sizeof ret->certificate, error);
     if (code == ASSENT_OK)
-        code = place_take(server_certificate, "ASSENT_SERVER_CERTIFICATE", ret->server_certificate,
-                          sizeof ret->server_certificate, error);
+        code = shell_setting(server_certificate, "ASSENT_SERVER_CERTIFICATE",
+                             ret->server_certificate, sizeof ret->server_certificate, error);
     return code;
 }
 

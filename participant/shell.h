@@ -17,6 +17,10 @@ struct shell_place {
     char server_certificate[PATH_MAX]; // empty: none
 };
 
+// What the application says, else the environment, else "". ASSENT_INVALID: `size` bytes do not
+// hold it.
+int shell_setting(const char *told, const char *variable, char *ret, size_t size,
+                  assent_error *error);
 // Each from the argument, else from the environment, else the default. ASSENT_INVALID: too long.
 int shell_place(const char *endpoint, const char *certificate, const char *server_certificate,
                 struct shell_place *ret, assent_error *error);

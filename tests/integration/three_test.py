@@ -158,6 +158,15 @@ class Certificates(Three):
         self.orphan_here()
         self.assertEqual(self.world.wait_outcome("order-1"), "commit")
 
+    def test_one_is_elsewhere_by_now(self):
+        """Whose new port nobody was told of: it says so itself when it asks."""
+        self.world.suspect_ms = 60000  # so that nobody else asks
+        self.orphan_here()
+        self.world.parties["north"].end()
+        self.world.suspect_ms = 300
+        self.world.start_party("north", self.certificate("north"))
+        self.assertEqual(self.world.wait_outcome("order-1"), "commit")
+
     def test_one_is_not(self):
         (self.peers / "west.cert").unlink()
         self.orphan_here()
