@@ -153,11 +153,9 @@ static void take_admin(struct engine *e, const struct net_frame *frame,
 static void welcomed(struct engine_peer *peer, const struct net_frame *frame,
                      const struct msg_hello *hello)
 {
-    size_t size = hello->name.size > LIMIT_NAME_BYTES ? LIMIT_NAME_BYTES : hello->name.size;
     bool again = peer->role == hello->role && slice_equal(slice_text(peer->name), hello->name);
     peer->role = hello->role;
-    memcpy(peer->name, hello->name.data, size);
-    peer->name[size] = '\0';
+    slice_to_text(slice_cut(hello->name, LIMIT_NAME_BYTES), peer->name);
     if (!again)
         log_event(peer_level(peer->role), "connected", KV("peer", peer->id),
                   KV("role", role_name(peer->role)), KV("name", peer->name),

@@ -97,14 +97,6 @@ no_memory:
     return NULL;
 }
 
-static void session_text(char *to, struct slice from, size_t size_max)
-{
-    size_t size = from.size > size_max ? size_max : from.size;
-    if (size > 0)
-        memcpy(to, from.data, size);
-    to[size] = '\0';
-}
-
 // May this participant speak for the resource from now on? Two runs of one participant share its
 // journal, and the newer one is the one that is alive. Two journals are two participants: the
 // second has to wait until the first is gone.
@@ -138,7 +130,7 @@ static void resource_bind(struct coordinator *c, struct session *s, const struct
     r->session = s;
     r->peer_incarnation = hello->peer_incarnation;
     r->journal = hello->journal;
-    session_text(r->address, hello->address, LIMIT_ADDRESS_BYTES);
+    slice_to_text(slice_cut(hello->address, LIMIT_ADDRESS_BYTES), r->address);
     r->heard_wall_ms = c->now.wall_ms;
     r->unanswered = 0;
     coord_send(c, s->id, MSG_WELCOME)->u.welcome = (struct msg_welcome){
@@ -166,8 +158,8 @@ void session_hello(struct coordinator *c, peer_t peer, struct slice principal,
     }
     s->heard_ms = c->now.mono_ms;
     s->role = hello->role;
-    session_text(s->name, hello->name, LIMIT_NAME_BYTES);
-    session_text(s->principal, principal, LIMIT_NAME_BYTES);
+    slice_to_text(slice_cut(hello->name, LIMIT_NAME_BYTES), s->name);
+    slice_to_text(slice_cut(principal, LIMIT_NAME_BYTES), s->principal);
     if (hello->role == ROLE_PARTICIPANT) {
         resource_bind(c, s, hello);
         return;
@@ -211,7 +203,7 @@ static struct lease *lease_new(struct coordinator *c, const char *principal)
         return NULL;
     lease->index = c->lease_index_next;
     lease->lease_ms = c->stamp_ms;
-    session_text(lease->principal, slice_text(principal), LIMIT_NAME_BYTES);
+    slice_to_text(slice_cut(slice_text(principal), LIMIT_NAME_BYTES), lease->principal);
     if (!map_insert(&c->leases, slice_of(&lease->index, sizeof lease->index), lease)) {
         free(lease);
         return NULL;
