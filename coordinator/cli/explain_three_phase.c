@@ -12,32 +12,16 @@ static bool lost(const json_t *b)
 }
 
 // One that can answer what it is asked now.
-static bool there(const json_t *b)
+static bool there(const json_t *b, const void *arg)
 {
+    (void)arg;
     return member_bool(b, "connected") && !lost(b);
 }
 
-static bool away(const json_t *b)
+static bool away(const json_t *b, const void *arg)
 {
+    (void)arg;
     return !member_bool(b, "connected") && !lost(b);
-}
-
-static unsigned who(const struct story *s, bool (*is_one)(const json_t *b), char *ret, size_t size)
-{
-    unsigned count = 0;
-    size_t used = 0, i;
-    const json_t *b;
-    ret[0] = '\0';
-    json_array_foreach(story_branches(s), i, b)
-    {
-        if (!is_one(b))
-            continue;
-        const char *name = member_text(b, "participant");
-        if (used + strlen(name) + 3 < size)
-            used += (size_t)snprintf(ret + used, size - used, "%s%s", count ? ", " : "", name);
-        count++;
-    }
-    return count;
 }
 
 void tell_three_preparing(struct story *s)
@@ -97,8 +81,8 @@ struct quorum_count {
 static struct quorum_count tell_majority(struct story *s, uint64_t majority, unsigned all)
 {
     char here[LIST_TEXT_BYTES], gone[LIST_TEXT_BYTES];
-    struct quorum_count c = {.here = who(s, there, here, sizeof here),
-                             .away = who(s, away, gone, sizeof gone)};
+    struct quorum_count c = {.here = names_where(s, there, NULL, here, sizeof here),
+                             .away = names_where(s, away, NULL, gone, sizeof gone)};
     c.missing = majority > c.here ? majority - c.here : 0;
     c.never = c.missing > c.away;
     fact(s, "majority", "Of its %u branches %u can be asked now%s%s%s%s. %s", all, c.here,
@@ -125,7 +109,7 @@ static void tell_again(struct story *s)
 static void advise_election(struct story *s, const struct quorum_count *c)
 {
     char gone[LIST_TEXT_BYTES];
-    who(s, away, gone, sizeof gone);
+    names_where(s, away, NULL, gone, sizeof gone);
     if (c->missing > 0 && !c->never)
         advise(s, "start_participant",
                "Start the participants that are not connected (%s), or see why they cannot reach "

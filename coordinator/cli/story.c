@@ -90,7 +90,8 @@ const char *ordinal(uint64_t number, char *ret, size_t size)
     return ret;
 }
 
-unsigned names_of(const struct story *s, const char *progress, char *ret, size_t size)
+unsigned names_where(const struct story *s, branch_test *test, const void *arg, char *ret,
+                     size_t size)
 {
     unsigned count = 0;
     size_t used = 0, i;
@@ -98,7 +99,7 @@ unsigned names_of(const struct story *s, const char *progress, char *ret, size_t
     ret[0] = '\0';
     json_array_foreach(story_branches(s), i, b)
     {
-        if (!is(b, "progress", progress))
+        if (!test(b, arg))
             continue;
         const char *name = member_text(b, "participant");
         if (used + strlen(name) + 3 < size)
@@ -106,6 +107,16 @@ unsigned names_of(const struct story *s, const char *progress, char *ret, size_t
         count++;
     }
     return count;
+}
+
+static bool has_progress(const json_t *b, const void *progress)
+{
+    return is(b, "progress", progress);
+}
+
+unsigned names_of(const struct story *s, const char *progress, char *ret, size_t size)
+{
+    return names_where(s, has_progress, progress, ret, size);
 }
 
 void about_branch(json_t *sentence, const json_t *branch)

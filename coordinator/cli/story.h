@@ -42,6 +42,10 @@ const char *plural(uint64_t count);                           // "s", or "" for 
 // Participants whose branches are that far: "mail, stock"; at most as many as fit. Returns how many
 // there are.
 unsigned names_of(const struct story *s, const char *progress, char *ret, size_t size);
+// Likewise, of the branches of which that is true.
+typedef bool branch_test(const json_t *branch, const void *arg);
+unsigned names_where(const struct story *s, branch_test *test, const void *arg, char *ret,
+                     size_t size);
 
 // Hands members of the branch on to the sentence, for programs.
 void about_branch(json_t *sentence, const json_t *branch);
