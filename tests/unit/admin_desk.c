@@ -115,6 +115,20 @@ static void admin_begins(struct admin_desk *a)
     assert_non_null(a->admin);
 }
 
+int admin_desk_setup(void **state)
+{
+    static struct admin_desk a;
+    admin_desk_open(&a);
+    *state = &a;
+    return 0;
+}
+
+int admin_desk_teardown(void **state)
+{
+    admin_desk_close(*state);
+    return 0;
+}
+
 void admin_desk_restart(struct admin_desk *a, const struct tx_record *records, size_t count)
 {
     admin_destroy(&a->admin);

@@ -33,6 +33,9 @@ struct admin_desk {
 
 void admin_desk_open(struct admin_desk *a);
 void admin_desk_close(struct admin_desk *a);
+// For cmocka: an open one in *state.
+int admin_desk_setup(void **state);
+int admin_desk_teardown(void **state);
 // As desk_restart; nobody has said HELLO yet.
 void admin_desk_restart(struct admin_desk *a, const struct tx_record *records, size_t count);
 

@@ -7,20 +7,6 @@
 #include "admin_desk.h"
 #include "base/logger.h"
 
-static int setup(void **state)
-{
-    static struct admin_desk a;
-    admin_desk_open(&a);
-    *state = &a;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    admin_desk_close(*state);
-    return 0;
-}
-
 static void test_operators_only(void **state)
 {
     struct admin_desk *a = *state;
@@ -298,7 +284,7 @@ static void test_too_many_wait(void **state)
 int main(void)
 {
     logger_setup(LOG_ERROR, LOG_LOGFMT, STDERR_FILENO, "unit"); // orders are logged
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, admin_desk_setup, admin_desk_teardown)
     const struct CMUnitTest tests[] = {
         T(test_operators_only),
         T(test_nonsense_is_refused),

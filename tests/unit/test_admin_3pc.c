@@ -5,20 +5,6 @@
 #include "admin_desk.h"
 #include "core/quorum.h"
 
-static int setup(void **state)
-{
-    static struct admin_desk a;
-    admin_desk_open(&a);
-    *state = &a;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    admin_desk_close(*state);
-    return 0;
-}
-
 static const json_t *show(struct admin_desk *a, const struct gtid *gtid)
 {
     char json[100];
@@ -144,7 +130,7 @@ static void test_on_record(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, admin_desk_setup, admin_desk_teardown)
     const struct CMUnitTest tests[] = {
         T(test_stages),
         T(test_of_an_earlier_run),

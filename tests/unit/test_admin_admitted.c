@@ -5,20 +5,6 @@
 
 #include "admin_desk.h"
 
-static int setup(void **state)
-{
-    static struct admin_desk a;
-    admin_desk_open(&a);
-    *state = &a;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    admin_desk_close(*state);
-    return 0;
-}
-
 static struct msg_branch branch(unsigned number, enum branch_kind kind, const char *resource)
 {
     return (struct msg_branch){.branch = (uint16_t)number,
@@ -320,7 +306,7 @@ static void test_message_on_record(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, admin_desk_setup, admin_desk_teardown)
     const struct CMUnitTest tests[] = {
         T(test_saga),
         T(test_results_that_are_no_text),

@@ -6,20 +6,6 @@
 
 #include "admin_desk.h"
 
-static int setup(void **state)
-{
-    static struct admin_desk a;
-    admin_desk_open(&a);
-    *state = &a;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    admin_desk_close(*state);
-    return 0;
-}
-
 static uint64_t ago(const struct admin_desk *a, uint64_t ms)
 {
     return a->d.now.wall_ms - ms;
@@ -284,7 +270,7 @@ static void test_memory_runs_out(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, admin_desk_setup, admin_desk_teardown)
     const struct CMUnitTest tests[] = {
         T(test_finished),          T(test_finished_filters),        T(test_finished_pages),
         T(test_largest_page),      T(test_finished_damaged),        T(test_show_in_memory),

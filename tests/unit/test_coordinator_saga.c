@@ -36,6 +36,23 @@ static void begin(struct desk *d, const struct gtid *gtid, const struct msg_bran
     desk_written(d);
 }
 
+// The first step is done, the second is not, and that is decided and told. Returns what is sent to
+// the second, which may have been done all the same.
+static struct msg_decide give_up(struct desk *d, const struct gtid *gtid,
+                                 const struct msg_branch *steps)
+{
+    begin(d, gtid, steps, 2);
+    struct msg_prepare first_step = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
+    desk_vote(d, PEER_A, &first_step, VOTE_YES);
+    struct msg_prepare second_step = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
+    desk_vote(d, PEER_B, &second_step, VOTE_NO);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
+    desk_written(d);
+    struct msg_decide undo = desk_expect(d, PEER_B, MSG_ROLLBACK)->u.decide;
+    desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
+    return undo;
+}
+
 static void expect_ended(struct desk *d, enum outcome outcome)
 {
     desk_expect_write(d, STAGE_ENDED, outcome, false);
@@ -226,15 +243,7 @@ static void test_an_order_waits_for_its_record(void **state)
     struct desk *d = *state;
     struct gtid gtid = desk_gtid(d);
     const struct msg_branch steps[] = {SEQUENCE};
-    begin(d, &gtid, steps, 2);
-    struct msg_prepare book = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
-    desk_vote(d, PEER_A, &book, VOTE_YES);
-    struct msg_prepare pay = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
-    desk_vote(d, PEER_B, &pay, VOTE_NO);
-    desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
-    desk_written(d);
-    struct msg_decide undo = desk_expect(d, PEER_B, MSG_ROLLBACK)->u.decide;
-    desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
+    struct msg_decide undo = give_up(d, &gtid, steps);
     desk_order(d, OPERATOR_COMMIT, &gtid);
     desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
     assert_int_equal(d->write.tx->heuristic.forced, OUTCOME_COMMITTED);
@@ -299,15 +308,7 @@ static void test_kept(void **state)
     const struct msg_branch steps[] = {
         step("bank-a", "mail", (struct branch_plan){.flags = STEP_KEPT}),
         step("bank-b", "pay", second)};
-    begin(d, &gtid, steps, 2);
-    struct msg_prepare mail = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
-    desk_vote(d, PEER_A, &mail, VOTE_YES);
-    struct msg_prepare pay = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
-    desk_vote(d, PEER_B, &pay, VOTE_NO);
-    desk_expect_write(d, STAGE_DECIDED, OUTCOME_ABORTED, false);
-    desk_written(d);
-    struct msg_decide undo = desk_expect(d, PEER_B, MSG_ROLLBACK)->u.decide;
-    desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
+    struct msg_decide undo = give_up(d, &gtid, steps);
     desk_finish(d, PEER_B, &undo, OUTCOME_ABORTED, 0);
     struct msg_decide close = desk_expect(d, PEER_A, MSG_COMMIT)->u.decide;
     desk_finish(d, PEER_A, &close, OUTCOME_COMMITTED, 0);
