@@ -134,6 +134,12 @@ ASSENT_API int assent_call(assent_tx *tx, const char *resource, const void *payl
 ASSENT_API int assent_enlist(assent_tx *tx, const char *resource, uint16_t *ret_branch,
                              assent_error *error);
 
+// Says of an enlisted branch of two-phase or three-phase commit that nothing was changed and
+// nothing is held there any more (an XA resource manager answered XA_RDONLY): the participant is
+// not asked for its vote. No I/O here; it travels with assent_commit. Errors: ASSENT_INVALID (no
+// such enlisted branch), ASSENT_STATE (already committed or rolled back).
+ASSENT_API int assent_read_only(assent_tx *tx, uint16_t branch, assent_error *error);
+
 // As assent_enlist, for a tcc transaction: the payload (copied; at most 64 KiB) is what the
 // participant is given with confirm or cancel. Durable at the coordinator once it returns.
 ASSENT_API int assent_enlist_with(assent_tx *tx, const char *resource, const void *payload,

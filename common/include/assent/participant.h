@@ -37,6 +37,12 @@ typedef enum assent_vote {
 typedef enum assent_done_code {
     ASSENT_DONE = 0,  // done, or had been done before
     ASSENT_RETRY = 1, // failed for now: call again later (with backoff, for ever)
+    // Only of `commit` and `rollback`: the resource manager had ended the branch by a decision of
+    // its own, and so:
+    ASSENT_HEURISTIC_COMMIT = 2,   // all of it is committed
+    ASSENT_HEURISTIC_ROLLBACK = 3, // all of it is rolled back
+    ASSENT_HEURISTIC_MIXED = 4,    // some of it is committed, some is rolled back
+    ASSENT_HEURISTIC_HAZARD = 5,   // it may be any of these
 } assent_done_code;
 
 typedef enum assent_action_code {
@@ -124,6 +130,9 @@ typedef struct assent_handlers {
     assent_done_code (*commit)(void *context, const assent_branch *branch);
     // Likewise; also called for branches of which prepare was never called, or voted no to nobody.
     assent_done_code (*rollback)(void *context, const assent_branch *branch);
+    // Optional: a heuristic that commit or rollback answered is recorded at the coordinator, so
+    // that the resource manager may forget it. Comes again until it is ASSENT_DONE.
+    assent_done_code (*forget)(void *context, const assent_branch *branch);
     // Optional: called once at start, before anything else. Report each branch that the resource
     // manager holds prepared with assent_recovery_add. Those whose vote was never given are rolled
     // back, the others are finished as their coordinator decided. Returns 0, or other than 0 to
