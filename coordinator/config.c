@@ -79,6 +79,10 @@ static const struct config_key keys[] = {
     NUMBER("timeouts/check-back-ms", check_back_ms, "10000", 10, DAY_MS, "ms", true,
            "A message that was prepared and neither sent nor dropped: its sender is asked after so "
            "long, unless its client named another time."),
+    BOOL(
+        "two-phase/cooperative", cooperative, "yes", true,
+        "Tell each branch of two-phase commit where the others are, so that those in doubt can ask "
+        "each other while the coordinator is away."),
     LIST("topics/subscription", topics, LIMIT_TOPICS, topics_check, true,
          "TOPIC PARTICIPANT ...: who is delivered what is published under a topic. May be given "
          "several times, once for each topic."),

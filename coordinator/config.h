@@ -29,7 +29,7 @@ struct config {
     char *log_file;      // empty: standard error
     char *certificate;   // empty: none
     char *authorized_dir;
-    bool allow_loopback;
+    bool allow_loopback, cooperative;
     uint64_t phase_one_ms, default_ms, max_ms;
     uint64_t retry_min_ms, retry_max_ms;
     uint64_t peer_silent_ms;

@@ -24,6 +24,7 @@ void engine_core_config(const struct engine *e, struct coordinator_config *ret)
     ret->incarnation = e->info.incarnation;
     memcpy(ret->secret, e->info.secret, sizeof ret->secret);
     ret->log_seq = e->info.head_seq;
+    ret->cooperative = c->cooperative;
     ret->phase_one_timeout_ms = (uint32_t)c->phase_one_ms;
     ret->timeout_default_ms = (uint32_t)c->default_ms;
     ret->timeout_max_ms = (uint32_t)c->max_ms;

@@ -29,6 +29,12 @@
     X(DOUBT_ENDS_IN_ROLLBACK, "doubt-ends-in-rollback",                                            \
       "a branch in doubt that has asked three times in vain rolls back")                           \
     X(DOUBT_NEVER_ASKS, "doubt-never-asks", "a branch in doubt waits to be told, and never asks")  \
+    X(WORD_TOLD_TO_PEERS, "word-told-to-peers",                                                    \
+      "a branch that an operator ended tells that to another in doubt as the decision")            \
+    X(DOUBT_TOLD_AS_ABORT, "doubt-told-as-abort",                                                  \
+      "a branch in doubt that another one asks answers that it is aborted")                        \
+    X(PEERS_RUN_IGNORED, "peers-run-ignored",                                                      \
+      "what another branch says of one run of a gtid is taken for another run")                    \
     X(FENCE_IGNORED, "fence-ignored", "a PREPARE below the fence is taken up")                     \
     X(ONE_PHASE_UNRECORDED, "one-phase-unrecorded",                                                \
       "one branch alone commits before its decision is in the journal")                            \

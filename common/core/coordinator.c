@@ -10,6 +10,7 @@
 void coordinator_config_defaults(struct coordinator_config *config)
 {
     *config = (struct coordinator_config){
+        .cooperative = true,
         .phase_one_timeout_ms = 10000,
         .timeout_default_ms = 30000,
         .timeout_max_ms = 24 * 3600 * 1000,

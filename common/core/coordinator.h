@@ -23,6 +23,7 @@ struct coordinator_config {
     uint64_t secret[2];   // from the log: key of the seals in frame headers
     uint64_t seed;        // for jitter and hashing
     uint64_t log_seq;     // highest durable record at start
+    bool cooperative; // 2pc: branches are told of each other, and may ask each other what stands
     uint32_t phase_one_timeout_ms;
     uint32_t timeout_default_ms, timeout_max_ms; // of whole transactions
     uint32_t retry_min_ms, retry_max_ms;         // phase two, per participant

@@ -10,6 +10,7 @@
 //   coordinator_plan.c      branches that are asked for one by one, and again
 //   coordinator_saga.c      which step is next, forward and back
 //   coordinator_message.c   checking back, and delivery
+//   coordinator_members.c   what each branch is told of the others
 //   coordinator_quorum.c    three-phase commit: pre-commits and elections
 //   coordinator_decide.c    the decision and its records
 //   coordinator_drive.c     phase two: acknowledgements
@@ -367,11 +368,13 @@ void prepare_delegated(struct coordinator *c, struct tx *tx);
 void prepare_arm(struct coordinator *c, struct tx *tx); // the timer of phase one
 void fence_insert(struct branch *b);
 
+// coordinator_members.c
+struct slice members_for(struct coordinator *c, const struct branch *b); // for its PREPARE
+
 // coordinator_quorum.c
 void elect_admit(struct coordinator *c, struct tx *tx);
 void elect_begin(struct coordinator *c, struct tx *tx);
 void elect_recovered(struct coordinator *c, struct tx *tx);
-struct slice elect_members(struct coordinator *c, const struct tx *tx);
 bool elect_may_ask(const struct branch *b); // to prepare, whoever is connected for it now
 void elect_vote(struct coordinator *c, struct branch *b); // yes
 void elect_heard(struct coordinator *c, struct session *s, const struct msg *msg);

@@ -90,7 +90,7 @@ void prepare_send(struct coordinator *c, struct branch *b)
                           : c->config.phase_one_timeout_ms,
         .payload = b->payload,
         .inputs = plan_inputs(c, b),
-        .members = three ? elect_members(c, tx) : slice_of(NULL, 0),
+        .members = members_for(c, b),
     };
 }
 

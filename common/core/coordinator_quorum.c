@@ -76,32 +76,6 @@ void elect_recovered(struct coordinator *c, struct tx *tx)
         elect_step(c, tx, &(struct quorum_event){.type = QUORUM_START});
 }
 
-static struct member elect_member(const struct branch *b)
-{
-    return (struct member){
-        .journal = b->journal,
-        .resource = slice_text(b->resource->name),
-        .address = slice_text(b->resource->address),
-    };
-}
-
-// All branches in their order, for each of them.
-struct slice elect_members(struct coordinator *c, const struct tx *tx)
-{
-    size_t size = 0;
-    for (const struct branch *b = tx->branches; b; b = b->next) {
-        struct member member = elect_member(b);
-        size += member_size(&member);
-    }
-    uint8_t *members = effects_alloc(c->fx, size);
-    uint8_t *to = members;
-    for (const struct branch *b = tx->branches; members && b; b = b->next) {
-        struct member member = elect_member(b);
-        to = member_put(to, &member);
-    }
-    return slice_of(members, members ? size : 0);
-}
-
 // A vote may have been given in a journal that is gone, and counted by the other members: it is not
 // given a second time in another.
 bool elect_may_ask(const struct branch *b)

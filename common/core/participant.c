@@ -53,9 +53,11 @@ void participant_destroy(struct participant **self_p)
         part_quorum_free(self, b);
         free(b->payload);
         free(b->result);
+        free(b->members);
         free(b);
     }
     map_free(&self->parts);
+    part_decided_forget(self);
     slots_free(&self->slots);
     heap_free(&self->due);
     heap_free(&self->extending);

@@ -66,7 +66,8 @@ struct participant_stats {
     uint64_t acted; // steps of sagas that are done and may be compensated: held like finished ones
     uint64_t prepared, committed, rolled_back, voted_no, read_only;
     uint64_t duplicates, stale, inquiries, retries;
-    bool connected; // welcomed
+    uint64_t told_by_peers; // decisions of two-phase commit, while the coordinator was silent
+    bool connected;         // welcomed
 };
 void participant_stats(const struct participant *self, struct participant_stats *ret);
 

@@ -79,6 +79,7 @@ void part_free(struct participant *self, struct part *b)
     map_remove(&self->parts, slice_of(b->key, b->key_size));
     free(b->payload);
     free(b->result);
+    free(b->members);
     free(b);
 }
 
@@ -235,6 +236,8 @@ static struct branch_record described(const struct part *b, enum journal_stage s
     };
     if (b->quorum)
         part_quorum_describe(b, &record);
+    else if (stage == JOURNAL_PREPARED)
+        record.members = part_members(b); // whom it can ask after a restart
     return record;
 }
 

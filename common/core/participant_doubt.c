@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asking what stands: for branches in doubt, for work whose application may have died, and whether
-// what is finished may be forgotten.
+// Asking the coordinator what stands: for branches in doubt, for work whose application may have
+// died, and whether what is finished may be forgotten.
 #include "base/mutant.h"
 #include "core/participant_internal.h"
 
@@ -51,9 +51,11 @@ void part_inquire(struct participant *self, struct part *b)
         wait_for_end(self, b);
         return;
     }
+    if (prepared)
+        part_ask_others(self, b);
     // Work that was not prepared holds nobody up, and while the coordinator is away the next
-    // welcome is what brings the questions out.
-    bool soon = prepared && self->welcomed;
+    // welcome is what brings the questions out, unless others can be asked.
+    bool soon = prepared && (self->welcomed || b->members_size > 0);
     part_wait(self, b, soon ? self->config.inquire_min_ms : self->config.inquire_max_ms,
               self->config.inquire_max_ms);
 }

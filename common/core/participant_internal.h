@@ -5,9 +5,11 @@
 //   participant_branch.c   branches in memory; what they write and call
 //   participant_vote.c     phase one
 //   participant_step.c     phase one of sagas and messages; asking again in admitted protocols
+//   participant_members.c  the other branches of a transaction, and speaking to them
 //   participant_quorum.c   three-phase commit: a branch next to its member of the quorum
 //   participant_outcome.c  phase two
 //   participant_doubt.c    asking what stands
+//   participant_termination.c  two-phase commit: branches in doubt ask each other
 //   participant_fence.c    remembering what is finished, and for how long
 //   participant_extend.c   branches nested in one of ours
 //   participant_recover.c  what the journal and the resource manager held at start
@@ -69,6 +71,8 @@ struct part {
     size_t payload_size, inputs_size; // the inputs of a STEP stand behind the payload
     uint8_t *result;                  // owned: that a STEP has returned
     size_t result_size;
+    uint8_t *members; // owned: all branches, see member_next
+    size_t members_size;
     struct part_quorum *quorum; // owned: 3pc
 };
 
@@ -106,7 +110,8 @@ struct participant {
     struct heap finished; // those that the fence will release, by attempt
     struct list numbered;
     size_t states[PART_STATES];
-    size_t acted; // PREPARED steps of sagas
+    struct part_decided *lately; // owned; NULL: nothing
+    size_t acted;                // PREPARED steps of sagas
     uint64_t number_next;
     uint64_t horizon, horizon_ms; // told last, and when
 };
@@ -153,6 +158,13 @@ uint64_t part_pause(struct participant *self, uint32_t *tries, uint32_t min_ms, 
 void part_due(struct participant *self, struct part *b);
 void part_view_of(const struct part *b, struct part_view *ret);
 
+// participant_members.c
+bool part_keep_members(struct part *b, struct slice members); // copies; false: out of memory
+struct slice part_members(const struct part *b);
+// All zero when nothing is known of that branch.
+struct member part_member(const struct part *b, unsigned branch);
+void part_tell(struct participant *self, const struct member *to, const struct msg *msg);
+
 // participant_vote.c
 void part_prepare(struct participant *self, const struct msg_prepare *prepare);
 void part_prepared(struct participant *self, struct part *b, const struct event_called *called);
@@ -183,6 +195,15 @@ void part_inquire(struct participant *self, struct part *b);
 void part_inquire_all(struct participant *self);
 // Asks from time to time whether the transaction of a finished branch has ended.
 void part_await_end(struct participant *self, struct part *b);
+
+// participant_termination.c
+void part_ask_others(struct participant *self, const struct part *b); // where that is the time
+// The coordinator is away: those in doubt whose other branches are known will ask them.
+void part_forsaken(struct participant *self);
+void part_decided(struct participant *self, const struct part *b); // it is FINISHED
+void part_decided_forget(struct participant *self);
+// Another branch asks, or tells. False: that is not about two-phase commit. `b` may be NULL.
+bool part_met(struct participant *self, struct part *b, const struct msg *msg);
 
 // participant_fence.c
 void part_fence(struct participant *self, uint64_t fence);

@@ -397,10 +397,13 @@ void part_finish(struct participant *self, struct part *b)
 void part_finished(struct participant *self, struct part *b)
 {
     part_move(self, b, PART_FINISHED);
+    part_decided(self, b);
     if (b->answer)
         part_done(self, b);
     if (!b->voted_no && !MUTANT(PAYLOAD_KEPT))
         part_keep(b, slice_of(NULL, 0), slice_of(NULL, 0));
+    if (!b->quorum)
+        part_keep_members(b, slice_of(NULL, 0));
     if (MUTANT(FINISHED_FORGOTTEN))
         part_forget(self, b);
     else

@@ -17,8 +17,6 @@ struct part_quorum {
     uint64_t heard_ms; // when the coordinator was heard, as far as the member knows
     uint16_t asker;    // who asked while the members were not known
     char asker_resource[LIMIT_NAME_BYTES + 1], asker_address[LIMIT_ADDRESS_BYTES + 1];
-    size_t members_size;
-    uint8_t members[];
 };
 
 enum { FOR_PEERS_MAX = 1024 };
@@ -39,9 +37,9 @@ static unsigned members_count(struct slice members)
 bool part_quorum_new(struct participant *self, struct part *b, struct slice members,
                      const struct branch_record *found)
 {
-    struct part_quorum *q = heap_reserve(&self->electing, self->quorums + 1)
-                                ? calloc(1, sizeof *q + members.size)
-                                : NULL;
+    if (!heap_reserve(&self->electing, self->quorums + 1) || !part_keep_members(b, members))
+        return false;
+    struct part_quorum *q = calloc(1, sizeof *q);
     if (!q)
         return false;
     self->quorums++;
@@ -63,9 +61,6 @@ bool part_quorum_new(struct participant *self, struct part *b, struct slice memb
     }
     q->part = b;
     q->asker = BRANCH_NONE;
-    q->members_size = members.size;
-    if (members.size > 0)
-        memcpy(q->members, members.data, members.size);
     quorum_member_init(&q->member, &config, found ? &record : NULL);
     b->quorum = q;
     return true;
@@ -100,7 +95,7 @@ void part_quorum_describe(const struct part *b, struct branch_record *record)
     record->quorum_state = (uint8_t)(knows(q) ? q->member.state : r->state);
     record->quorum_horizon = r->horizon ? r->horizon : QUORUM_HORIZON_FRESH;
     record->quorum_attempt = r->attempt;
-    record->members = slice_of(q->members, q->members_size);
+    record->members = part_members(b);
 }
 
 // A record of the branch is on its way.
@@ -112,16 +107,11 @@ void part_quorum_recorded(struct part *b)
 // ---- what is said ----
 
 // All zero when nothing is known of that branch.
-static struct member member_at(const struct part_quorum *q, unsigned branch)
+static struct member member_at(const struct part *b, unsigned branch)
 {
-    struct slice members = slice_of(q->members, q->members_size);
-    struct member member;
-    for (unsigned i = 0; member_next(&members, &member); i++) {
-        if (i == branch)
-            return member;
-    }
-    member = (struct member){0};
-    if (branch == q->asker) {
+    const struct part_quorum *q = b->quorum;
+    struct member member = part_member(b, branch);
+    if (member.resource.size == 0 && branch == q->asker) {
         member.resource = slice_text(q->asker_resource);
         member.address = slice_text(q->asker_address);
     }
@@ -159,29 +149,12 @@ static struct msg message(const struct part *b, unsigned to, const struct quorum
     };
 }
 
-// To a branch at another participant, or in this one: then at the end of the step. What finds no
-// room is lost like on a network.
 static void tell_branch(struct participant *self, const struct part *b, unsigned to,
                         const struct quorum_msg *msg)
 {
-    struct member member = member_at(b->quorum, to);
-    if (member.resource.size == 0)
-        return;
+    struct member member = member_at(b, to);
     struct msg said = message(b, to, msg);
-    said.u.quorum.journal = member.journal;
-    said.u.quorum.resource = slice_text(self->config.resource);
-    said.u.quorum.address = slice_text(self->config.address);
-    if (slice_equal(member.resource, said.u.quorum.resource)) {
-        if (self->loop_count < PART_LOOP)
-            self->loop[self->loop_count++] = said;
-        return;
-    }
-    struct effect_tell *tell = &effects_add(self->fx, EFFECT_TELL)->u.tell;
-    *tell = (struct effect_tell){
-        .resource = effects_keep(self->fx, member.resource),
-        .address = effects_keep(self->fx, member.address),
-        .msg = said,
-    };
+    part_tell(self, &member, &said);
 }
 
 static void tell_coordinator(struct participant *self, const struct part *b,
@@ -457,6 +430,8 @@ static void hear(struct participant *self, const struct msg *msg)
     const struct msg_quorum *m = &msg->u.quorum;
     bool peer = m->from != BRANCH_NONE;
     struct part *b = part_find(self, &m->gtid, m->to);
+    if (peer && part_met(self, b, msg))
+        return;
     if (never_voted(b, m) && msg->type == MSG_ASK)
         b = take_up(self, m, b);
     if (!about(b, m)) {
@@ -464,12 +439,12 @@ static void hear(struct participant *self, const struct msg *msg)
         return;
     }
     struct part_quorum *q = b->quorum;
-    if (peer && q->members_size == 0 && msg->type == MSG_ASK) {
+    if (peer && b->members_size == 0 && msg->type == MSG_ASK) {
         q->asker = m->from;
         slice_to_text(m->resource, q->asker_resource);
         slice_to_text(m->address, q->asker_address);
     }
-    if (peer && !slice_equal(member_at(q, m->from).resource, m->resource)) {
+    if (peer && !slice_equal(member_at(b, m->from).resource, m->resource)) {
         self->stats.stale++; // only for branches of its own a participant may speak
         return;
     }

@@ -42,7 +42,8 @@ static struct part *recreate(struct participant *self, const struct branch_recor
     bool quorum = record->protocol == PROTOCOL_3PC && record->quorum_state != QUORUM_IDLE;
     if (b && !(part_keep(b, record->payload, slice_of(NULL, 0)) &&
                part_keep_result(b, MUTANT(RESULT_FORGOTTEN) ? none : record->result) &&
-               (!quorum || part_quorum_new(self, b, record->members, record)))) {
+               (quorum ? part_quorum_new(self, b, record->members, record)
+                       : part_keep_members(b, record->members)))) {
         part_free(self, b);
         b = NULL;
     }
@@ -133,8 +134,10 @@ static void resume(struct participant *self, struct part *b)
     if (b->quorum)
         part_quorum_start(self, b);
     switch (b->state) {
-    case PART_PREPARED: // asked about at the welcome
-        part_wait(self, b, self->config.inquire_max_ms, self->config.inquire_max_ms);
+    case PART_PREPARED: // asked about at the welcome, and of the other branches meanwhile
+        part_wait(self, b,
+                  b->members_size > 0 ? self->config.inquire_min_ms : self->config.inquire_max_ms,
+                  self->config.inquire_max_ms);
         return;
     case PART_COMMITTING: // decided before the crash: done until it is done, whoever listens
     case PART_ROLLING_BACK: heap_arm(&self->due, &b->timer, self->now.mono_ms); return;

@@ -46,6 +46,7 @@ void part_connected(struct participant *self)
 void part_disconnected(struct participant *self)
 {
     self->linked = self->welcomed = false;
+    part_forsaken(self);
 }
 
 // Another coordinator answers: its log was made anew, or the endpoint is another's. Branches in
@@ -57,6 +58,7 @@ static void change_coordinator(struct participant *self, const struct frame_head
         .incarnation = header->incarnation,
     };
     self->welcomed = false; // by the one before
+    part_decided_forget(self);
     part_coordinator_changed(self);
 }
 
@@ -150,6 +152,7 @@ void part_session_tick(struct participant *self)
         return;
     if (self->welcomed && silent(self)) {
         self->welcomed = false;
+        part_forsaken(self);
         self->greet_due_ms = self->now.mono_ms;
     }
     if (!self->welcomed) {

@@ -61,7 +61,7 @@ static bool take_up(struct participant *self, struct part *b, const struct msg_p
 {
     bool quorum = p->protocol == PROTOCOL_3PC;
     if (!part_keep(b, p->payload, p->inputs) ||
-        (quorum && !part_quorum_new(self, b, p->members, NULL)))
+        !(quorum ? part_quorum_new(self, b, p->members, NULL) : part_keep_members(b, p->members)))
         return false; // the coordinator will send it again
     if (b->state == PART_WORKING)
         part_move(self, b, PART_PREPARING);

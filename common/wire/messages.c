@@ -192,10 +192,9 @@ static void prepare_walk(struct codec *c, struct msg_prepare *m)
     payload_walk(c, m->protocol, m->kind, &m->payload);
     if (m->kind == BRANCH_STEP)
         inputs_walk(c, &m->inputs);
-    if (m->protocol == PROTOCOL_3PC) {
+    if (!protocol_business(m->protocol))
         codec_members(c, m->branch, &m->members);
-        codec_check(c, m->members.size > 0, "members", "none");
-    }
+    codec_check(c, m->protocol != PROTOCOL_3PC || m->members.size > 0, "members", "none");
 }
 
 static void vote_walk(struct codec *c, struct msg_vote *m)

@@ -160,8 +160,6 @@ static void quorum_walk(struct codec *c, struct branch_record *r)
                 r->quorum_horizon <= QUORUM_ROUND_MAX + 1u &&
                     r->quorum_attempt >> 32 <= QUORUM_ROUND_MAX,
                 "quorum_attempt", "past the limit of rounds");
-    codec_members(c, r->branch, &r->members);
-    codec_check(c, r->stage != JOURNAL_PREPARED || r->members.size > 0, "members", "none");
 }
 
 static void branch_walk(struct codec *c, struct branch_record *r)
@@ -187,6 +185,12 @@ static void branch_walk(struct codec *c, struct branch_record *r)
         codec_bytes(c, "result", &r->result, 2, LIMIT_RESULT_BYTES);
     if (r->protocol == PROTOCOL_3PC)
         quorum_walk(c, r);
+    if (protocol_business(r->protocol))
+        return;
+    codec_members(c, r->branch, &r->members);
+    bool three = r->protocol == PROTOCOL_3PC, prepared = r->stage == JOURNAL_PREPARED;
+    codec_check(c, !three || !prepared || r->members.size > 0, "members", "none");
+    codec_check(c, three || prepared || r->members.size == 0, "members", "not of that stage");
 }
 
 static void prefix_walk(struct codec *c, uint8_t *version, uint8_t *kind)

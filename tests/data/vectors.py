@@ -61,6 +61,10 @@ def three(fields):
     return fields["protocol"] == THREE
 
 
+def prepares(fields):
+    return not business(fields)
+
+
 MEMBERS = ("members", "members")
 MEETING = [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), ("from", "u16", BRANCH_OR_NONE),
            ("to", "u16", BRANCH_OR_NONE),
@@ -100,7 +104,7 @@ MESSAGES = {
                     ("reason", "enum", range(8)), ("mixed", "enum", {0, 1}),
                     ("finished", "enum", {0, 1}), ("branch", "u16", BRANCH_OR_NONE), REASON_TEXT]),
     "PREPARE": (20, [GTID, ATTEMPT, BRANCH, PROTOCOL, KIND, ("flags", "u8", range(2)), TIMEOUT,
-                     PAYLOAD, *only(of_kind(STEP), ("inputs", "inputs")), *only(three, MEMBERS)]),
+                     PAYLOAD, *only(of_kind(STEP), ("inputs", "inputs")), *only(prepares, MEMBERS)]),
     "VOTE": (21, [GTID, ATTEMPT, BRANCH, ("vote", "enum", range(1, 5)), ("text", "text16", 512)]),
     "COMMIT": (22, [GTID, ATTEMPT, BRANCH, ("flags", "u8", {0, 1, 4, 5}), *CONTENT]),
     "ROLLBACK": (23, [GTID, ATTEMPT, BRANCH, ("flags", "u8", range(8)), *CONTENT]),
@@ -147,7 +151,7 @@ RECORDS = {
                    ("prepared_ms", "u64"), PAYLOAD, *only(of_kind(STEP), RESULT),
                    *only(three, ("quorum_state", "enum", {2, 3, 4, 6, 7}),
                          ("quorum_horizon", "u32", range(ROUND_MAX + 2)),
-                         ("quorum_attempt", "u64", ELECTIONS), MEMBERS)]),
+                         ("quorum_attempt", "u64", ELECTIONS)), *only(prepares, MEMBERS)]),
 }
 SIZES = {"u8": 1, "enum": 1, "u16": 2, "u32": 4, "u64": 8}
 PREFIXES = {"name": 1, "name?": 1, "address": 1, "text16": 2, "text32": 4, "hex16": 2, "hex32": 4}
@@ -314,6 +318,12 @@ def check_branch(protocol, branch):
         raise Refused("payload of an enlisted branch")
 
 
+def check_member(fields, needed):
+    members = len(fields["members"])
+    if members <= fields["branch"] and (members or needed):
+        raise Refused("not a member")
+
+
 def check_message(kind, fields):
     """What one field demands of another."""
     if kind == "HELLO" and fields["version_min"] > fields["version_max"]:
@@ -325,9 +335,10 @@ def check_message(kind, fields):
         check_branch(fields.get("protocol", TCC), branch)  # EXTEND is of tcc
     if kind == "SUBMIT" and fields["flags"] >= {TWO: 2, THREE: 2, MESSAGE: 8}.get(fields["protocol"], 4):
         raise Refused("flags of another protocol")
-    if kind == "PREPARE" and three(fields) and (
-            fields["flags"] or fields["branch"] >= len(fields["members"])):
-        raise Refused("one phase, or not a member")
+    if kind == "PREPARE" and three(fields) and fields["flags"]:
+        raise Refused("one phase")
+    if kind == "PREPARE" and prepares(fields):
+        check_member(fields, three(fields))
     if "from" in fields and fields["from"] == fields["to"]:
         raise Refused("to itself")
     if kind == "VOTE" and fields["vote"] != 1 and len(fields["text"].encode()) > 160:
@@ -372,9 +383,7 @@ def check_quorum(fields):
     allowed = doubts if fields["stage"] == 1 else doubts | {6, 7} if fields["heuristic"] else end
     if fields["quorum_state"] not in allowed:
         raise Refused("quorum_state")
-    members = len(fields["members"])
-    if members <= fields["branch"] and (members or fields["stage"] == 1):
-        raise Refused("not a member")
+    check_member(fields, fields["stage"] == 1)
 
 
 def decode_record(kind, data):
@@ -400,6 +409,10 @@ def decode_record(kind, data):
             raise Refused("kind of another protocol")
     if kind == "BRANCH" and three(fields):
         check_quorum(fields)
+    elif kind == "BRANCH" and prepares(fields):
+        check_member(fields, False)
+        if fields["members"] and fields["stage"] != 1:
+            raise Refused("members of another stage")
     if kind == "TX" and fields["stage"] == 1 and len(fields["branches"]) != 1:
         raise Refused("delegated to other than one")
     numbers = [branch["branch"] for branch in fields.get("branches", [])]

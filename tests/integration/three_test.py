@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Three-phase commit with real processes: participants finish a transaction without its coordinator,
-a minority waits, and who is not authorized is not heard."""
+"""Participants that speak to each other, real processes. Three-phase commit: they finish a
+transaction without its coordinator, a minority waits, and who is not authorized is not heard.
+Two-phase commit: who is in doubt asks who knows."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -38,10 +40,10 @@ class Three(unittest.TestCase):
         application.kill()
         application.communicate(timeout=PATIENCE_S)
 
-    def back(self, outcome):
+    def back(self, outcome, protocol="3pc"):
         """The coordinator is back, and hears the same."""
         self.world.start_daemon()
-        self.assertEqual(self.world.answer("order-1"), outcome)
+        self.assertEqual(self.world.answer("order-1", protocol=protocol), outcome)
 
 
 class NoFailure(Three):
@@ -82,6 +84,34 @@ class CoordinatorKilled(Three):
         self.world.start_party("west")
         self.back("aborted")
         self.assertNotEqual(self.world.parties["west"].outcome("order-1"), "commit")
+
+
+class TwoPhase(Three):
+    def votes(self):
+        shown = subprocess.run([ASSENT, "show", "--json", "order-1"], env=self.world.env,
+                               capture_output=True, text=True, timeout=PATIENCE_S)
+        shown = json.loads(shown.stdout or "{}").get("transaction") or {}
+        return {branch["participant"] for branch in shown.get("branches", [])
+                if branch["vote"] == "yes"}
+
+    def test_one_was_away_when_it_was_decided(self):
+        """And the coordinator is away when that one is back: the others know."""
+        self.world.hold.unlink()
+        self.world.start_daemon()
+        at_once = {"ASSENT_PARTY_HOLD": str(self.world.directory)}
+        for name in NAMES:
+            self.world.start_party(name, at_once if name == "west" else None)
+        self.world.wait_connected()
+        application = self.world.commit("order-1", "2pc")
+        wait_until(lambda: self.votes() == {"west"}, "the vote of west")
+        self.world.parties["west"].end()
+        self.world.hold.touch()
+        self.assertEqual(self.world.wait_outcome("order-1", ("north", "south")), "commit")
+        self.world.daemon.kill()
+        application.communicate(timeout=PATIENCE_S)
+        self.world.start_party("west")
+        self.assertEqual(self.world.wait_outcome("order-1"), "commit")
+        self.back("committed", "2pc")
 
 
 class Minority(Three):

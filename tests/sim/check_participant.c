@@ -104,15 +104,32 @@ void check_participant_durable(struct actor *a, const struct branch_record *reco
         truth_recorded(a->world, tx, record);
 }
 
+// In two-phase commit branches ask each other what was decided, and whoever answers tells that.
+static void check_word_of_peer(struct actor *a, const struct msg *msg, const struct sim_tx *tx)
+{
+    const struct msg_quorum *m = &msg->u.quorum;
+    const struct register_view *r = tx->reg.stands ? &tx->reg : &tx->gone;
+    bool committed = r->stands && r->attempt == m->attempt && r->outcome == OUTCOME_COMMITTED;
+    REQUIRE(a->world, msg->type == MSG_ASK || msg->type == MSG_DECIDE, "honest answers",
+            "%s speaks of %.*s as if it were of three-phase commit", a->name, TEXT(&m->gtid));
+    if (msg->type == MSG_DECIDE && !(tx->lost && !tx->reg.stands))
+        REQUIRE(a->world, committed == (m->outcome == OUTCOME_COMMITTED), "honest answers",
+                "%s says that %.*s is %s, which was not decided", a->name, TEXT(&m->gtid),
+                outcome_name((enum outcome)m->outcome));
+}
+
 // What members and elector tell each other is in their journals, or in those of a majority.
 void check_tell(struct actor *a, const struct msg *msg)
 {
     const struct msg_quorum *m = &msg->u.quorum;
     struct sim_tx *tx = truth_find(a->world, &m->gtid);
     const struct held *held = truth_held(a->world, &m->gtid, m->attempt, m->from);
-    REQUIRE(a->world, tx && held && truth_three(tx), "honest answers",
-            "%s speaks of %.*s, which is no transaction of several branches", a->name,
-            TEXT(&m->gtid));
+    REQUIRE(a->world, tx && held, "honest answers", "%s speaks of %.*s, of which it has no branch",
+            a->name, TEXT(&m->gtid));
+    if (!truth_three(tx)) {
+        check_word_of_peer(a, msg, tx);
+        return;
+    }
     if (msg->type == MSG_STATE && m->last)
         REQUIRE(a->world, held->quorum_attempt == m->last && held->quorum_state == m->state,
                 "durable before visible", "%s tells of an attempt at %.*s/%u, not in its journal",

@@ -166,6 +166,7 @@ static void start_participant(struct actor *a)
     struct participant_config config;
     participant_config_defaults(&config);
     snprintf(config.resource, sizeof config.resource, "%s", a->name);
+    snprintf(config.address, sizeof config.address, "at-%s", a->name);
     config.incarnation = a->incarnation;
     config.journal = a->id;
     config.seed = a->cluster->options.seed * 31 + a->id + a->incarnation;

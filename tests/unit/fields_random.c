@@ -203,10 +203,12 @@ static void random_prepare(struct rng *rng, struct msg_prepare *prepare)
 {
     prepare->kind = random_kind(rng, prepare->protocol, ~(UINT64_C(1) << BRANCH_TOPIC));
     settle_payload(prepare->protocol, prepare->kind, &prepare->payload);
-    if (prepare->protocol == PROTOCOL_3PC) {
+    if (prepare->protocol == PROTOCOL_3PC)
         prepare->flags = 0;
+    else if (rng_below(rng, 2) == 0)
+        prepare->members.size = 0;
+    if (prepare->members.size > 0)
         prepare->branch = (uint16_t)(prepare->branch % count_members(prepare->members));
-    }
 }
 
 static void random_quorum(struct rng *rng, struct msg_quorum *quorum)
@@ -308,7 +310,6 @@ void fields_random_tx(struct rng *rng, struct tx_fields *ret)
 
 static void random_quorum_record(struct rng *rng, struct branch_record *ret)
 {
-    ret->branch = (uint16_t)(ret->branch % count_members(ret->members));
     if (ret->stage == JOURNAL_PREPARED)
         ret->quorum_state = random_allowed(rng, 4 | 8 | 16);
     else if (!ret->heuristic)
@@ -329,5 +330,9 @@ void fields_random_branch(struct rng *rng, struct branch_record *ret)
         rng_below(rng, 8) ? random_kind(rng, ret->protocol, ~(UINT64_C(1) << BRANCH_TOPIC)) : 0;
     if (ret->protocol == PROTOCOL_3PC)
         random_quorum_record(rng, ret);
+    else if (ret->stage != JOURNAL_PREPARED || rng_below(rng, 2) == 0)
+        ret->members.size = 0;
+    if (ret->members.size > 0)
+        ret->branch = (uint16_t)(ret->branch % count_members(ret->members));
     settle(fields_branch_record, 0, ret);
 }

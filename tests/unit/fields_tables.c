@@ -31,8 +31,9 @@
         STEP_OF(type, "backoff_max_ms", plan.backoff_max_ms, U32, UINT32_MAX)
 
 enum {
+    PREPARES = 1 << PROTOCOL_2PC | 1 << PROTOCOL_3PC,
     BUSINESS = 1 << PROTOCOL_TCC | 1 << PROTOCOL_SAGA | 1 << PROTOCOL_MESSAGE,
-    PROTOCOLS = 1 << PROTOCOL_2PC | 1 << PROTOCOL_3PC | BUSINESS,
+    PROTOCOLS = PREPARES | BUSINESS,
     BIT_2 = 0xf0, // the values of a flags field of three bits in which bit 2 is set
 };
 
@@ -131,7 +132,7 @@ static const struct field prepare_table[] = {
     F(struct msg_prepare, timeout_ms, U32, UINT32_MAX),
     F(struct msg_prepare, payload, HEX, 65536),
     STEP_OF(struct msg_prepare, "inputs", inputs, INPUTS, 64),
-    ONLY(struct msg_prepare, protocol, 1 << PROTOCOL_3PC, "members", members, MEMBERS, 64),
+    ONLY(struct msg_prepare, protocol, PREPARES, "members", members, MEMBERS, 64),
     END,
 };
 static const struct field vote_table[] = {
@@ -301,7 +302,7 @@ const struct field fields_branch_record[] = {
     THREE_OF("quorum_state", quorum_state, U8, 4 | 8 | 16 | 64 | 128),
     THREE_OF("quorum_horizon", quorum_horizon, U32, 1u << 30),
     THREE_OF("quorum_attempt", quorum_attempt, U64, NUMBER_MAX),
-    THREE_OF("members", members, MEMBERS, 64),
+    ONLY(struct branch_record, protocol, 1 | PREPARES, "members", members, MEMBERS, 64),
     END,
 };
 

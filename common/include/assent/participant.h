@@ -186,8 +186,9 @@ typedef struct assent_participant_options {
                     // `recover` (then required) reports it; the journal leaves out the vote
                     // of two-phase commit. (That of three-phase commit is kept in it)
 
-    // For three-phase commit: how the participants of a transaction finish it among themselves when
-    // the coordinator is silent. "ipc://PATH" for those of this user on this machine, or
+    // How the participants of a transaction speak to each other when the coordinator is silent: in
+    // three-phase commit they finish it among themselves, in two-phase commit those in doubt ask
+    // who knows. "ipc://PATH" for those of this user on this machine, or
     // "tcp://ADDRESS:PORT" with the certificate above. NULL: $ASSENT_PEER_ENDPOINT, else, where the
     // coordinator is reached over ipc, JOURNAL_DIR.peers (made when it can be). "": none; its
     // branches wait for the coordinator then.
