@@ -57,7 +57,7 @@ void participant_destroy(struct participant **self_p)
         free(b);
     }
     map_free(&self->parts);
-    part_decided_forget(self);
+    free(self->lately);
     slots_free(&self->slots);
     heap_free(&self->due);
     heap_free(&self->extending);

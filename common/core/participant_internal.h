@@ -201,7 +201,6 @@ void part_ask_others(struct participant *self, const struct part *b); // where t
 // The coordinator is away: those in doubt whose other branches are known will ask them.
 void part_forsaken(struct participant *self);
 void part_decided(struct participant *self, const struct part *b); // it is FINISHED
-void part_decided_forget(struct participant *self);
 // Another branch asks, or tells. False: that is not about two-phase commit. `b` may be NULL.
 bool part_met(struct participant *self, struct part *b, const struct msg *msg);
 

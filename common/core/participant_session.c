@@ -58,7 +58,6 @@ static void change_coordinator(struct participant *self, const struct frame_head
         .incarnation = header->incarnation,
     };
     self->welcomed = false; // by the one before
-    part_decided_forget(self);
     part_coordinator_changed(self);
 }
 

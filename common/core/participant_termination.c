@@ -88,31 +88,32 @@ static bool knows_decision(const struct part *b)
 enum { LATELY = 65536 };
 
 struct part_decided {
-    uint64_t attempt;
+    uint64_t attempt, coordinator;
     uint8_t outcome;
 };
 
+static struct part_decided *place_of(const struct participant *self, uint64_t attempt)
+{
+    return &self->lately[attempt % LATELY];
+}
+
 void part_decided(struct participant *self, const struct part *b)
 {
-    if (b->protocol != PROTOCOL_2PC || b->one_phase || !part_ours(self, b) || !knows_decision(b))
+    if (b->protocol != PROTOCOL_2PC || b->one_phase || !knows_decision(b))
         return;
     if (!self->lately)
         self->lately = calloc(LATELY, sizeof *self->lately);
-    if (self->lately)
-        self->lately[b->attempt % LATELY] =
-            (struct part_decided){.attempt = b->attempt, .outcome = b->outcome};
-}
-
-void part_decided_forget(struct participant *self)
-{
-    free(self->lately);
-    self->lately = NULL;
+    if (self->lately) // else whoever asks has to wait for the coordinator
+        *place_of(self, b->attempt) = (struct part_decided){
+            .attempt = b->attempt, .coordinator = b->coordinator, .outcome = b->outcome};
 }
 
 static enum outcome decided_lately(const struct participant *self, const struct msg_quorum *m)
 {
-    const struct part_decided *found = self->lately ? &self->lately[m->attempt % LATELY] : NULL;
-    bool its = found && found->attempt == m->attempt && m->coordinator == self->heard.id;
+    if (!self->lately)
+        return OUTCOME_NONE;
+    const struct part_decided *found = place_of(self, m->attempt);
+    bool its = found->attempt == m->attempt && found->coordinator == m->coordinator;
     return its ? (enum outcome)found->outcome : OUTCOME_NONE;
 }
 

@@ -342,7 +342,7 @@ static void enlisted(void **state)
     play_close(&p, "enlisted");
 }
 
-static void log_lost(void **state)
+static void log_lost_and_one_knows(void **state)
 {
     (void)state;
     struct play p;
@@ -354,11 +354,33 @@ static void log_lost(void **state)
     play_submit(&p, "app", gtid, "bank-b bank-a");
     play_run(&p);
     play_crash(&p, "coordinator");
-    play_say(&p, "A new one, with a new log, cannot know. bank-b stays in doubt, and says so.");
+    play_say(&p, "A new one, with a new log, cannot know. bank-a does, though it has forgotten "
+                 "the branch itself.");
     cluster_wipe(cluster_actor(&p.cluster, "coordinator"));
     play_start(&p, "coordinator");
     play_pass(&p, 1000);
-    play_say(&p, "An operator, who has seen that bank-a committed, decides.");
+    play_close(&p, "log-lost-and-one-knows");
+}
+
+static void log_lost(void **state)
+{
+    (void)state;
+    struct play p;
+    play_open(&p, &TWO_BANKS);
+    play_say(&p, "Committed, but neither bank has heard of it, when the coordinator and its log "
+                 "are lost.");
+    play_lose(&p, "coordinator", MSG_COMMIT);
+    play_lose(&p, "coordinator", MSG_COMMIT);
+    struct gtid gtid = play_begin(&p, "app");
+    play_submit(&p, "app", gtid, "bank-b bank-a");
+    play_run(&p);
+    play_crash(&p, "coordinator");
+    play_say(&p, "A new one, with a new log, cannot know. They ask each other, in vain, stay in "
+                 "doubt, and say so.");
+    cluster_wipe(cluster_actor(&p.cluster, "coordinator"));
+    play_start(&p, "coordinator");
+    play_pass(&p, 1000);
+    play_say(&p, "An operator, who has asked the application, decides.");
     play_order(&p, OPERATOR_COMMIT, gtid);
     play_pass(&p, 1000);
     play_say(&p, "Life goes on.");
@@ -427,6 +449,7 @@ int main(void)
         cmocka_unit_test(participant_crash_in_doubt),
         cmocka_unit_test(heuristic),
         cmocka_unit_test(enlisted),
+        cmocka_unit_test(log_lost_and_one_knows),
         cmocka_unit_test(log_lost),
         cmocka_unit_test(log_behind),
         cmocka_unit_test(journal_lost),
