@@ -38,6 +38,8 @@ struct participant *participant_new(const struct participant_config *config)
     heap_init(&self->electing);
     heap_init(&self->finished);
     list_init(&self->numbered);
+    if (!part_termination_new(self))
+        participant_destroy(&self);
     return self;
 }
 

@@ -111,7 +111,7 @@ struct participant {
     struct heap finished; // those that the fence will release, by attempt
     struct list numbered;
     size_t states[PART_STATES];
-    struct part_decided *lately; // owned; NULL: nothing
+    struct part_decided *lately; // owned
     size_t acted;                // PREPARED steps of sagas
     uint64_t number_next;
     uint64_t horizon, horizon_ms; // told last, and when
@@ -199,6 +199,7 @@ void part_inquire_all(struct participant *self);
 void part_await_end(struct participant *self, struct part *b);
 
 // participant_termination.c
+bool part_termination_new(struct participant *self);                  // false: out of memory
 void part_ask_others(struct participant *self, const struct part *b); // where that is the time
 // The coordinator is away: those in doubt whose other branches are known will ask them.
 void part_forsaken(struct participant *self);

@@ -92,6 +92,12 @@ struct part_decided {
     uint8_t outcome;
 };
 
+bool part_termination_new(struct participant *self)
+{
+    self->lately = calloc(LATELY, sizeof *self->lately);
+    return self->lately;
+}
+
 static struct part_decided *place_of(const struct participant *self, uint64_t attempt)
 {
     return &self->lately[attempt % LATELY];
@@ -101,17 +107,12 @@ void part_decided(struct participant *self, const struct part *b)
 {
     if (b->protocol != PROTOCOL_2PC || b->one_phase || !knows_decision(b))
         return;
-    if (!self->lately)
-        self->lately = calloc(LATELY, sizeof *self->lately);
-    if (self->lately) // else whoever asks has to wait for the coordinator
-        *place_of(self, b->attempt) = (struct part_decided){
-            .attempt = b->attempt, .coordinator = b->coordinator, .outcome = b->outcome};
+    *place_of(self, b->attempt) = (struct part_decided){
+        .attempt = b->attempt, .coordinator = b->coordinator, .outcome = b->outcome};
 }
 
 static enum outcome decided_lately(const struct participant *self, const struct msg_quorum *m)
 {
-    if (!self->lately)
-        return OUTCOME_NONE;
     const struct part_decided *found = place_of(self, m->attempt);
     bool its = found->attempt == m->attempt && found->coordinator == m->coordinator;
     return its ? (enum outcome)found->outcome : OUTCOME_NONE;

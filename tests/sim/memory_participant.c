@@ -6,13 +6,13 @@
 
 size_t memory_of_participant(const struct participant *p)
 {
-    size_t blocks = 1 + (p->parts.entries != NULL) + (p->slots.items != NULL) +
+    size_t blocks = 2 + (p->parts.entries != NULL) + (p->slots.items != NULL) +
                     (p->due.items != NULL) + (p->finished.items != NULL) +
                     (p->extending.items != NULL) + (p->electing.items != NULL) + p->quorums;
     void *value;
     for (size_t cursor = 0; map_next(&p->parts, &cursor, &value);) {
         const struct part *b = value;
-        blocks += 1 + (b->voted_no && b->payload) + (b->result != NULL);
+        blocks += 1 + (b->voted_no && b->payload) + (b->result != NULL) + (b->members != NULL);
     }
     return blocks;
 }
