@@ -39,6 +39,9 @@ static assent_done_code rollback(void *context, const assent_branch *branch)
 
 static assent_done_code forget(void *context, const assent_branch *branch)
 {
+    assent_result result;
+    if (assent_status(live.client, branch->gtid, &result, NULL) == ASSENT_OK)
+        live.mixed_at_forget = result.mixed;
     return assent_xa_forget(context, branch);
 }
 

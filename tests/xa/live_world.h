@@ -17,6 +17,7 @@ struct live {
     assent_xa *xa;
     assent_participant *bank, *other;
     assent_error error;
+    _Atomic int mixed_at_forget; // what the coordinator said when forget was called
 };
 extern struct live live;
 

@@ -68,29 +68,42 @@ static void test_enlisted_and_dropped(void **state)
     assert_false(memory_rm_holds(&xid));
 }
 
-static int not_held(void *arg)
+static int unfinished(void *arg)
 {
-    return !memory_rm_holds(arg);
+    return live_counts().unfinished == *(unsigned *)arg;
 }
 
-// Nobody asks for it: application and coordinator have forgotten it, or never knew.
+// Prepared work of an application that has died, perhaps: its participant hears of it, and asks the
+// coordinator every so many seconds. Here the coordinator speaks first.
 static void test_orphan(void **state)
 {
     (void)state;
-    XID orphan, others;
-    assert_int_equal(assent_xid_enlisted("gone", 3, "bank", &orphan, NULL), ASSENT_OK);
-    assert_int_equal(assent_xid_enlisted("gone", 3, "bank-2", &others, NULL), ASSENT_OK);
-    memory_rm_prepare(&orphan);
+    XID xid, others;
+    unsigned one = 1;
+    assent_tx *tx = live_begin("orphan");
+    xid = live_enlist(tx, "orphan");
+    memory_rm_prepare(&xid);
+    assert_int_equal(assent_xid_enlisted("orphan", 1, "bank-2", &others, NULL), ASSENT_OK);
     memory_rm_prepare(&others);
-    assent_xa_watch(live.xa, live.bank);
-    live_until(not_held, &orphan, "the orphan is rolled back");
+    for (int i = 0; i < 2; i++)
+        assent_xa_watch(live.xa, live.bank);
+    live_until(unfinished, &one, "the participant knows of one");
+    assert_int_equal(assent_rollback(tx, NULL, &live.error), ASSENT_OK);
+    assent_tx_destroy(&tx);
+    live_until_idle();
+    assert_false(memory_rm_holds(&xid));
     assert_true(memory_rm_holds(&others));
     // One that is needed is left alone.
-    assent_tx *tx = live_begin("needed");
-    XID xid = live_enlist(tx, "needed");
+    tx = live_begin("needed");
+    xid = live_enlist(tx, "needed");
     memory_rm_prepare(&xid);
     assent_xa_watch(live.xa, live.bank);
     assert_int_equal(live_commit(tx).outcome, ASSENT_COMMITTED);
+}
+
+static int story_is(void *arg)
+{
+    return strcmp(memory_rm_story(), arg) == 0;
 }
 
 static void outcome(void *arg, int code, const assent_result *result)
@@ -133,6 +146,42 @@ static void test_restart(void **state)
         assert_non_null(strstr(story, "commit first;"));
         assert_non_null(strstr(story, "commit second;"));
     }
+}
+
+// What the resource manager did by itself: on record, told to the client, and then forgotten.
+static void heuristic(const char *gtid, int code, int mixed)
+{
+    char story[128];
+    memory_rm_reset();
+    memory_rm_heuristic(code);
+    live.mixed_at_forget = -1;
+    assent_tx *tx = live_begin(gtid);
+    live_call(tx, "bank", "pay");
+    live_call(tx, "other", "pay");
+    assent_result result = live_commit(tx);
+    assert_int_equal(result.outcome, ASSENT_COMMITTED);
+    assert_int_equal(result.mixed, mixed);
+    live_until_idle();
+    snprintf(story, sizeof story, "prepare %s;commit %s;forget %s;", gtid, gtid, gtid);
+    live_until(story_is, story, "it is forgotten");
+    assert_int_equal(live.mixed_at_forget, mixed); // not before the coordinator has it
+    assert_int_equal(assent_status(live.client, gtid, &result, &live.error), ASSENT_OK);
+    assert_int_equal(result.mixed, mixed);
+}
+
+static void test_heuristics(void **state)
+{
+    (void)state;
+    live_open_other();
+    heuristic("rolled-back", XA_HEURRB, ASSENT_MIXED_BY_MANAGER);
+    heuristic("mixed", XA_HEURMIX, ASSENT_MIXED_BY_MANAGER);
+    heuristic("hazard", XA_HEURHAZ, ASSENT_MIXED_BY_MANAGER);
+    heuristic("committed", XA_HEURCOM, 0); // as was decided
+}
+
+static int not_held(void *arg)
+{
+    return !memory_rm_holds(arg);
 }
 
 // Prepared, but the vote was never given.
@@ -245,9 +294,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, live_setup, live_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_calls),    TEST(test_enlisted), TEST(test_enlisted_and_dropped),
-        TEST(test_orphan),   TEST(test_restart),  TEST(test_recover),
-        TEST(test_scripted),
+        TEST(test_calls),      TEST(test_enlisted), TEST(test_enlisted_and_dropped),
+        TEST(test_orphan),     TEST(test_restart),  TEST(test_recover),
+        TEST(test_heuristics), TEST(test_scripted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
