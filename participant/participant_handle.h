@@ -35,8 +35,9 @@ struct call {
     enum rm_result result;
     char gtid[LIMIT_GTID_BYTES + 1];
     char id[BRANCH_ID_BYTES];
-    uint8_t protocol; // enum protocol; 0: not known
-    uint8_t kind;     // enum branch_kind; 0: not known
+    uint8_t protocol;  // enum protocol; 0: not known
+    uint8_t kind;      // enum branch_kind; 0: not known
+    uint8_t heuristic; // FORGET: as in struct effect_call
     char why[ASSENT_NO_REASON_MAX + 1];
     assent_answer answer; // of an action
     uint8_t content[];    // payload, inputs, result
@@ -47,6 +48,7 @@ struct working {
     struct list link;
     struct gtid gtid;
     uint16_t branch;
+    const struct branch_record *held; // NULL: the application has begun work
     int code;
     bool answered;
 };
