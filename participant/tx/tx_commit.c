@@ -79,7 +79,7 @@ static bool prepare_all(struct tx_thread *t)
         int code = rm_prepare(t, i);
         if (code != XA_OK && code != XA_RDONLY)
             return false;
-        if (code == XA_RDONLY && assent_read_only(t->tx, (uint16_t)i, &error) != ASSENT_OK) {
+        if (code == XA_RDONLY && assent_read_only && assent_read_only(t->tx, (uint16_t)i, &error) != ASSENT_OK) {
             tx_say(t, "%s", error.message);
             return false;
         }
