@@ -20,7 +20,7 @@
 struct sql_session;
 
 struct sql_value {
-    const char *text; // NULL: SQL's null. Owned by the caller; a NUL follows it, and is not in it
+    const char *text; // NULL: SQL's null. Owned by the caller
     size_t size;      // bytes
 };
 
