@@ -159,44 +159,48 @@ static assent_check_code on_check_back(void *context, const assent_branch *branc
 
 // ---- the end ----
 
-static void see_operation(void *arg, int columns, const char *const *values)
+// Enters, only to see the verdict; the transaction is another one then, with nothing in it.
+static int look(const struct rm *rm, struct sql_session *session, const assent_branch *branch,
+                assent_barrier_operation operation, assent_barrier_verdict *ret,
+                assent_error *error)
 {
-    assent_barrier_operation *forward = arg;
-    if (columns != 1 || !values[0])
-        return;
-    if (strcmp(values[0], "try") == 0)
-        *forward = ASSENT_BARRIER_TRY;
-    else if (strcmp(values[0], "send") == 0)
-        *forward = ASSENT_BARRIER_SEND;
+    assent_barrier_entry entry;
+    int code =
+        rm->driver->barrier_enter(session, branch->gtid, branch->branch, operation, &entry, error);
+    if (code != ASSENT_OK && code != ASSENT_CONFLICT)
+        return code;
+    *ret = code == ASSENT_OK ? entry.verdict : 0; // 0: its rows are of another protocol
+    code = rm->driver->rollback(session, error);
+    return code ? code : rm->driver->begin(session, error);
 }
 
-// The forward operation that an application may have run itself, and might run again, whenever it
-// wakes up. Of a branch that is not known here any more only its rows tell; a fence too many does
-// no harm.
+// What an application may have run itself, and might run again whenever it wakes up, keeps a fence.
+// Of a branch that is not known here any more only its rows tell; a fence too many does no harm.
 static int find_forward(const struct rm *rm, struct sql_session *session,
                         const assent_branch *branch, assent_barrier_operation *ret,
                         assent_error *error)
 {
-    char number[8];
-    snprintf(number, sizeof number, "%u", branch->branch);
-    const struct sql_value values[] = {{branch->gtid, strlen(branch->gtid)},
-                                       {number, strlen(number)}};
-    if (strcmp(branch->kind, "enlisted") == 0)
+    assent_barrier_verdict verdict;
+    *ret = strcmp(branch->kind, "enlisted") == 0 ? ASSENT_BARRIER_TRY
+           : strcmp(branch->kind, "sender") == 0 ? ASSENT_BARRIER_SEND
+                                                 : 0;
+    if (*branch->kind)
+        return ASSENT_OK;
+    int code = look(rm, session, branch, ASSENT_BARRIER_CHECK, &verdict, error);
+    if (code || verdict) {
+        *ret = ASSENT_BARRIER_SEND; // or there are no rows at all
+        return code;
+    }
+    code = look(rm, session, branch, ASSENT_BARRIER_TRY, &verdict, error);
+    if (!code && verdict)
         *ret = ASSENT_BARRIER_TRY;
-    else if (strcmp(branch->kind, "sender") == 0)
-        *ret = ASSENT_BARRIER_SEND;
-    else if (!*branch->kind)
-        return rm->driver->query(session,
-                                 "SELECT operation FROM assent_barrier"
-                                 " WHERE gtid = $1 AND branch = $2",
-                                 values, 2, see_operation, ret, error);
-    return ASSENT_OK;
+    return code;
 }
 
 static int end(const struct rm *rm, struct sql_session *session, const assent_branch *branch,
                assent_error *error)
 {
-    assent_barrier_operation forward = 0;
+    assent_barrier_operation forward;
     int code = find_forward(rm, session, branch, &forward, error);
     if (code)
         return code;
