@@ -184,7 +184,8 @@ typedef struct assent_participant_options {
     unsigned workers;               // threads that call the handlers; 0: 4
     int rm_durable; // 1: the resource manager itself keeps what it prepared across a crash, and
                     // `recover` (then required) reports it; the journal leaves out the vote
-                    // of two-phase commit. (That of three-phase commit is kept in it)
+                    // of two-phase commit's calls. (That of three-phase commit is kept in it, and
+                    // that of an enlisted branch)
 
     // For three-phase commit: how the participants of a transaction finish it among themselves when
     // the coordinator is silent. "ipc://PATH" for those of this user on this machine, or

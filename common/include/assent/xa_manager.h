@@ -47,8 +47,8 @@ typedef struct assent_xa_options {
 // ASSENT_NOMEM.
 ASSENT_API int assent_xa_open(const assent_xa_options *options, assent_xa **ret,
                               assent_error *error);
-// Closes the resource manager on all threads that have opened it. Only when none of the functions
-// below runs any more (the participant is closed). Sets *xa_p to NULL.
+// Closes the resource manager on the calling thread; others have closed it when they ended, as the
+// participant's do in assent_participant_close, which comes first. Sets *xa_p to NULL.
 ASSENT_API void assent_xa_close(assent_xa **xa_p);
 
 // The handlers of assent/participant.h. Thread-safe.
