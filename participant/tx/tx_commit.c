@@ -11,7 +11,6 @@
 #include "base/crash_point.h"
 #include "tx_end.h"
 
-#pragma weak assent_read_only
 enum { PAUSE_MIN_MS = 2, PAUSE_MAX_MS = 200, ASK_AGAIN_MS = 100 };
 
 // It is rolled back, and says so; or, heuristically, committed all the same.
@@ -79,7 +78,7 @@ static bool prepare_all(struct tx_thread *t)
         int code = rm_prepare(t, i);
         if (code != XA_OK && code != XA_RDONLY)
             return false;
-        if (code == XA_RDONLY && assent_read_only && assent_read_only(t->tx, (uint16_t)i, &error) != ASSENT_OK) {
+        if (code == XA_RDONLY && assent_read_only(t->tx, (uint16_t)i, &error) != ASSENT_OK) {
             tx_say(t, "%s", error.message);
             return false;
         }
