@@ -4,12 +4,18 @@
 killed, and whoever is frozen while he holds a branch."""
 
 import json
+import os
+import pathlib
+import re
 import signal
+import subprocess
 import sys
 import unittest
 
 from tx_databases_world import PATIENCE_S, TxWorld, available, until
 
+SOURCE = pathlib.Path(os.environ.get("ASSENT_SOURCE_DIR", pathlib.Path(__file__).parents[2]))
+PAGE = SOURCE / "docs" / "tx.md"
 TIMEOUT_S = 2  # of transactions: what an application leaves behind undecided ends then
 
 # What an application that dies there leaves: transfers that are committed all the same.
@@ -130,6 +136,69 @@ class TxTest(unittest.TestCase):
         code, lines = self.ended(frozen)
         self.assertEqual((code, lines[-1].split()[1]), (1, "TX_ROLLBACK"), lines)
         self.assert_moved(0)
+
+    def unknown(self, point, moved):
+        """The coordinator dies at that point of the decision. The application claims nothing and lets
+        go of its branches; what stands in the log is what the participants do in the end."""
+        world = self.world
+        world.servers["assentd"].kill()
+        world.start_coordinator({"ASSENT_CRASH_POINT": point})
+        for name in world.where:
+            world.servers[name].kill()
+            world.start_rm(name)
+        env = {"ASSENT_TX_CONFIG": str(world.write_config(
+            "hasty.conf", ["pg", "maria"],
+            "answer-timeout-ms = 300\noutcome-timeout-ms = 300\n"))}
+        code, lines = self.ended(world.transfer(1, 1, 10, 1, 1, name=point, env=env))
+        self.assertEqual((code, lines[-1].split()[1]), (3, "TX_FAIL"), lines)
+        self.assertIn("it is not known whether", lines[-1])
+        self.assertEqual(len(world.prepared()), 2)
+        world.servers["assentd"].popen.wait(timeout=PATIENCE_S)
+        world.start_coordinator()
+        self.assert_moved(moved)
+
+    def test_decided_and_nobody_knows(self):
+        self.unknown("coord_after_log", 1)
+
+    def test_not_decided_and_nobody_knows(self):
+        self.unknown("coord_before_log", 0)
+
+    def test_the_page(self):
+        """docs/tx.md: its program, its configuration, and what it prints."""
+        page = PAGE.read_text(encoding="utf-8")
+        program = re.search(r"```c\n(.*?)```", page, re.S)[1]
+        config = re.search(r"```\n(outcome-timeout-ms.*?)```", page, re.S)[1]
+        printed = re.search(r"it prints:\n\n```\n(.*?)```", page, re.S)[1]
+        where = iter(self.world.where.values())
+        config = re.sub(r'open = "[^"]*"', lambda _: f'open = "{next(where)}"', config)
+        path = self.world.dir / "page.conf"
+        path.write_text(config)
+        before = self.balances()
+        done = subprocess.run([self.compiled(program)], capture_output=True, text=True, check=False,
+                              timeout=PATIENCE_S,
+                              env={**self.world.env, "ASSENT_TX_CONFIG": str(path)})
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, printed.strip()), done.stderr)
+        until("everything to end", self.world.settled)
+        self.assertEqual(self.balances(), (before[0] - 10, before[1] + 10))
+        self.world.postgres.sql("UPDATE account SET balance = balance + 10 WHERE id = 1")
+        self.world.mariadb.sql("UPDATE account SET balance = balance - 10 WHERE id = 2")
+
+    def balances(self):
+        text = "SELECT balance FROM account WHERE id = "
+        return (int(self.world.postgres.sql(text + "1")[0]),
+                int(self.world.mariadb.value(text + "2")))
+
+    def compiled(self, text):
+        source, program = self.world.dir / "page.c", self.world.dir / "page"
+        source.write_text(text)
+        flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libpq", "libmariadb"],
+                               check=True, capture_output=True, text=True).stdout.split()
+        include, lib = PAGE.parents[1] / "common/include", self.world.bin.parent / "lib"
+        subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror",
+                        "-o", program, source, f"-I{include}", f"-I{include}/assent/xopen",
+                        f"-L{lib}", "-lassent-tx", "-lassent-postgres", "-lassent-mariadb",
+                        f"-Wl,-rpath-link,{lib}", *flags], check=True)
+        return program
 
 
 if __name__ == "__main__":

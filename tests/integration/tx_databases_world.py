@@ -77,9 +77,9 @@ class TxWorld(World):
         start = self.start_coordinator if name == "assentd" else None
         return start(env, ready) if start else self.start_rm(name, env, ready)
 
-    def transfer(self, *arguments, point=None, name="transfer"):
+    def transfer(self, *arguments, point=None, name="transfer", env=None):
         """An application: FROM TO AMOUNT [TIMES [TIMEOUT_S]]."""
-        env = {"ASSENT_CRASH_POINT": point} if point else None
+        env = {**(env or {}), **({"ASSENT_CRASH_POINT": point} if point else {})}
         return Process(self, name, [self.bin / "assent-transfer", *arguments], env)
 
     # ---- what is there ----

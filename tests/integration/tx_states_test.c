@@ -3,6 +3,7 @@
 // refused, or to lead where the table says, with every code that it can return there.
 #include <assent/tx_error.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <tx.h>
 
@@ -236,12 +237,43 @@ static void words_and_numbers(void **state)
         assert_string_equal(assent_tx_code_text(codes[i].code), codes[i].text);
 }
 
+// docs/tx.md shows the very table.
+static void the_page_says_so(void **state)
+{
+    (void)state;
+    static char page[1 << 16], line[256];
+    char path[512];
+    const char *source = getenv("ASSENT_SOURCE_DIR");
+    snprintf(path, sizeof path, "%s/docs/tx.md", source ? source : "../..");
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    size_t size = fread(page, 1, sizeof page - 1, in);
+    fclose(in);
+    page[size] = '\0';
+    const char *at = strstr(page, "| function | | S0 | S1 | S2 | S3 | S4 |");
+    for (enum tx_row row = 0; row < TX_ROW_COUNT; row++) {
+        const struct tx_table_row *r = &tx_table[row];
+        int used = snprintf(line, sizeof line, "\n| %s |%s%s |", r->function,
+                            *r->condition ? " " : "", r->condition);
+        for (int from = 0; from < TX_STATE_COUNT; from++) {
+            if (r->next[from] == TX_NOWHERE)
+                used += snprintf(line + used, sizeof line - (size_t)used, " - |");
+            else
+                used += snprintf(line + used, sizeof line - (size_t)used, " S%d |", r->next[from]);
+        }
+        at = at ? strstr(at, line) : NULL;
+        if (!at)
+            fail_msg("docs/tx.md does not have, in its place:%s", line);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cell),
         cmocka_unit_test(what_is_refused_changes_nothing),
         cmocka_unit_test(words_and_numbers),
+        cmocka_unit_test(the_page_says_so),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
