@@ -144,7 +144,7 @@ void part_standing(struct participant *self, const struct msg_standing *standing
         return;
     }
     if (standing->flags & STANDING_RELEASED && b && b->state == PART_WORKING) {
-        part_free(self, b);
+        part_roll_back(self, b); // of nothing, if the application is right
         return;
     }
     if (standing->flags) { // again, or it is being recorded, or was never known here

@@ -110,9 +110,10 @@ static enum rm_result refuse(struct bank *bank, struct held *held)
     return RM_NO;
 }
 
+// A branch that is a member for the others' sake is never called: there is nothing to call it for.
 void bank_said(struct sim_tx *tx)
 {
-    struct attempt *work = tx->said ? truth_peek(tx, 0) : NULL;
+    struct attempt *work = truth_three(tx) ? truth_peek(tx, 0) : NULL;
     for (unsigned i = 0; work && i < tx->branch_count; i++) {
         if (tx->said >> i & 1)
             work->branches[i].state = HELD_NONE;

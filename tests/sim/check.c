@@ -194,7 +194,8 @@ static void check_work(struct world *w, const struct sim_tx *tx)
 {
     unsigned first = truth_first(tx);
     for (unsigned i = first + 1; i < tx->branch_count; i++)
-        REQUIRE(w, tx->branches[i].bank == tx->branches[first].bank || tx->said >> i & 1, "honest answers",
+        REQUIRE(w, tx->branches[i].bank == tx->branches[first].bank || tx->said >> i & 1,
+                "honest answers",
                 "%.*s is told committed to somebody who submitted it for other banks", TEXT(tx));
 }
 
