@@ -168,8 +168,7 @@ static void answered(assent_participant *p, struct call *call)
     struct event event = {.type = EVENT_CALLED};
     event.u.called.token = call->token;
     event.u.called.result = call->result;
-    // An enlisted branch is prepared under a name that `recover` cannot report: it has no attempt.
-    event.u.called.durable = p->rm_durable && call->kind != BRANCH_ENLISTED;
+    event.u.called.durable = p->rm_durable;
     bool acted = call->result == RM_DONE && call->op == RM_PREPARE;
     event.u.called.text =
         acted ? slice_of(call->answer.data, call->answer.size) : slice_text(call->why);
@@ -180,7 +179,8 @@ static void answered(assent_participant *p, struct call *call)
 static void started(assent_participant *p, struct working *work)
 {
     struct branch_record record = {.gtid = work->gtid, .branch = work->branch};
-    struct event event = {.type = EVENT_WORKING, .u.branch = &record};
+    struct event event = {.type = work->held ? EVENT_FOUND : EVENT_WORKING,
+                          .u.branch = work->held ? work->held : &record};
     struct part_view view;
     engine_step(p, &event);
     if (p->stopped)
@@ -188,7 +188,7 @@ static void started(assent_participant *p, struct working *work)
     else if (!participant_find(p->core, &work->gtid, work->branch, &view))
         work->code = ASSENT_BUSY;
     else
-        work->code = view.state == PART_WORKING ? ASSENT_OK : ASSENT_STATE;
+        work->code = work->held || view.state == PART_WORKING ? ASSENT_OK : ASSENT_STATE;
 }
 
 static void take(assent_participant *p)

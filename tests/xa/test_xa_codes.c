@@ -111,17 +111,25 @@ static void test_look_fails(void **state)
               ASSENT_RETRY);
 }
 
+static void reopened(handler *asked, const char *call)
+{
+    stage_open("%s " CALL_XID " TMNOFLAGS -> XAER_RMFAIL\n" CLOSE
+               "open 7 -> XAER_RMERR\n" // not yet back
+               "open 7 -> XA_OK\n"
+               "%s " CALL_XID " TMNOFLAGS -> XA_OK\n" CLOSE,
+               call, call);
+    assert_int_equal(asked(stage.xa, stage_call(0)), ASSENT_RETRY);
+    assert_int_equal(asked(stage.xa, stage_call(1)), ASSENT_RETRY);
+    assert_int_equal(asked(stage.xa, stage_call(2)), ASSENT_DONE);
+    stage_close();
+}
+
 static void test_reopened(void **state)
 {
     (void)state;
-    stage_open("commit " CALL_XID " TMNOFLAGS -> XAER_RMFAIL\n" CLOSE
-               "open 7 -> XAER_RMERR\n" // not yet back
-               "open 7 -> XA_OK\n"
-               "commit " CALL_XID " TMNOFLAGS -> XA_OK\n" CLOSE);
-    assert_int_equal(assent_xa_commit(stage.xa, stage_call(0)), ASSENT_RETRY);
-    assert_int_equal(assent_xa_commit(stage.xa, stage_call(1)), ASSENT_RETRY);
-    assert_int_equal(assent_xa_commit(stage.xa, stage_call(2)), ASSENT_DONE);
-    stage_close();
+    reopened(assent_xa_commit, "commit");
+    reopened(assent_xa_rollback, "rollback");
+    reopened(assent_xa_forget, "forget");
 }
 
 // ---- which XID ----
