@@ -35,12 +35,11 @@ static struct sql_value value_number(uint64_t number, char text[NUMBER_TEXT])
 // Our statements are SQL, and what they are given is in order: it is the table that is not.
 static int explain(const struct sql_barrier *barrier, int code, assent_error *error)
 {
-    if (code != ASSENT_INVALID)
-        return code;
-    if (error)
-        error->code = ASSENT_CONFIG;
-    error_prefix(error, "barrier: is %s there, made by the barrier's _create? ", barrier->table);
-    return ASSENT_CONFIG;
+    if (code != ASSENT_INVALID || !error)
+        return code == ASSENT_INVALID ? ASSENT_CONFIG : code;
+    error->code = ASSENT_CONFIG;
+    return error_prefix(error, "barrier: is %s there, made by the barrier's _create?",
+                        barrier->table);
 }
 
 static int execute(struct call *call, const char *sql, size_t count, struct sql_answer *ret,
@@ -129,8 +128,8 @@ static void row_visit(void *arg, int columns, const char *const *values)
 static int rows_read(struct call *call, struct found *ret, assent_error *error)
 {
     const struct sql_barrier *barrier = call->barrier;
-    int code = barrier->query(call->session, barrier->read_rows, call->values, 2, row_visit, ret,
-                              error);
+    int code =
+        barrier->query(call->session, barrier->read_rows, call->values, 2, row_visit, ret, error);
     if (code)
         return explain(barrier, code, error);
     if (ret->bad)

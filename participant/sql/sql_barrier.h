@@ -9,7 +9,7 @@
 // Parameters are those of sql_driver's execute and query. $1 gtid, $2 branch wherever a branch is
 // concerned; what else is said at each.
 struct sql_barrier {
-    const char *table; // as messages call it
+    const char *table;                            // as messages call it
     bool (*is_open)(struct sql_session *session); // whether a transaction is
     int (*execute)(struct sql_session *session, const char *sql, const struct sql_value *values,
                    size_t count, struct sql_answer *ret, assent_error *error);

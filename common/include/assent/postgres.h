@@ -29,8 +29,8 @@ struct pg_conn; // libpq's PGconn
 
 // xa_open's string is a conninfo of libpq ("host=... dbname=... user=..." or a URI). Each thread of
 // control opens for itself. What is refused at xa_open (XAER_RMERR, or XAER_INVAL for a string that
-// is no conninfo): a server older than 11, max_prepared_transactions = 0, a standby; XAER_RMFAIL: it
-// cannot be reached. After XAER_RMFAIL, xa_open once more connects anew. Threads that end close
+// is no conninfo): a server older than 11, max_prepared_transactions = 0, a standby; XAER_RMFAIL:
+// it cannot be reached. After XAER_RMFAIL, xa_open once more connects anew. Threads that end close
 // what they have open.
 //
 // xa_start: TMNOFLAGS only (no TMJOIN, TMRESUME). xa_end: TMSUCCESS or TMFAIL; XA_RB* where the
@@ -42,10 +42,10 @@ struct pg_conn; // libpq's PGconn
 // another database's): the branch is as it was. XAER_NOTA: there is none (any more).
 ASSENT_API extern struct xa_switch_t assent_postgres_xa;
 
-// The connection that the calling thread has open for that rmid: between xa_start and xa_end what is
-// executed there belongs to the branch. NULL: none, or it is lost. The switch owns it. Transactions
-// are the switch's to begin and to end: no BEGIN, COMMIT, ROLLBACK (savepoints are fine), and no
-// pipeline mode left on.
+// The connection that the calling thread has open for that rmid: between xa_start and xa_end what
+// is executed there belongs to the branch. NULL: none, or it is lost. The switch owns it.
+// Transactions are the switch's to begin and to end: no BEGIN, COMMIT, ROLLBACK (savepoints are
+// fine), and no pipeline mode left on.
 ASSENT_API struct pg_conn *assent_postgres_connection(int rmid);
 
 // What the last call of the switch that failed in this thread had to say; "" when there was none.
@@ -54,8 +54,8 @@ ASSENT_API const char *assent_postgres_reason(int rmid);
 
 // ---- branches on a connection of one's own ----
 //
-// All of them: ASSENT_INVALID for arguments that are none; ASSENT_UNAVAILABLE when the connection is
-// lost.
+// All of them: ASSENT_INVALID for arguments that are none; ASSENT_UNAVAILABLE when the connection
+// is lost.
 
 // Begins the transaction. ASSENT_STATE: one is open; ASSENT_INVALID: no XID that can be named;
 // ASSENT_CONFIG: max_prepared_transactions is 0.
@@ -63,19 +63,20 @@ ASSENT_API int assent_postgres_start(struct pg_conn *conn, const XID *xid, assen
 
 // Prepares it: it then outlives connection and server, and is no longer this connection's. On
 // ASSENT_OK, and only then, it is. After ASSENT_UNAVAILABLE nobody knows: do not commit, and have
-// the branch rolled back. After all others it is rolled back: ASSENT_STATE (no transaction was open,
-// or an error had ended it before), ASSENT_CONFLICT (a branch is prepared under that XID, or a
-// deferred constraint is violated), ASSENT_BUSY (serialization failure, deadlock, or all of
+// the branch rolled back. After all others it is rolled back: ASSENT_STATE (no transaction was
+// open, or an error had ended it before), ASSENT_CONFLICT (a branch is prepared under that XID, or
+// a deferred constraint is violated), ASSENT_BUSY (serialization failure, deadlock, or all of
 // max_prepared_transactions are taken: try again), ASSENT_INVALID (it has used what cannot be
 // prepared: temporary tables, LISTEN, NOTIFY, WITH HOLD cursors, exported snapshots),
 // ASSENT_CONFIG (max_prepared_transactions is 0).
 ASSENT_API int assent_postgres_prepare(struct pg_conn *conn, const XID *xid, assent_error *error);
 
-// Commits (commit is 1) or rolls back (0) a prepared branch; outside of a transaction. Any connection
-// to the same database will do, of the user who prepared it, or of a superuser. ASSENT_UNKNOWN: it
-// is not (any more) prepared; ASSENT_BUSY (another connection is at it: try again); ASSENT_DENIED
-// (another user's); ASSENT_CONFIG (another database's); ASSENT_STATE (a transaction is open here).
-// With ASSENT_UNAVAILABLE it may be done or not: again, on a new connection.
+// Commits (commit is 1) or rolls back (0) a prepared branch; outside of a transaction. Any
+// connection to the same database will do, of the user who prepared it, or of a superuser.
+// ASSENT_UNKNOWN: it is not (any more) prepared; ASSENT_BUSY (another connection is at it: try
+// again); ASSENT_DENIED (another user's); ASSENT_CONFIG (another database's); ASSENT_STATE (a
+// transaction is open here). With ASSENT_UNAVAILABLE it may be done or not: again, on a new
+// connection.
 ASSENT_API int assent_postgres_finish(struct pg_conn *conn, const XID *xid, int commit,
                                       assent_error *error);
 
@@ -117,7 +118,8 @@ ASSENT_API int assent_postgres_xid(const char *gid, XID *ret, assent_error *erro
 
 // Makes the table where it is missing (which takes the right to create a schema), and checks what
 // must hold: that it is the barrier's and survives crashes, and that this connection's commits are
-// on the disk when they return (synchronous_commit). In a transaction of the caller, or without one.
+// on the disk when they return (synchronous_commit). In a transaction of the caller, or without
+// one.
 ASSENT_API int assent_barrier_postgres_create(struct pg_conn *conn, assent_error *error);
 
 // As assent_barrier_sqlite_enter, _answer, _forget, _seal, _collect (assent/barrier_sqlite.h).
@@ -126,13 +128,11 @@ ASSENT_API int assent_barrier_postgres_enter(struct pg_conn *conn, const char *g
                                              assent_barrier_entry *ret, assent_error *error);
 ASSENT_API int assent_barrier_postgres_answer(struct pg_conn *conn, const char *gtid,
                                               uint16_t branch, assent_barrier_operation operation,
-                                              const void *answer, size_t size,
-                                              assent_error *error);
+                                              const void *answer, size_t size, assent_error *error);
 ASSENT_API int assent_barrier_postgres_forget(struct pg_conn *conn, const char *gtid,
                                               uint16_t branch, assent_error *error);
-ASSENT_API int assent_barrier_postgres_seal(struct pg_conn *conn, const char *gtid,
-                                            uint16_t branch, assent_barrier_operation forward,
-                                            assent_error *error);
+ASSENT_API int assent_barrier_postgres_seal(struct pg_conn *conn, const char *gtid, uint16_t branch,
+                                            assent_barrier_operation forward, assent_error *error);
 ASSENT_API int assent_barrier_postgres_collect(struct pg_conn *conn, uint64_t horizon_ms,
                                                uint64_t rows_max, uint64_t *ret_removed,
                                                assent_error *error);
