@@ -8,6 +8,7 @@
 #include "barrier_mariadb.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "sql/sql_barrier.h"

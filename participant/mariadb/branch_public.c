@@ -56,11 +56,11 @@ int assent_mariadb_prepare(MYSQL *db, const XID *xid, assent_error *error)
 {
     unsigned number;
     int code = run(db, "END", xid, &number, error);
-    // NOTA: another branch is open here; RMFAIL: none, or it is ended already.
-    if (number == ER_XAER_NOTA_NUMBER || number == ER_XAER_RMFAIL_NUMBER) {
-        undo(db, xid);
-        return error_set(error, ASSENT_STATE, "MariaDB: that branch was not begun here");
-    }
+    // NOTA: another branch is open here; RMFAIL: none, or it is ended or prepared already, so that
+    // nothing must be undone here.
+    if (number == ER_XAER_NOTA_NUMBER || number == ER_XAER_RMFAIL_NUMBER)
+        return error_set(error, ASSENT_STATE,
+                         "MariaDB: that branch was not begun here, or is ended already");
     if (!code)
         code = run(db, "PREPARE", xid, &number, error);
     if (!code || code == ASSENT_UNAVAILABLE)

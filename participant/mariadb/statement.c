@@ -277,3 +277,14 @@ int statement_execute(MYSQL *db, struct statements *kept, const char *sql,
         put(kept, s);
     return code;
 }
+
+int statement_check(MYSQL *db, const char *sql, size_t count, unsigned *ret_number,
+                    assent_error *error)
+{
+    struct statement *s;
+    *ret_number = ER_NONE;
+    int code = prepare(db, sql, count, &s, ret_number, error);
+    if (code == ASSENT_OK)
+        statement_free(s);
+    return code;
+}

@@ -75,9 +75,9 @@ ASSENT_API int assent_mariadb_start(struct st_mysql *db, const XID *xid, assent_
 // Ends its work and prepares it: on ASSENT_OK, and only then, it is, and outlives connection and
 // server. Until its outcome is known keep the connection, and finish the branch there, or close the
 // connection: while it is open nobody else can end the branch. After ASSENT_UNAVAILABLE nobody
-// knows whether it is prepared: do not commit, and have it rolled back. After all others it is
-// rolled back: ASSENT_STATE (no such branch was begun here), ASSENT_BUSY (deadlock, lock timeout:
-// try again), ASSENT_CONFLICT.
+// knows whether it is prepared: do not commit, and have it rolled back. ASSENT_STATE: no such branch
+// is begun here and not ended; nothing was done. After ASSENT_BUSY (deadlock, lock timeout: try
+// again) it is rolled back.
 ASSENT_API int assent_mariadb_prepare(struct st_mysql *db, const XID *xid, assent_error *error);
 
 // Commits (commit is 1) or rolls back (0) a branch: on the connection that prepared it, or, when
