@@ -320,6 +320,8 @@ class Hostile(RmTest):
                     self.assertEqual(database.sql("SELECT CHAR_LENGTH(item) FROM orders "
                                                   f"WHERE gtid = '{gtid}'"), [[str(len(text))]])
             self.assertIn("aborted", world.call("2pc", name, do(("debit", "1 OR 1=1", 1))))
+            self.assertRegex(world.call("saga", name, do(("order", "x" * 41))),
+                             "^aborted: .*too long")
             self.assertEqual(world.call("2pc", name, do(("debit", None, 1))),
                              "aborted: not enough money")
 

@@ -129,6 +129,7 @@ class Mariadb:
 
     def __init__(self):
         self.server = mariadb_server.MariadbServer()
+        self.sql("ALTER DATABASE assent CHARACTER SET utf8mb4")
         self.sql(TABLES.format(serial="INT AUTO_INCREMENT"))
 
     def address(self, **words):
