@@ -158,9 +158,10 @@ class Message(RmTest):
     def inbox(self, name, gtid):
         return world.databases[name].sql(f"SELECT text FROM inbox WHERE gtid = '{gtid}'")
 
-    def send(self, gtid, word):
+    def send(self, gtid, word, timeout_ms=0):
         """An application that prepares a message, and says `word`, or dies."""
-        caller = world.caller("message", "pg", "@sender", "my", do(("note", "hello")), gtid=gtid)
+        caller = world.caller("message", "pg", "@sender", "my", do(("note", "hello")), gtid=gtid,
+                              timeout_ms=timeout_ms)
         self.assertEqual(caller.stdout.readline(), f"{gtid} 0\n")
         return caller.communicate(word, timeout=PATIENCE_S)[0].strip()
 
@@ -172,11 +173,11 @@ class Message(RmTest):
     def test_the_sender_died_after_its_local_transaction(self):
         world.databases["pg"].sql("INSERT INTO assent.barrier VALUES "
                                   "('message-made', 0, 'send', 'done', 0, NULL)")
-        self.send("message-made", "die\n")
+        self.send("message-made", "die\n", 300)
         until("the message", lambda: self.inbox("my", "message-made") == [["hello"]])
 
     def test_the_sender_died_before_its_local_transaction(self):
-        self.send("message-not-made", "die\n")
+        self.send("message-not-made", "die\n", 300)
         world.settle()
         self.assertEqual(self.inbox("my", "message-not-made"), [])
         # It cannot be made any more.
@@ -199,8 +200,9 @@ class Message(RmTest):
 class Enlisted(RmTest):
     """The application works on its own connections."""
 
-    def begin(self, *names):
-        caller = world.caller("2pc", *(word for name in names for word in (name, "@enlist")))
+    def begin(self, *names, timeout_ms=0):
+        caller = world.caller("2pc", *(word for name in names for word in (name, "@enlist")),
+                              timeout_ms=timeout_ms)
         xids = {name: caller.stdout.readline().split(" ")[2].strip() for name in names}
         for name, change in zip(names, ("- 4", "+ 4")):
             world.databases[name].prepare(
@@ -218,11 +220,11 @@ class Enlisted(RmTest):
         caller.stdout.readline()
         self.assertEqual(caller.communicate("commit\n")[0], "aborted: not prepared at pg\n")
 
-    def test_the_application_died(self):
+    def test_the_application_and_the_coordinator_died(self):
+        """Nobody is left who knows of the branches, but the databases hold them."""
         self.begin("pg", "my").communicate("die\n")
-        for name in ("pg", "my"):
-            world.servers[name].kill()  # what it was told of by nobody it finds
-            world.start_rm(name)
+        world.servers["assentd"].kill()
+        world.start_coordinator()
         world.settle()
         self.assertEqual((self.moved("pg"), self.moved("my")), (0, 0))
 

@@ -197,9 +197,10 @@ class RmWorld(World):
 
     # ---- applications ----
 
-    def caller(self, protocol, *work, gtid="-"):
+    def caller(self, protocol, *work, gtid="-", timeout_ms=0):
         return subprocess.Popen([self.bin / "integration-caller", protocol, gtid, *work],
-                                env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                env={**self.env, "ASSENT_CALLER_TIMEOUT_MS": str(timeout_ms)},
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True)
 
     def call(self, protocol, *work, gtid="-"):
