@@ -132,6 +132,7 @@ static const char *progress_word(const struct tx_record *r, const struct record_
     case BRANCH_CONSUMER: return consumer_word(b, state, decided, failures);
     case BRANCH_CALL:
     case BRANCH_ENLISTED:
+    case BRANCH_READ_ONLY:
     case BRANCH_TOPIC: break;
     }
     return try_word(b, state);
@@ -199,6 +200,8 @@ static struct object branch_object(const struct tx_record *r, const struct recor
     object_text(&o, "vote", slice_text(vote_code(b->vote)));
     object_set(&o, "outcome", outcome_json(b->outcome));
     object_bool(&o, "heuristic", b->heuristic);
+    const char *by_manager = heuristic_name(b->heuristic);
+    object_set(&o, "by_manager", by_manager ? json_string(by_manager) : json_null());
     object_hex(&o, "journal", b->journal);
     if (protocol_business(r->protocol)) {
         if (r->ended_ms) // it went with the end

@@ -58,6 +58,8 @@ bool admin_state_parse(const char *name, enum admin_state *ret);
 const char *admin_outcome_name(enum admin_outcome outcome);
 bool admin_outcome_parse(const char *name, enum admin_outcome *ret);
 enum admin_state admin_state_of(const struct tx_view *view);
+// Whether a resource manager ended a branch otherwise than was decided, or may have.
+bool admin_manager_differs(const struct tx_record *record);
 enum admin_outcome admin_outcome_of(const struct tx_record *record); // of one that is decided
 bool admin_in_doubt(const struct tx_view *view);
 

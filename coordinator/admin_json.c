@@ -187,6 +187,7 @@ static const char *reason_code(uint8_t reason)
     case REASON_OPERATOR: return "operator";
     case REASON_PRESUMED: return "presumed";
     case REASON_SHUTDOWN: return "shutdown";
+    case REASON_MANAGER: return "manager";
     }
     return "other";
 }
@@ -211,6 +212,24 @@ json_t *outcome_json(uint8_t outcome)
     if (outcome == OUTCOME_NONE)
         return json_null();
     return json_string(outcome_name((enum outcome)outcome));
+}
+
+bool admin_manager_differs(const struct tx_record *record)
+{
+    for (unsigned i = 0; i < record->branch_count; i++) {
+        if (record_branch_differs(&record->branches[i], record->outcome))
+            return true;
+    }
+    return false;
+}
+
+// Who made branches differ, or may have.
+static json_t *mixed_by_json(const struct tx_record *r)
+{
+    bool manager = admin_manager_differs(r), order = r->heuristic.who.size > 0;
+    if (!r->mixed)
+        return json_null();
+    return json_string(!manager ? "operator" : order ? "both" : "manager");
 }
 
 static json_t *heuristic_json(const struct record_heuristic *h)
@@ -241,6 +260,7 @@ static struct object record_object(const struct tx_record *r, struct now now)
     object_text(&o, "protocol", slice_text(protocol_name((enum protocol)r->protocol)));
     object_set(&o, "outcome", outcome_json(r->outcome));
     object_bool(&o, "mixed", r->mixed);
+    object_set(&o, "mixed_by", mixed_by_json(r));
     object_attempt(&o, r->attempt);
     object_ms(&o, "started_at_ms", r->started_ms);
     object_ms(&o, "decided_at_ms", r->decided_ms);

@@ -17,6 +17,10 @@ static json_t *verdict_of(const struct tx_record *record)
     if (record->outcome == OUTCOME_UNKNOWN)
         return verdict_json("unknown", "An operator let go of it before its one branch had said "
                                        "what it did.");
+    if (record->mixed && record->heuristic.who.size == 0 && admin_manager_differs(record))
+        return verdict_json(outcome_name((enum outcome)record->outcome),
+                            "That is the decision, but a resource manager ended a branch "
+                            "differently, or may have, by a decision of its own.");
     return verdict_json(outcome_name((enum outcome)record->outcome),
                         record->mixed ? "That is the decision, but an operator's word made, or may "
                                         "have made, branches end differently."

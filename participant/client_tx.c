@@ -263,6 +263,19 @@ int assent_call(assent_tx *tx, const char *resource, const void *payload, size_t
     return code;
 }
 
+int assent_read_only(assent_tx *tx, uint16_t branch, assent_error *error)
+{
+    if (atomic_load(&tx->phase) != PHASE_OPEN)
+        return error_set(error, ASSENT_STATE, "%s was committed or rolled back already",
+                         tx->gtid_text);
+    bool there = branch < tx->branch_count && protocol_has_kind(tx->protocol, BRANCH_READ_ONLY);
+    if (!there || tx->branches[branch].kind == BRANCH_CALL)
+        return error_set(error, ASSENT_INVALID, "%s has no enlisted branch %u that can be so",
+                         tx->gtid_text, branch);
+    tx->branches[branch].kind = BRANCH_READ_ONLY;
+    return ASSENT_OK;
+}
+
 static int tx_add_planned(assent_tx *tx, enum branch_kind kind, const char *resource,
                           struct slice payload, const struct branch_plan *plan, assent_error *error)
 {
@@ -370,7 +383,9 @@ void tx_content(const assent_tx *tx, const struct request *request, struct msg_b
             .branch = (uint16_t)i,
             .kind = b->kind,
             .resource = branch_resource(tx, b),
-            .payload = b->kind == BRANCH_ENLISTED ? slice_of(NULL, 0) : branch_payload(tx, b),
+            .payload = b->kind == BRANCH_ENLISTED || b->kind == BRANCH_READ_ONLY
+                           ? slice_of(NULL, 0)
+                           : branch_payload(tx, b),
             .plan = b->plan,
         };
     }

@@ -12,7 +12,7 @@
 void branch_id_make(const struct effect_call *call, char ret[BRANCH_ID_BYTES])
 {
     char coordinator[COORDINATOR_TEXT_BYTES];
-    if (protocol_business(call->protocol) || call->op == RM_FORGET) {
+    if (protocol_business(call->protocol) || (call->op == RM_FORGET && !call->heuristic)) {
         snprintf(ret, BRANCH_ID_BYTES, "%.*s/%u", call->gtid.size, call->gtid.text, call->branch);
         return;
     }

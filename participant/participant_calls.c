@@ -29,6 +29,7 @@ bool calls_add(assent_participant *p, const struct effect_call *effect)
     call->op = effect->op;
     call->protocol = effect->protocol;
     call->kind = effect->kind;
+    call->heuristic = effect->heuristic;
     memcpy(call->gtid, effect->gtid.text, effect->gtid.size);
     branch_id_make(effect, call->id);
     call->branch = (assent_branch){

@@ -168,8 +168,7 @@ static void answered(assent_participant *p, struct call *call)
     struct event event = {.type = EVENT_CALLED};
     event.u.called.token = call->token;
     event.u.called.result = call->result;
-    // An enlisted branch is prepared under a name that `recover` cannot report: it has no attempt.
-    event.u.called.durable = p->rm_durable && call->kind != BRANCH_ENLISTED;
+    event.u.called.durable = p->rm_durable;
     bool acted = call->result == RM_DONE && call->op == RM_PREPARE;
     event.u.called.text =
         acted ? slice_of(call->answer.data, call->answer.size) : slice_text(call->why);

@@ -35,8 +35,9 @@ struct call {
     enum rm_result result;
     char gtid[LIMIT_GTID_BYTES + 1];
     char id[BRANCH_ID_BYTES];
-    uint8_t protocol; // enum protocol; 0: not known
-    uint8_t kind;     // enum branch_kind; 0: not known
+    uint8_t protocol;  // enum protocol; 0: not known
+    uint8_t kind;      // enum branch_kind; 0: not known
+    uint8_t heuristic; // FORGET: as in struct effect_call
     char why[ASSENT_NO_REASON_MAX + 1];
     assent_answer answer; // of an action
     uint8_t content[];    // payload, inputs, result

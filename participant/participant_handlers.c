@@ -58,7 +58,7 @@ const char *handlers_operation(const struct call *call)
         return tcc ? "cancel" : "rollback";
     case RM_FORGET: break;
     }
-    return "ended";
+    return call->heuristic ? "forget" : "ended";
 }
 
 // ---- phase one ----
@@ -151,15 +151,31 @@ static handler *rollback_of(const assent_handlers *h, const struct call *call)
     return call->protocol == PROTOCOL_MESSAGE ? NULL : h->rollback;
 }
 
+// Business has none to answer a heuristic for: it is asked again.
+static enum rm_result done_result(const struct call *call, assent_done_code code)
+{
+    bool business = protocol_business(call->protocol);
+    switch (code) {
+    case ASSENT_DONE: return RM_DONE;
+    case ASSENT_RETRY: break;
+    case ASSENT_HEURISTIC_COMMIT: return business ? RM_RETRY : RM_HEURISTIC_COMMIT;
+    case ASSENT_HEURISTIC_ROLLBACK: return business ? RM_RETRY : RM_HEURISTIC_ROLLBACK;
+    case ASSENT_HEURISTIC_MIXED: return business ? RM_RETRY : RM_HEURISTIC_MIXED;
+    case ASSENT_HEURISTIC_HAZARD: return business ? RM_RETRY : RM_HEURISTIC_HAZARD;
+    }
+    return RM_RETRY;
+}
+
 static enum rm_result run_commit(const assent_participant *p, struct call *call)
 {
     handler *commit = commit_of(&p->handlers, call);
     CRASH_POINT(part_before_commit);
-    if (!commit || commit(p->context, &call->branch) != ASSENT_DONE)
-        return RM_RETRY;
+    enum rm_result result =
+        commit ? done_result(call, commit(p->context, &call->branch)) : RM_RETRY;
     // A crash here leaves a branch in doubt that is committed: it is committed once more.
-    CRASH_POINT(part_after_commit);
-    return RM_DONE;
+    if (result != RM_RETRY)
+        CRASH_POINT(part_after_commit);
+    return result;
 }
 
 static enum rm_result run_rollback(const assent_participant *p, struct call *call)
@@ -173,16 +189,19 @@ static enum rm_result run_rollback(const assent_participant *p, struct call *cal
     }
     // Without handlers nothing was ever done here (see recover_record), and a message that was not
     // delivered leaves nothing.
-    if (rollback && rollback(p->context, &call->branch) != ASSENT_DONE)
-        return RM_RETRY;
-    CRASH_POINT(part_after_rollback);
-    return RM_DONE;
+    enum rm_result result =
+        rollback ? done_result(call, rollback(p->context, &call->branch)) : RM_DONE;
+    if (result != RM_RETRY)
+        CRASH_POINT(part_after_rollback);
+    return result;
 }
 
-static enum rm_result run_ended(const assent_participant *p, struct call *call)
+// Of what a resource manager did by itself, or of a branch of business.
+static enum rm_result run_forget(const assent_participant *p, struct call *call)
 {
+    handler *forget = call->heuristic ? p->handlers.forget : p->handlers.ended;
     CRASH_POINT(part_before_forget);
-    if (p->handlers.ended && p->handlers.ended(p->context, &call->branch) != ASSENT_DONE)
+    if (forget && forget(p->context, &call->branch) != ASSENT_DONE)
         return RM_RETRY;
     // A crash here leaves a finished branch whose rows are gone: they are forgotten once more.
     CRASH_POINT(part_after_forget);
@@ -196,7 +215,7 @@ enum rm_result handlers_run(const assent_participant *p, struct call *call)
     case RM_PREPARE: result = run_prepare(p, call); break;
     case RM_COMMIT: result = run_commit(p, call); break;
     case RM_ROLLBACK: result = run_rollback(p, call); break;
-    case RM_FORGET: result = run_ended(p, call); break;
+    case RM_FORGET: result = run_forget(p, call); break;
     }
     call->why[ASSENT_NO_REASON_MAX] = '\0';
     return result;

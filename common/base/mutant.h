@@ -104,6 +104,22 @@
       "an operator's word is carried out before it is in the journal")                             \
     X(WORD_FORGOTTEN, "word-forgotten",                                                            \
       "a branch that an operator ended is forgotten like others")                                  \
+    X(HEURISTIC_UNHEARD, "heuristic-unheard",                                                      \
+      "what a resource manager did by itself is taken for what it was told to do")                 \
+    X(HEURISTIC_UNJOURNALED, "heuristic-not-journaled",                                            \
+      "what a resource manager did by itself is not in the journal")                               \
+    X(FORGOTTEN_UNNOTED, "forget-before-recorded",                                                 \
+      "what a resource manager did by itself is forgotten once the fence has passed it")           \
+    X(NOTED_EARLY, "noted-early",                                                                  \
+      "what a resource manager did by itself is said to be noted before it is durable")            \
+    X(MANAGER_BELIEVED, "manager-believed",                                                        \
+      "what a resource manager did by itself is not compared with the decision")                   \
+    X(HEURISTIC_LET_GO, "heuristic-let-go",                                                        \
+      "what a resource manager did by itself, and was decided, is not kept on record")             \
+    X(READ_ONLY_ASKED, "read-only-asked-to-vote",                                                  \
+      "a branch is asked to vote that its application calls read-only")                            \
+    X(ENLISTED_UNJOURNALED, "enlisted-vote-not-journaled",                                         \
+      "a durable resource manager is left to keep the vote on what was enlisted")                  \
     X(FENCE_OF_ANOTHER, "fence-of-another",                                                        \
       "what is finished is forgotten by the fence of another coordinator")                         \
     X(UNKNOWN_IS_ROLLBACK, "unknown-is-rollback",                                                  \

@@ -45,6 +45,7 @@ struct coordinator *coordinator_new(const struct coordinator_config *config)
     map_init(&c->txs, rng_next(&c->rng));
     map_init(&c->leases, rng_next(&c->rng));
     map_init(&c->foreign, rng_next(&c->rng));
+    map_init(&c->notes, rng_next(&c->rng));
     list_init(&c->leases_by_age);
     slots_init(&c->slots);
     c->log_seq = config->log_seq;
@@ -85,6 +86,7 @@ void coordinator_destroy(struct coordinator **self_p)
     for (size_t cursor = 0; map_next(&c->leases, &cursor, &value);)
         free(value);
     foreign_free(c);
+    map_free(&c->notes);
     map_free(&c->sessions);
     map_free(&c->resources);
     map_free(&c->txs);
@@ -213,6 +215,8 @@ static void coord_from_participant(struct coordinator *c, struct session *s, con
         b = coord_branch_of(c, s, &msg->u.vote.gtid, msg->u.vote.attempt, msg->u.vote.branch);
         if (b)
             prepare_vote(c, b, &msg->u.vote);
+    } else if (msg->type == MSG_DONE && note_is(&msg->u.done) && !tx_find(c, &msg->u.done.gtid)) {
+        note_done(c, s, &msg->u.done);
     } else if (msg->type == MSG_DONE) {
         b = coord_branch_of(c, s, &msg->u.done.gtid, msg->u.done.attempt, msg->u.done.branch);
         if (b)
@@ -330,6 +334,8 @@ static void coord_written(struct coordinator *c, const struct event *event)
     struct pending *pending = slots_get(&c->slots, event->u.written.token);
     if (pending && pending->kind == PENDING_TX)
         decide_written(c, container_of(pending, struct tx, pending), event->u.written.stands);
+    else if (pending && pending->kind == PENDING_NOTE)
+        note_written(c, container_of(pending, struct note, pending));
 }
 
 static void coord_looked_up(struct coordinator *c, const struct event *event)

@@ -163,6 +163,7 @@ static bool submit_take_branch(struct coordinator *c, struct tx *tx, const struc
     struct branch *b = tx_add_branch(c, tx, number, kind, resource);
     if (!b)
         return false;
+    b->read_only = from->kind == BRANCH_READ_ONLY;
     b->payload = tx_copy(tx, from->payload);
     bool planned = kind != BRANCH_CALL && kind != BRANCH_ENLISTED;
     return b->payload.size == from->payload.size && (!planned || plan_branch(c, b, &from->plan));
@@ -177,10 +178,19 @@ static bool submit_take_topic(struct coordinator *c, struct tx *tx, const struct
     return taken;
 }
 
-// One branch alone has nobody to agree with: it decides for itself, as in two-phase commit.
+// One branch alone has nobody to agree with: it decides for itself, as in two-phase commit. What is
+// read-only has nothing to agree about.
 static bool begin_alone(const struct msg_submit *submit)
 {
-    return submit->protocol == PROTOCOL_3PC && submit->branch_count == 1;
+    unsigned count = 0;
+    for (unsigned i = 0; i < submit->branch_count; i++)
+        count += submit->branches[i].kind != BRANCH_READ_ONLY;
+    return submit->protocol == PROTOCOL_3PC && count <= 1;
+}
+
+static uint8_t submit_kind(const struct msg_branch *from)
+{
+    return from->kind == BRANCH_READ_ONLY ? BRANCH_ENLISTED : from->kind;
 }
 
 // Takes over the branches of a SUBMIT, next to those that were enlisted. False: out of memory.
@@ -193,11 +203,14 @@ static bool submit_take(struct coordinator *c, struct tx *tx, const struct msg_s
     digest_submit(submit, tx->digest);
     for (unsigned i = 0; i < submit->branch_count; i++) {
         const struct msg_branch *from = &submit->branches[i];
-        if (tx_branch(tx, from->branch) && tx->protocol != PROTOCOL_MESSAGE)
-            continue; // enlisted
+        struct branch *enlisted = tx_branch(tx, from->branch);
+        if (enlisted && tx->protocol != PROTOCOL_MESSAGE) {
+            enlisted->read_only = from->kind == BRANCH_READ_ONLY && !MUTANT(READ_ONLY_ASKED);
+            continue;
+        }
         if (from->kind == BRANCH_TOPIC
                 ? !submit_take_topic(c, tx, from)
-                : !submit_take_branch(c, tx, from, from->kind, from->resource))
+                : !submit_take_branch(c, tx, from, submit_kind(from), from->resource))
             return false;
     }
     return true;
@@ -212,8 +225,9 @@ static bool submit_covers(const struct tx *tx, const struct msg_submit *submit)
         const struct branch *b = tx_branch(tx, from->branch);
         if (!b)
             continue;
-        if (b->kind != from->kind || (!slice_equal(slice_text(b->resource->name), from->resource) &&
-                                      !MUTANT(WORK_ELSEWHERE)))
+        if (b->kind != submit_kind(from) ||
+            (!slice_equal(slice_text(b->resource->name), from->resource) &&
+             !MUTANT(WORK_ELSEWHERE)))
             return false;
         covered++;
     }
@@ -535,7 +549,7 @@ static void begin_refuse_waiter(struct coordinator *c, const struct waiter *w, c
 // A record stands under the gtid: the transaction has been, and its outcome is the answer.
 void begin_found(struct coordinator *c, struct tx *tx, const struct tx_record *record)
 {
-    bool owner = slice_equal(tx->owner, record->owner);
+    bool owner = slice_equal(tx->owner, record->owner) || note_only(record);
     bool same = digest_none(record->digest) ||
                 memcmp(tx->digest, record->digest, DIGEST_BYTES) == 0 || MUTANT(CONTENT_IGNORED);
     for (struct waiter *w = tx->waiters; w; w = w->next) {

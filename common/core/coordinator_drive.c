@@ -133,54 +133,97 @@ void drive_send(struct coordinator *c, struct branch *b)
         drive_content(b, &msg->u.decide);
 }
 
+static uint8_t done_heuristic(const struct msg_done *done)
+{
+    return done->flags & DONE_HEURISTIC && !MUTANT(FORCED_UNMARKED) ? done->heuristic : 0;
+}
+
 // What the branch really did. One that is forgotten by the journal that held its vote did as was
-// decided; in another journal nobody knows.
+// decided; in another journal nobody knows. What its resource manager did by itself is known.
 static uint8_t done_outcome(const struct branch *b, const struct msg_done *done)
 {
+    if (note_is(done))
+        return (uint8_t)heuristic_outcome(done->heuristic, (enum outcome)done->outcome);
     if (!(done->flags & DONE_FORGOTTEN))
         return done->outcome;
     bool same_journal = b->journal == 0 || b->journal == b->resource->journal;
     return (uint8_t)(same_journal ? drive_decided(b) : OUTCOME_UNKNOWN);
 }
 
-// One branch alone has committed, or has been found not to have.
-static void done_alone(struct coordinator *c, struct branch *b, enum outcome outcome)
+static void drive_differs(struct coordinator *c, struct tx *tx)
+{
+    c->stats.mixed += !tx->mixed;
+    tx->mixed = 1;
+    tx->keep = true;
+}
+
+// One branch alone has committed, or has been found not to have. What its resource manager did by
+// itself is how it ended, and differs from nothing, unless it is neither.
+static void done_alone(struct coordinator *c, struct branch *b, const struct msg_done *done)
 {
     const struct heuristic *h = b->tx->heuristic;
+    if (b->tx->writing != WRITING_NONE)
+        return; // an operator's word is on its way to the disk: it will be asked again
+    b->heuristic = done_heuristic(done);
+    b->tx->keep |= note_is(done);
+    enum outcome outcome = (enum outcome)done_outcome(b, done);
+    if (outcome == OUTCOME_UNKNOWN) {
+        drive_differs(c, b->tx);
+        outcome = (enum outcome)done->outcome;
+    }
     if (outcome == OUTCOME_COMMITTED)
         drive_one_phase(c, b, outcome, REASON_NONE, slice_of(NULL, 0));
     else if (h)
         drive_one_phase(c, b, outcome, REASON_OPERATOR, h->why);
+    else if (done->outcome == OUTCOME_COMMITTED)
+        drive_one_phase(c, b, outcome, REASON_MANAGER,
+                        slice_text("its resource manager had rolled it back by itself"));
     else
         drive_one_phase(c, b, outcome, REASON_NO_VOTE, slice_text("no answer in time"));
+}
+
+static void done_take(struct coordinator *c, struct branch *b, const struct msg_done *done)
+{
+    struct tx *tx = b->tx;
+    b->outcome = done_outcome(b, done);
+    b->heuristic = done_heuristic(done);
+    tx->keep |= note_is(done) && !MUTANT(HEURISTIC_LET_GO);
+    // A step that is kept and has not said that it is done may have been, or not.
+    bool as_it_may = drive_keeps(b) && tx->outcome == OUTCOME_ABORTED && b->vote != VOTE_YES;
+    if (as_it_may)
+        b->outcome = OUTCOME_UNKNOWN;
+    else if (b->outcome != drive_decided(b) && !(MUTANT(MANAGER_BELIEVED) && note_is(done)))
+        drive_differs(c, tx);
+}
+
+// Nothing was waited for from it (any more), and its resource manager had ended it by itself.
+static bool done_late(const struct branch *b, const struct msg_done *done)
+{
+    const struct tx *tx = b->tx;
+    return note_is(done) && b->state == BRANCH_DONE && b->outcome == OUTCOME_NONE &&
+           (tx->state == TX_COMMITTING || tx->state == TX_ABORTING);
 }
 
 void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *done)
 {
     struct tx *tx = b->tx;
     if (tx->state == TX_DELEGATED) {
-        done_alone(c, b, (enum outcome)done->outcome);
+        done_alone(c, b, done);
         return;
     }
     if (b->planned && b->state == BRANCH_PREPARING && tx->state == TX_COMMITTING) {
         plan_done(c, b, done);
         return;
     }
+    if (done_late(b, done)) {
+        done_take(c, b, done);
+        return;
+    }
     if (b->state != BRANCH_COMMITTING && b->state != BRANCH_ABORTING) {
         c->stats.stale++;
         return;
     }
-    b->outcome = done_outcome(b, done);
-    b->heuristic = done->flags & DONE_HEURISTIC && !MUTANT(FORCED_UNMARKED) ? 1 : 0;
-    // A step that is kept and has not said that it is done may have been, or not.
-    bool as_it_may = drive_keeps(b) && tx->outcome == OUTCOME_ABORTED && b->vote != VOTE_YES;
-    if (as_it_may) {
-        b->outcome = OUTCOME_UNKNOWN;
-    } else if (b->outcome != drive_decided(b)) {
-        c->stats.mixed += !tx->mixed;
-        tx->mixed = 1;
-        tx->keep = true;
-    }
+    done_take(c, b, done);
     branch_move(c, b, BRANCH_DONE);
     tx->owing = MUTANT(END_EARLY) ? 0 : tx->owing - 1;
     if (tx->protocol == PROTOCOL_SAGA && tx->state == TX_ABORTING)
@@ -200,7 +243,7 @@ void drive_one_phase(struct coordinator *c, struct branch *b, enum outcome outco
         return;
     heap_disarm(&c->timers, &tx->deadline.timer);
     branch_move(c, b, BRANCH_DONE);
-    b->outcome = (uint8_t)outcome;
+    b->outcome = (uint8_t)heuristic_outcome(b->heuristic, outcome);
     tx->owing = 0;
     tx->outcome = (uint8_t)outcome;
     tx->reason = (uint8_t)reason;
@@ -234,18 +277,20 @@ void drive_check_end(struct coordinator *c, struct tx *tx)
     tx_write(c, tx, WRITING_END, STAGE_ENDED, lazy);
 }
 
-// Nobody will ask about its branches any more, so they may be forgotten. One that does not hear
-// this asks.
+// Of admitted protocols nobody will ask about the branches any more, so they may be forgotten; of
+// any, what resource managers did by themselves is on record. One that does not hear this asks.
 static void drive_tell_ended(struct coordinator *c, struct tx *tx)
 {
     for (const struct branch *b = tx->branches; b; b = b->next) {
-        if (b->resource->session)
+        bool noted = b->heuristic & HEURISTIC_MANAGER;
+        if (b->resource->session && (noted || protocol_admitted(tx->protocol)))
             coord_send(c, b->resource->session->id, MSG_STANDING)->u.standing =
                 (struct msg_standing){
                     .gtid = tx->gtid,
                     .attempt = b->attempt,
                     .branch = b->number,
                     .outcome = tx->outcome,
+                    .flags = noted ? STANDING_NOTED : 0,
                 };
     }
 }
@@ -261,7 +306,6 @@ void drive_ended(struct coordinator *c, struct tx *tx)
     if (!tx->told)
         drive_count(c, tx);
     coord_answer_waiters(c, tx);
-    if (protocol_admitted(tx->protocol))
-        drive_tell_ended(c, tx);
+    drive_tell_ended(c, tx);
     tx_bury(c, tx);
 }

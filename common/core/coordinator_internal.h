@@ -15,6 +15,7 @@
 //   coordinator_drive.c     phase two: acknowledgements
 //   coordinator_resend.c    what was not answered is sent again
 //   coordinator_inquire.c   participants that ask
+//   coordinator_note.c      what resource managers did by themselves, where all has ended already
 //   coordinator_operator.c  operators that order
 //   coordinator_recover.c   what the log held at start
 //   coordinator_view.c      looking in
@@ -99,10 +100,11 @@ struct branch {
     uint8_t kind;
     uint8_t vote;
     uint8_t outcome;
-    uint8_t heuristic;
+    uint8_t heuristic;      // HEURISTIC_ bits
     uint16_t parent, index; // nested in that branch, as the one of that index; else BRANCH_NONE
     bool unadmitted;        // nested: not durable yet,
     bool being_admitted;    // but on its way
+    bool read_only;         // the application says so: it is not asked
     bool prepare_sent;      // ever: a participant that was never asked is owed no rollback
 };
 
@@ -129,7 +131,7 @@ struct heuristic {
     struct slice who, why;
 };
 
-enum pending_kind { PENDING_TX, PENDING_ASK, PENDING_INQUIRY, PENDING_OPERATOR };
+enum pending_kind { PENDING_TX, PENDING_ASK, PENDING_INQUIRY, PENDING_OPERATOR, PENDING_NOTE };
 
 // What a token stands for; first member of what it stands for.
 struct pending {
@@ -151,6 +153,14 @@ struct inquiry {
     struct pending pending;
     peer_t peer;
     struct msg_inquire msg;
+};
+
+// What a resource manager did by itself, to be recorded where the transaction has left memory.
+struct note {
+    struct pending pending;
+    peer_t peer;
+    struct msg_done done;
+    uint8_t outcome; // of the record that is being written
 };
 
 // An operator's order whose gtid is being looked up.
@@ -235,6 +245,7 @@ struct coordinator {
     struct map leases;    // index -> lease
     struct list leases_by_age;
     struct map foreign; // key -> foreign
+    struct map notes;   // gtid -> note; one at a time, as each writes the whole record
     struct slots slots; // token -> pending
     struct tx *dead;    // freed at the next step: effects may still point into them
     bool started;
@@ -265,6 +276,9 @@ void *tx_alloc(struct tx *tx, size_t size);
 struct slice tx_copy(struct tx *tx, struct slice from); // {NULL, 0} when out of memory
 void tx_move(struct tx *tx, enum tx_state state);
 struct branch *tx_branch(const struct tx *tx, unsigned number);
+// Of those that the application does not call read-only the only one; NULL: there are more, or
+// none.
+struct branch *tx_alone(const struct tx *tx);
 // A new branch at the end; NULL: out of memory.
 struct branch *tx_add_branch(struct coordinator *c, struct tx *tx, unsigned number, unsigned kind,
                              struct slice resource);
@@ -417,6 +431,14 @@ void inquire(struct coordinator *c, struct session *s, const struct msg_inquire 
 void inquire_answer(struct coordinator *c, struct inquiry *pending, const struct tx_record *found);
 void foreign_drop(struct coordinator *c, const struct gtid *gtid, unsigned branch);
 void foreign_free(struct coordinator *c);
+
+// coordinator_note.c
+bool note_is(const struct msg_done *done); // that a resource manager did something by itself
+void note_done(struct coordinator *c, struct session *s, const struct msg_done *done);
+void note_looked_up(struct coordinator *c, struct note *note, const struct tx_record *found);
+void note_written(struct coordinator *c, struct note *note);
+// Nobody's record: no client of ours began it, and no operator had a word.
+bool note_only(const struct tx_record *record);
 
 // coordinator_operator.c
 void operator_order(struct coordinator *c, const struct event_operator *order);

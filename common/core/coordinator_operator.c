@@ -359,6 +359,8 @@ void operator_looked_up(struct coordinator *c, struct order *pending, const stru
     struct tx *tx = tx_find(c, &order->gtid);
     if (tx) {
         order_tx(c, tx, order);
+    } else if (map_get(&c->notes, gtid_slice(&order->gtid))) {
+        order_refuse(c, order, ASSENT_BUSY, "something is being recorded for it: try again");
     } else if (found && order->verb == OPERATOR_FORGET) {
         order_forget_record(c, order, found);
     } else if (order_foreign(c, order)) {

@@ -20,8 +20,26 @@ void fence_insert(struct branch *b)
 // participant is there: what is delegated can no longer simply be aborted.
 static bool prepare_may_delegate(const struct tx *tx)
 {
-    return (tx->protocol == PROTOCOL_2PC || MUTANT(TRIED_ALONE)) && tx->branch_count == 1 &&
-           tx->branches && tx->branches->resource->session;
+    const struct branch *alone = tx_alone(tx);
+    return (tx->protocol == PROTOCOL_2PC || MUTANT(TRIED_ALONE)) && alone &&
+           alone->resource->session;
+}
+
+// The application says that nothing was changed there: as if it had voted so. Its participant may
+// have been told of the work, and waits for nothing now.
+static void prepare_read_only(struct coordinator *c, struct branch *b)
+{
+    b->vote = VOTE_READ_ONLY;
+    branch_move(c, b, BRANCH_DONE);
+    b->tx->voting--;
+    b->tx->owing--;
+    if (b->resource->session)
+        coord_send(c, b->resource->session->id, MSG_STANDING)->u.standing = (struct msg_standing){
+            .gtid = b->tx->gtid,
+            .attempt = b->attempt,
+            .branch = b->number,
+            .flags = STANDING_RELEASED,
+        };
 }
 
 void prepare_begin(struct coordinator *c, struct tx *tx)
@@ -29,11 +47,14 @@ void prepare_begin(struct coordinator *c, struct tx *tx)
     bool three = tx->protocol == PROTOCOL_3PC;
     if (!three) // else it is on record with that number
         tx->attempt = c->attempt_next++;
+    tx->voting = tx->owing = tx->branch_count;
     for (struct branch *b = tx->branches; b && !three; b = b->next) {
         b->attempt = tx->attempt;
-        fence_insert(b);
+        if (b->read_only)
+            prepare_read_only(c, b);
+        else
+            fence_insert(b);
     }
-    tx->voting = tx->owing = tx->branch_count;
     if (prepare_may_delegate(tx)) {
         tx->one_phase = true;
         tx_move(tx, TX_DELEGATING);
@@ -41,10 +62,14 @@ void prepare_begin(struct coordinator *c, struct tx *tx)
         // crash after it leaves a delegated transaction, whose branch will be asked what it did.
         tx_write(c, tx, WRITING_DELEGATION, STAGE_DELEGATED, false);
         if (MUTANT(DELEGATE_EARLY))
-            prepare_send(c, tx->branches);
+            prepare_send(c, tx_alone(tx));
         return;
     }
     tx_move(tx, TX_PREPARING);
+    if (tx->voting == 0) {
+        decide_commit(c, tx);
+        return;
+    }
     if (three)
         elect_begin(c, tx);
     for (struct branch *b = tx->branches; b; b = b->next)
@@ -60,9 +85,10 @@ void prepare_arm(struct coordinator *c, struct tx *tx)
 
 void prepare_delegated(struct coordinator *c, struct tx *tx)
 {
+    struct branch *alone = tx_alone(tx);
     tx_move(tx, TX_DELEGATED);
-    branch_move(c, tx->branches, BRANCH_PREPARING);
-    resend_expect(c, tx->branches);
+    branch_move(c, alone, BRANCH_PREPARING);
+    resend_expect(c, alone);
     prepare_arm(c, tx);
 }
 
@@ -84,7 +110,8 @@ void prepare_send(struct coordinator *c, struct branch *b)
         .flags = tx->one_phase || tx->state == TX_COMMITTING ||
                          (MUTANT(DECISION_NOT_AWAITED) && tx->state == TX_DECIDING)
                      ? PREPARE_ONE_PHASE
-                     : 0,
+                 : three && b->read_only ? PREPARE_READ_ONLY
+                                         : 0,
         .timeout_ms = timer_armed(deadline) && due > c->now.mono_ms
                           ? (uint32_t)(due - c->now.mono_ms)
                           : c->config.phase_one_timeout_ms,
@@ -177,7 +204,7 @@ static void prepare_give_up(struct coordinator *c, struct tx *tx)
 // back, unless you have committed already.
 static void prepare_resolve(struct coordinator *c, struct tx *tx)
 {
-    struct branch *b = tx->branches;
+    struct branch *b = tx_alone(tx);
     if (tx->resolving || tx->writing != WRITING_NONE)
         return;
     if (!b->prepare_sent || MUTANT(DELEGATION_REVOKED)) {

@@ -38,6 +38,7 @@ static bool recover_branches(struct coordinator *c, struct tx *tx, const struct 
             continue;
         }
         b->vote = from->vote;
+        b->read_only = record->stage == STAGE_DELEGATED && from->vote == VOTE_READ_ONLY;
         b->outcome = MUTANT(BRANCH_END_FORGOTTEN) ? OUTCOME_NONE : from->outcome;
         b->heuristic = from->heuristic;
         b->journal = from->journal;
@@ -112,12 +113,14 @@ void recover_record(struct coordinator *c, const struct tx_record *record)
     tx->one_phase = tx->resolving = record->stage == STAGE_DELEGATED;
     tx->told = !tx->one_phase && record->stage != STAGE_ADMITTED;
     tx->keep = tx->mixed || (tx->heuristic && tx->heuristic->forced != OUTCOME_NONE);
+    for (const struct branch *b = tx->branches; b; b = b->next)
+        tx->keep |= (b->heuristic & HEURISTIC_MANAGER) != 0;
     tx->foreign = record->owner.size == 0;
     memcpy(tx->digest, record->digest, DIGEST_BYTES);
     for (struct branch *b = tx->branches; b; b = b->next)
         b->attempt = business ? c->attempt_next++ : tx->attempt;
     if (tx->one_phase && !MUTANT(FENCE_FORGOTTEN))
-        fence_insert(tx->branches); // before any frame leaves: its participant must not forget
+        fence_insert(tx_alone(tx)); // before any frame leaves: its participant must not forget
     // Nor may a branch be taken for one that was forgotten, as long as its member may be asked.
     bool elects = record->protocol == PROTOCOL_3PC && record->stage == STAGE_ADMITTED;
     for (struct branch *b = tx->branches; b && elects; b = b->next)

@@ -33,7 +33,8 @@ static void ask_answered(struct coordinator *c, struct ask *ask, const struct tx
             begin_status(c, s, &ask->gtid);
         return;
     }
-    if (found && s->role != ROLE_OPERATOR && !slice_equal(found->owner, slice_text(s->principal))) {
+    if (found && s->role != ROLE_OPERATOR && !note_only(found) &&
+        !slice_equal(found->owner, slice_text(s->principal))) {
         coord_refuse(c, s->id, ask->about, &ask->gtid, ASSENT_DENIED,
                      "another client's transaction");
         return;
@@ -78,6 +79,9 @@ void register_answered(struct coordinator *c, struct pending *pending,
     case PENDING_OPERATOR:
         operator_looked_up(c, container_of(pending, struct order, pending), found);
         break;
+    case PENDING_NOTE:
+        note_looked_up(c, container_of(pending, struct note, pending), found);
+        return; // it frees itself
     }
     pending_free(c, pending);
 }

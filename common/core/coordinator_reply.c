@@ -49,18 +49,40 @@ struct msg_result *coord_result(struct coordinator *c, peer_t peer, uint8_t abou
     return result;
 }
 
+// By whom, where branches differ. What an operator had no hand in, and no resource manager, is
+// where a journal was lost: an operator's doing.
+static uint8_t mixed_by(bool mixed, bool order, bool manager)
+{
+    if (!mixed || MUTANT(MIXED_UNTOLD))
+        return 0;
+    return (uint8_t)((order || !manager ? MIXED_BY_OPERATOR : 0) |
+                     (manager ? MIXED_BY_MANAGER : 0));
+}
+
+// Where there is no reason to be told, it says which branch it was.
+static struct slice mixed_text(struct coordinator *c, unsigned branch, unsigned heuristic)
+{
+    return effects_printf(c->fx, "branch %u was ended by its resource manager: %s", branch,
+                          heuristic_name(heuristic));
+}
+
 void coord_result_of_tx(struct coordinator *c, peer_t peer, uint8_t about, const struct tx *tx)
 {
     struct msg_result *result = coord_result(c, peer, about, &tx->gtid,
                                              tx->told ? (enum outcome)tx->outcome
                                              : MUTANT(RUNNING_IS_ABORTED) ? OUTCOME_ABORTED
                                                                           : OUTCOME_NONE);
-    result->mixed = tx->mixed && !MUTANT(MIXED_UNTOLD);
+    const struct branch *by = tx->branches;
+    while (by && !(by->heuristic & HEURISTIC_MANAGER && by->outcome != tx->outcome))
+        by = by->next;
+    result->mixed = mixed_by(tx->mixed, tx->heuristic != NULL, by != NULL);
     if (!tx->told)
         return;
     result->reason = tx->reason;
     result->branch = tx->reason_branch;
     result->text = tx->reason_text;
+    if (by && tx->mixed && result->text.size == 0)
+        result->text = mixed_text(c, by->number, by->heuristic);
     result->finished = tx->owing == 0 || MUTANT(FINISHED_TOLD_EARLY);
 }
 
@@ -69,10 +91,17 @@ void coord_result_of_record(struct coordinator *c, peer_t peer, uint8_t about,
 {
     struct msg_result *result =
         coord_result(c, peer, about, &record->gtid, (enum outcome)record->outcome);
-    result->mixed = record->mixed && !MUTANT(MIXED_UNTOLD);
+    const struct record_branch *by = NULL;
+    for (unsigned i = 0; i < record->branch_count && !by; i++) {
+        if (record_branch_differs(&record->branches[i], record->outcome))
+            by = &record->branches[i];
+    }
+    result->mixed = mixed_by(record->mixed, record->heuristic.when_ms != 0, by != NULL);
     result->reason = record->reason;
     result->branch = record->reason_branch;
     result->text = record->reason_text;
+    if (by && record->mixed && result->text.size == 0)
+        result->text = mixed_text(c, by->branch, by->heuristic);
     result->finished = record->stage == STAGE_ENDED;
 }
 

@@ -123,6 +123,19 @@ struct branch *tx_branch(const struct tx *tx, unsigned number)
     return b;
 }
 
+struct branch *tx_alone(const struct tx *tx)
+{
+    struct branch *alone = NULL;
+    for (struct branch *b = tx->branches; b; b = b->next) {
+        if (b->read_only)
+            continue;
+        if (alone)
+            return NULL;
+        alone = b;
+    }
+    return alone;
+}
+
 struct branch *tx_add_branch(struct coordinator *c, struct tx *tx, unsigned number, unsigned kind,
                              struct slice resource)
 {

@@ -78,6 +78,7 @@ const char *reason_text(enum abort_reason reason)
     case REASON_OPERATOR: return "an operator aborted it";
     case REASON_PRESUMED: return "the coordinator restarted before it was decided";
     case REASON_SHUTDOWN: return "the coordinator was shutting down";
+    case REASON_MANAGER: return "its resource manager rolled it back";
     }
     return "?";
 }
@@ -103,8 +104,31 @@ const char *branch_kind_name(enum branch_kind kind)
     case BRANCH_SENDER: return "sender";
     case BRANCH_CONSUMER: return "consumer";
     case BRANCH_TOPIC: return "topic";
+    case BRANCH_READ_ONLY: return "read-only";
     }
     return "?";
+}
+
+enum outcome heuristic_outcome(unsigned heuristic, enum outcome asked)
+{
+    switch (heuristic & HEURISTIC_MANAGER) {
+    case HEURISTIC_COMMIT: return OUTCOME_COMMITTED;
+    case HEURISTIC_ROLLBACK: return OUTCOME_ABORTED;
+    case HEURISTIC_MIXED:
+    case HEURISTIC_HAZARD: return OUTCOME_UNKNOWN;
+    }
+    return asked;
+}
+
+const char *heuristic_name(unsigned heuristic)
+{
+    switch (heuristic & HEURISTIC_MANAGER) {
+    case HEURISTIC_COMMIT: return "committed";
+    case HEURISTIC_ROLLBACK: return "rolled back";
+    case HEURISTIC_MIXED: return "mixed";
+    case HEURISTIC_HAZARD: return "hazard";
+    }
+    return NULL;
 }
 
 bool protocol_admitted(unsigned protocol)
@@ -123,6 +147,7 @@ bool protocol_has_kind(unsigned protocol, unsigned kind)
     case BRANCH_CALL:
     case BRANCH_ENLISTED:
         return protocol == PROTOCOL_2PC || protocol == PROTOCOL_3PC || protocol == PROTOCOL_TCC;
+    case BRANCH_READ_ONLY: return protocol == PROTOCOL_2PC || protocol == PROTOCOL_3PC;
     case BRANCH_STEP: return protocol == PROTOCOL_SAGA;
     case BRANCH_SENDER:
     case BRANCH_CONSUMER:

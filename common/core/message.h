@@ -81,16 +81,34 @@ enum abort_reason {
     REASON_OPERATOR = 5,  // an operator aborted it
     REASON_PRESUMED = 6,  // of an earlier incarnation, and not in the log
     REASON_SHUTDOWN = 7,  // the coordinator was draining
+    REASON_MANAGER = 8,   // one branch alone: its resource manager rolled it back by itself
 };
 
 enum branch_kind {
-    BRANCH_CALL = 1,     // the coordinator carries the payload; the participant works, then votes
-    BRANCH_ENLISTED = 2, // the application had the work done there already
-    BRANCH_STEP = 3,     // of a saga: an action, perhaps with a compensation
-    BRANCH_SENDER = 4,   // of a message, always branch 0: knows whether it is to be sent
-    BRANCH_CONSUMER = 5, // of a message: one that it is delivered to
-    BRANCH_TOPIC = 6,    // only in a SUBMIT: all consumers that subscribe to it
+    BRANCH_CALL = 1,      // the coordinator carries the payload; the participant works, then votes
+    BRANCH_ENLISTED = 2,  // the application had the work done there already
+    BRANCH_STEP = 3,      // of a saga: an action, perhaps with a compensation
+    BRANCH_SENDER = 4,    // of a message, always branch 0: knows whether it is to be sent
+    BRANCH_CONSUMER = 5,  // of a message: one that it is delivered to
+    BRANCH_TOPIC = 6,     // only in a SUBMIT: all consumers that subscribe to it
+    BRANCH_READ_ONLY = 7, // only in a SUBMIT: ENLISTED, and the application says: read-only
 };
+
+// Who ended a branch otherwise than by carrying out the decision, in one byte: an operator's word,
+// and what the resource manager did by a decision of its own.
+enum {
+    HEURISTIC_OPERATOR = 1,
+    HEURISTIC_COMMIT = 2,   // all of it is committed
+    HEURISTIC_ROLLBACK = 4, // all of it is rolled back
+    HEURISTIC_MIXED = 6,    // some is committed, some is rolled back
+    HEURISTIC_HAZARD = 8,   // it may be any of these
+    HEURISTIC_MANAGER = 14, // mask of the four
+    HEURISTIC_LAST = HEURISTIC_HAZARD | HEURISTIC_OPERATOR,
+};
+// What became of a branch that was asked to end so: UNKNOWN where that is neither.
+enum outcome heuristic_outcome(unsigned heuristic, enum outcome asked);
+// "committed", "rolled back", "mixed", "hazard"; NULL: the resource manager did as it was told.
+const char *heuristic_name(unsigned heuristic);
 
 enum {
     STEP_PIVOT = 1, // once it has succeeded, the saga goes forward only
@@ -191,19 +209,29 @@ struct msg_enlisted {
     uint16_t branch;
 };
 
+enum {
+    MIXED_BY_OPERATOR = 1,
+    MIXED_BY_MANAGER = 2, // a resource manager
+};
+
 struct msg_result {
     uint64_t request;
     struct gtid gtid;
     uint8_t about;    // MSG_SUBMIT, MSG_CANCEL or MSG_STATUS
     uint8_t outcome;  // enum outcome
     uint8_t reason;   // enum abort_reason
-    uint8_t mixed;    // 1: an operator's heuristic made, or may have made, branches differ
+    uint8_t mixed;    // MIXED_ bits: who made, or may have made, branches differ
     uint8_t finished; // 1: every branch has ended
     uint16_t branch;  // that the reason speaks of, or BRANCH_NONE
     struct slice text;
 };
 
-enum { PREPARE_ONE_PHASE = 1 };
+enum {
+    PREPARE_ONE_PHASE = 1,
+    // 3pc: the application says that nothing was changed; its resource manager is not asked, and it
+    // is a member for the others' sake.
+    PREPARE_READ_ONLY = 2,
+};
 
 struct msg_prepare {
     struct gtid gtid;
@@ -275,7 +303,7 @@ struct msg_decide { // COMMIT, ROLLBACK
 };
 
 enum {
-    DONE_HEURISTIC = 1, // the branch had been ended by an operator's word
+    DONE_HEURISTIC = 1, // by an operator's word, or by its resource manager: `heuristic` says it
     // Nothing of it is in the journal: it did as was decided, and was collected. `outcome` is only
     // what was asked for.
     DONE_FORGOTTEN = 2,
@@ -286,8 +314,10 @@ struct msg_done {
     struct gtid gtid;
     uint64_t attempt;
     uint16_t branch;
-    uint8_t outcome; // OUTCOME_COMMITTED or OUTCOME_ABORTED: what the branch really did
+    uint8_t outcome; // OUTCOME_COMMITTED or OUTCOME_ABORTED: what the branch really did, or, where
+                     // its resource manager did something by itself, was told to do
     uint8_t flags;
+    uint8_t heuristic;   // HEURISTIC_ bits; only with DONE_HEURISTIC, and never none then
     struct slice result; // only with DONE_RESULT
 };
 
@@ -305,6 +335,13 @@ struct msg_inquire {
     uint8_t prepared; // enum inquire_state
 };
 
+enum {
+    // What the resource manager did by itself is on record, durably: it may forget that.
+    STANDING_NOTED = 1,
+    // Work that was begun and is said to be read-only: nothing is waited for.
+    STANDING_RELEASED = 2,
+};
+
 struct msg_standing {
     struct gtid gtid;
     uint64_t attempt;
@@ -312,6 +349,7 @@ struct msg_standing {
     // OUTCOME_NONE: undecided yet, or not ended; OUTCOME_UNKNOWN: not this coordinator's; else, in
     // admitted protocols: the transaction has ended so, and its branches may be forgotten
     uint8_t outcome;
+    uint8_t flags;
 };
 
 // A branch of a tcc transaction, while its try runs, asks for one more. Its `index` tells those

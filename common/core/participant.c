@@ -184,22 +184,28 @@ static void written(struct participant *self, token_t token, bool fenced)
     case PART_ROLLING_BACK:
     case PART_FORGETTING: CHECK(!"a record in a state that writes none");
     }
-    if (quorum && !MUTANT(FINISHED_FORGOTTEN))
-        part_quorum_written(self, b);
+    if (!quorum || MUTANT(FINISHED_FORGOTTEN))
+        return;
+    part_quorum_written(self, b);
+    part_let_go_again(self, b);
 }
 
-static void called(struct participant *self, const struct event_called *called)
+static void called(struct participant *self, const struct event_called *answer)
 {
-    struct part *b = slots_get(&self->slots, called->token);
+    struct part *b = slots_get(&self->slots, answer->token);
     if (!b || b->busy != PART_CALLING)
         return;
+    struct event_called called = *answer;
+    bool ends = b->state == PART_COMMITTING || b->state == PART_ROLLING_BACK;
+    if (!ends && called.result > RM_RETRY)
+        called.result = RM_RETRY; // a heuristic is no answer to anything else
     b->busy = PART_IDLE;
     if (b->state == PART_PREPARING)
-        part_prepared(self, b, called);
+        part_prepared(self, b, &called);
     else if (b->state == PART_FORGETTING)
-        part_forgot(self, b, called);
+        part_forgot(self, b, &called);
     else
-        part_driven(self, b, called);
+        part_driven(self, b, &called);
 }
 
 static void dispatch(struct participant *self, const struct event *event)

@@ -153,6 +153,11 @@ bool part_admitted(const struct part *b)
     return protocol_admitted(b->protocol);
 }
 
+bool part_reports(const struct part *b)
+{
+    return (b->heuristic & HEURISTIC_MANAGER) != 0;
+}
+
 bool part_steps(const struct part *b)
 {
     return b->protocol == PROTOCOL_SAGA || b->protocol == PROTOCOL_MESSAGE;
@@ -212,6 +217,7 @@ void part_call(struct participant *self, struct part *b)
         .payload = slice_of(b->payload, b->payload_size),
         .inputs = inputs ? slice_of(b->payload + b->payload_size, b->inputs_size) : none,
         .result = slice_of(b->result, b->result_size),
+        .heuristic = b->heuristic & HEURISTIC_MANAGER,
         .tries = b->tries,
     };
 }
@@ -252,14 +258,17 @@ static struct branch_record *record_of(struct participant *self, const struct pa
         record->log_seq = self->heard.log_seq;
         record->seal = self->heard.seal;
     }
+    if (MUTANT(HEURISTIC_UNJOURNALED))
+        record->heuristic &= HEURISTIC_OPERATOR;
     if (stage == JOURNAL_FINISHED || MUTANT(PAYLOAD_FORGOTTEN))
         record->payload = slice_of(NULL, 0);
     return record;
 }
 
 // A finished branch is closed: the horizon may pass it once the fence has. One that an operator
-// ended is kept for ever, one of another coordinator until that is heard again, and one of an
-// admitted protocol until its transaction has ended.
+// ended is kept for ever, one that its resource manager ended by itself until that is on record,
+// one of another coordinator until that is heard again, and one of an admitted protocol until its
+// transaction has ended.
 static bool record_open(const struct participant *self, const struct part *b,
                         enum journal_stage stage)
 {
@@ -284,7 +293,8 @@ void part_write(struct participant *self, struct part *b, enum journal_stage sta
 {
     await(self, b, PART_WRITING);
     bool open = record_open(self, b, stage);
-    b->pinned = open && stage == JOURNAL_FINISHED && (!b->heuristic || part_admitted(b));
+    b->pinned =
+        open && stage == JOURNAL_FINISHED && (!b->heuristic || part_admitted(b) || part_reports(b));
     if (!open) {
         b->number = self->number_next++;
         list_remove(&b->numbered); // where it is done again

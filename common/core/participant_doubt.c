@@ -29,8 +29,20 @@ static void wait_for_end(struct participant *self, struct part *b)
     part_wait(self, b, self->config.inquire_max_ms, self->config.inquire_max_ms * PART_ENDED_PAUSE);
 }
 
+// What the resource manager did by itself, until it is on record.
+static void report(struct participant *self, struct part *b)
+{
+    self->stats.inquiries++;
+    part_done(self, b);
+    part_wait(self, b, self->config.inquire_min_ms, self->config.inquire_max_ms);
+}
+
 void part_inquire(struct participant *self, struct part *b)
 {
+    if (part_reports(b)) {
+        report(self, b);
+        return;
+    }
     bool prepared = b->state == PART_PREPARED;
     if (MUTANT(DOUBT_ENDS_IN_ROLLBACK) && prepared && b->tries > 2) {
         part_roll_back(self, b);
@@ -79,7 +91,9 @@ void part_inquire_all(struct participant *self)
 
 void part_await_end(struct participant *self, struct part *b)
 {
-    if (part_ours(self, b) && !b->ended && !MUTANT(END_NEVER_ASKED))
+    if (part_reports(b) && part_ours(self, b) && !b->ended)
+        part_wait(self, b, self->config.inquire_min_ms, self->config.inquire_max_ms);
+    else if (part_ours(self, b) && !b->ended && !MUTANT(END_NEVER_ASKED))
         wait_for_end(self, b);
     else
         heap_disarm(&self->due, &b->timer);
@@ -112,9 +126,28 @@ static void end_standing(struct participant *self, struct part *b, const struct 
     }
 }
 
+// The coordinator answers what was reported.
+static void noted(struct participant *self, struct part *b, const struct msg_standing *s)
+{
+    bool about = part_ours(self, b) && s->attempt == b->attempt;
+    if (about && s->flags & STANDING_NOTED)
+        part_ended(self, b, s->attempt);
+    else
+        self->stats.stale++;
+}
+
 void part_standing(struct participant *self, const struct msg_standing *standing)
 {
     struct part *b = part_find(self, &standing->gtid, standing->branch);
+    if (b && b->state == PART_FINISHED && part_reports(b)) {
+        noted(self, b, standing);
+        return;
+    }
+    if (standing->flags & STANDING_RELEASED) {
+        if (b && b->state == PART_WORKING)
+            part_free(self, b);
+        return;
+    }
     bool ended = standing->outcome == OUTCOME_COMMITTED || standing->outcome == OUTCOME_ABORTED;
     if (!b && ended && self->config.rm_forgets) {
         part_forget_unknown(self, standing);

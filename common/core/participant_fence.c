@@ -3,6 +3,9 @@
 // late, or the outcome of a one-phase branch be asked for. Then it leaves memory, and the horizon
 // moves on so that it may leave the journal.
 //
+// One that its resource manager ended by itself is remembered until the coordinator has that on
+// record, whatever the fence; then the resource manager forgets it, and then its record goes.
+//
 // A branch of an admitted protocol may be asked about again in a newer attempt for as long as its
 // transaction has not ended, so it is remembered until that is told, too; then the resource manager
 // forgets it, and then its record goes.
@@ -18,12 +21,18 @@ static void let_go(struct participant *self, struct part *b)
 
 void part_forget(struct participant *self, struct part *b)
 {
-    if (!(part_business(b) || (b->ended && !b->quorum)) || !self->config.rm_forgets) {
+    bool rows = (part_business(b) || (b->ended && !b->quorum)) && self->config.rm_forgets;
+    if (!rows && !part_reports(b)) {
         let_go(self, b);
         return;
     }
+    if (b->busy != PART_IDLE) { // 3pc: something is being recorded first
+        heap_disarm(&self->finished, &b->fenced);
+        return;
+    }
     // A crash from here until the record has gone leaves a finished branch: we ask, are told that
-    // its transaction has ended, and forgetting is idempotent.
+    // its transaction has ended, and forgetting is idempotent. What the resource manager did by
+    // itself is reported again, and is on record already.
     part_move(self, b, PART_FORGETTING);
     part_call(self, b);
 }
@@ -68,12 +77,25 @@ void part_ended(struct participant *self, struct part *b, uint64_t attempt)
         part_forget(self, b);
 }
 
+static bool awaits_end(const struct part *b)
+{
+    return !b->ended && (part_admitted(b) || part_reports(b));
+}
+
+// What could not be done while something was being recorded.
+void part_let_go_again(struct participant *self, struct part *b)
+{
+    if (b->state == PART_FINISHED && part_reports(b) && b->ended && b->attempt < self->heard.fence)
+        part_forget(self, b);
+}
+
 static void release(struct participant *self)
 {
     struct timer *first;
     while ((first = heap_first(&self->finished)) && first->due_ms < self->heard.fence) {
         struct part *b = container_of(first, struct part, fenced);
-        if (part_admitted(b) && !b->ended && !MUTANT(END_UNHEARD))
+        bool unheard = part_reports(b) ? MUTANT(FORGOTTEN_UNNOTED) : MUTANT(END_UNHEARD);
+        if (awaits_end(b) && !unheard)
             heap_disarm(&self->finished, first);
         else
             part_forget(self, b);
@@ -83,10 +105,10 @@ static void release(struct participant *self)
 // Decides for how long a branch that has just come to be FINISHED is remembered.
 static void remember(struct participant *self, struct part *b)
 {
-    bool admitted = part_admitted(b);
-    if (b->heuristic && !admitted && !MUTANT(WORD_FORGOTTEN))
+    bool awaits = part_admitted(b) || part_reports(b);
+    if (b->heuristic && !awaits && !MUTANT(WORD_FORGOTTEN))
         return; // for ever: the real decision may come at any time, and is told what was done
-    if (admitted)
+    if (awaits)
         part_await_end(self, b);
     if (part_ours(self, b) || MUTANT(FENCE_OF_ANOTHER)) {
         heap_arm(&self->finished, &b->fenced, b->attempt);

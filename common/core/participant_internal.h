@@ -54,17 +54,18 @@ struct part {
     uint8_t protocol, kind, outcome;
     uint32_t tries; // of the present call, or of asking
     bool one_phase;
-    bool journaled; // an open record of this attempt is in the journal
-    bool abort;     // to be rolled back as soon as what runs has ended
-    bool resolve;   // the abort must be remembered
-    bool answer;    // the coordinator waits to hear how it ended
-    bool heuristic;
-    bool forgotten; // finished and collected before, and only asked about again
-    bool voted_no;  // in one phase
+    bool journaled;    // an open record of this attempt is in the journal
+    bool abort;        // to be rolled back as soon as what runs has ended
+    bool resolve;      // the abort must be remembered
+    bool answer;       // the coordinator waits to hear how it ended
+    uint8_t heuristic; // HEURISTIC_ bits
+    bool forgotten;    // finished and collected before, and only asked about again
+    bool voted_no;     // in one phase
     bool pinned;    // finished, with a record that the horizon does not take: forgetting removes it
     bool acted;     // a step of a saga that is done and may be compensated
     bool read_only; // 3pc: voted yes, and has nothing to commit
-    bool ended;     // the coordinator says that the whole transaction has ended
+    bool ended;     // the coordinator says that the whole transaction has ended, or that what the
+                    // resource manager did by itself is on record
     uint8_t *payload; // owned: of the call while unfinished, then the reason of a no
     size_t payload_size, inputs_size; // the inputs of a STEP stand behind the payload
     uint8_t *result;                  // owned: that a STEP has returned
@@ -141,7 +142,8 @@ bool part_keep_result(struct part *b, struct slice result); // likewise; cut at 
 struct slice part_result(struct participant *self, const struct part *b); // for a message
 bool part_admitted(const struct part *b);                                 // of a protocol that is
 bool part_business(const struct part *b);                                 // likewise
-bool part_steps(const struct part *b); // of a saga or message: what is done is done, no confirm
+bool part_reports(const struct part *b); // that its resource manager ended it by itself
+bool part_steps(const struct part *b);   // of a saga or message: what is done is done, no confirm
 void part_move(struct participant *self, struct part *b, enum part_state state);
 bool part_ours(const struct participant *self, const struct part *b);
 void part_call(struct participant *self, struct part *b);
@@ -191,7 +193,8 @@ void part_forget(struct participant *self, struct part *b);   // b may be gone a
 void part_forget_unknown(struct participant *self, const struct msg_standing *standing);
 void part_forgot(struct participant *self, struct part *b, const struct event_called *called);
 void part_ended(struct participant *self, struct part *b, uint64_t attempt); // its transaction
-void part_rest(struct participant *self, struct part *b);                    // it is PREPARED now
+void part_let_go_again(struct participant *self, struct part *b); // b may be gone after it
+void part_rest(struct participant *self, struct part *b);         // it is PREPARED now
 size_t part_finished_count(const struct participant *self);
 void part_coordinator_changed(struct participant *self);
 void part_horizon(struct participant *self);

@@ -4,7 +4,7 @@
 #include "core/participant_internal.h"
 
 static void done(struct participant *self, const struct msg_decide *what, enum outcome outcome,
-                 unsigned flags, struct slice result)
+                 unsigned flags)
 {
     struct msg spare;
     part_send(self, MSG_DONE, &spare)->u.done = (struct msg_done){
@@ -13,24 +13,31 @@ static void done(struct participant *self, const struct msg_decide *what, enum o
         .branch = what->branch,
         .outcome = (uint8_t)outcome,
         .flags = (uint8_t)flags,
-        .result = result,
     };
 }
 
 // How the branch ended. In one phase a no is told as the vote that it was.
 void part_done(struct participant *self, const struct part *b)
 {
+    struct msg spare;
     if (b->voted_no) {
         part_vote(self, b, VOTE_NO, slice_of(b->payload, b->payload_size));
         return;
     }
-    if (!part_ours(self, b) && !b->heuristic)
+    if (!part_ours(self, b) && !(b->heuristic & HEURISTIC_OPERATOR))
         return; // another coordinator could take it for an attempt of its own
-    struct msg_decide what = {.gtid = b->gtid, .attempt = b->attempt, .branch = b->branch};
     bool result = b->kind == BRANCH_STEP && b->outcome == OUTCOME_COMMITTED;
     unsigned flags = (b->heuristic ? DONE_HEURISTIC : 0) | (b->forgotten ? DONE_FORGOTTEN : 0) |
                      (result ? DONE_RESULT : 0);
-    done(self, &what, b->outcome, flags, result ? part_result(self, b) : slice_of(NULL, 0));
+    part_send(self, MSG_DONE, &spare)->u.done = (struct msg_done){
+        .gtid = b->gtid,
+        .attempt = b->attempt,
+        .branch = b->branch,
+        .outcome = b->outcome,
+        .flags = (uint8_t)flags,
+        .heuristic = b->heuristic,
+        .result = result ? part_result(self, b) : slice_of(NULL, 0),
+    };
 }
 
 void part_drive(struct participant *self, struct part *b)
@@ -58,7 +65,7 @@ static void force(struct participant *self, struct part *b, enum outcome outcome
 {
     if (b->busy != PART_IDLE)
         return; // 3pc: something is being recorded; it will be sent again
-    b->heuristic = true;
+    b->heuristic = HEURISTIC_OPERATOR;
     b->answer = true;
     b->outcome = (uint8_t)outcome;
     part_move(self, b, PART_DECIDING);
@@ -154,7 +161,7 @@ static void commit_same(struct participant *self, struct part *b, const struct m
 static void commit_forgotten(struct participant *self, const struct msg_decide *d)
 {
     self->stats.duplicates++;
-    done(self, d, OUTCOME_COMMITTED, DONE_FORGOTTEN, slice_of(NULL, 0));
+    done(self, d, OUTCOME_COMMITTED, DONE_FORGOTTEN);
 }
 
 // What the coordinator says of a branch of which nothing is known here. False: out of memory.
@@ -254,7 +261,7 @@ static void rollback_same(struct participant *self, struct part *b, const struct
         part_extend_no_more(self, b);
         asked_to_roll_back(b, d);
         if (MUTANT(ROLLBACK_NOT_AWAITED))
-            done(self, d, OUTCOME_ABORTED, 0, slice_of(NULL, 0));
+            done(self, d, OUTCOME_ABORTED, 0);
         if (b->busy == PART_IDLE)
             part_roll_back(self, b);
         return;
@@ -305,7 +312,7 @@ static void rollback_newer(struct participant *self, struct part *b, const struc
     case PART_FINISHING: return; // likewise
     case PART_FINISHED:
         if (b->heuristic) { // it was refused: nothing of that run is here
-            done(self, d, OUTCOME_ABORTED, 0, slice_of(NULL, 0));
+            done(self, d, OUTCOME_ABORTED, 0);
             return;
         }
         part_forget(self, b);
@@ -321,7 +328,7 @@ static void rollback_stale(struct participant *self, const struct part *b,
                            const struct msg_decide *d)
 {
     if (d->attempt == 0 && (b->heuristic || !part_ours(self, b)))
-        done(self, d, OUTCOME_ABORTED, 0, slice_of(NULL, 0));
+        done(self, d, OUTCOME_ABORTED, 0);
     else
         self->stats.stale++;
 }
@@ -353,15 +360,34 @@ void part_rollback(struct participant *self, const struct msg_decide *d)
 
 // ---- the end ----
 
-// The resource manager answered a commit or a rollback. Anything but "done" proves nothing, so it
-// is asked again, for ever.
+// What the resource manager did by a decision of its own. 0: nothing of the kind.
+static uint8_t heuristic_of(enum rm_result result)
+{
+    switch (result) {
+    case RM_HEURISTIC_COMMIT: return HEURISTIC_COMMIT;
+    case RM_HEURISTIC_ROLLBACK: return HEURISTIC_ROLLBACK;
+    case RM_HEURISTIC_MIXED: return HEURISTIC_MIXED;
+    case RM_HEURISTIC_HAZARD: return HEURISTIC_HAZARD;
+    case RM_DONE:
+    case RM_NO:
+    case RM_READ_ONLY:
+    case RM_RETRY: break;
+    }
+    return 0;
+}
+
+// The resource manager answered a commit or a rollback. Anything but "done", or that it had done
+// something by itself, proves nothing, so it is asked again, for ever.
 void part_driven(struct participant *self, struct part *b, const struct event_called *called)
 {
-    if (called->result != RM_DONE && !MUTANT(RETRY_IS_DONE)) {
+    uint8_t heuristic = part_business(b) ? 0 : heuristic_of(called->result);
+    if (called->result != RM_DONE && !heuristic && !MUTANT(RETRY_IS_DONE)) {
         self->stats.retries++;
         part_wait(self, b, self->config.retry_min_ms, self->config.retry_max_ms);
         return;
     }
+    if (heuristic && !MUTANT(HEURISTIC_UNHEARD))
+        b->heuristic = (uint8_t)((b->heuristic & HEURISTIC_OPERATOR) | heuristic);
     part_finish(self, b);
 }
 
@@ -370,16 +396,16 @@ void part_driven(struct participant *self, struct part *b, const struct event_ca
 // prepared or decided in the journal, and the same is done again. An abort of which the journal
 // never knew needs no record: to a PREPARE that comes late we would vote again, in vain. In one
 // phase that vote would be a decision; so there the abort is recorded. So it is in admitted
-// protocols: what makes a compensation happen once only may not go before it is told to.
+// protocols: what makes a compensation happen once only may not go before it is told to. And what a
+// resource manager did by itself is told until it is on record at the coordinator.
 void part_finish(struct participant *self, struct part *b)
 {
-    if (b->outcome == OUTCOME_COMMITTED)
-        self->stats.committed++;
-    else
-        self->stats.rolled_back++;
+    enum outcome end = heuristic_outcome(b->heuristic, (enum outcome)b->outcome);
+    self->stats.committed += end == OUTCOME_COMMITTED;
+    self->stats.rolled_back += end == OUTCOME_ABORTED;
     if (b->outcome != OUTCOME_COMMITTED)
         part_keep_result(b, slice_of(NULL, 0)); // nobody asks for it any more
-    if (part_admitted(b) || b->outcome == OUTCOME_COMMITTED ||
+    if (part_admitted(b) || b->outcome == OUTCOME_COMMITTED || part_reports(b) ||
         (b->journaled && !MUTANT(ROLLBACK_UNRECORDED)) || b->one_phase ||
         (b->resolve && !MUTANT(RESOLVE_FORGOTTEN))) {
         part_move(self, b, PART_FINISHING);
@@ -397,7 +423,7 @@ void part_finish(struct participant *self, struct part *b)
 void part_finished(struct participant *self, struct part *b)
 {
     part_move(self, b, PART_FINISHED);
-    if (b->answer)
+    if (b->answer || part_reports(b))
         part_done(self, b);
     if (!b->voted_no && !MUTANT(PAYLOAD_KEPT))
         part_keep(b, slice_of(NULL, 0), slice_of(NULL, 0));

@@ -83,7 +83,7 @@ void part_recovered(struct participant *self, const struct branch_record *record
     b->heuristic = record->heuristic;
     b->journaled = true;
     b->answer = true;
-    if (state == PART_FINISHED && part_admitted(b)) {
+    if (state == PART_FINISHED && (part_admitted(b) || part_reports(b))) {
         b->pinned = true;
     } else if (state == PART_FINISHED && !b->heuristic && !MUTANT(FINISHED_LET_GO)) {
         b->pinned = true;                           // whether its record is open is not known here

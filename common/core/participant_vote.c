@@ -71,7 +71,10 @@ static bool take_up(struct participant *self, struct part *b, const struct msg_p
     b->kind = p->kind;
     b->one_phase = p->flags & PREPARE_ONE_PHASE && p->protocol != PROTOCOL_TCC;
     b->answer = b->one_phase;
-    part_call(self, b);
+    if (p->flags & PREPARE_READ_ONLY && b->quorum)
+        part_quorum_prepared(self, b, &(struct event_called){.result = RM_READ_ONLY});
+    else
+        part_call(self, b);
     return true;
 }
 
@@ -125,7 +128,9 @@ static void supersede(struct participant *self, struct part *b, const struct msg
     case PART_FINISHING: return; // likewise
     case PART_FINISHED:
         if (b->heuristic) {
-            part_refuse(self, p, "an operator ended an earlier run of this branch");
+            part_refuse(self, p,
+                        part_reports(b) ? "its resource manager ended an earlier run by itself"
+                                        : "an operator ended an earlier run of this branch");
             return;
         }
         part_forget(self, b);
@@ -214,12 +219,15 @@ static void prepared_yes(struct participant *self, struct part *b, bool durable)
             part_drive(self, b);
         else
             part_write(self, b, JOURNAL_DECIDED);
-    } else if (durable && self->config.rm_durable && !part_admitted(b)) {
+    } else if (durable && self->config.rm_durable && !part_admitted(b) &&
+               (b->kind != BRANCH_ENLISTED || MUTANT(ENLISTED_UNJOURNALED))) {
         part_move(self, b, PART_PREPARED);
         part_voted(self, b);
     } else {
         // A crash before the record is durable leaves a branch that never voted: recovery rolls
-        // it back, and the coordinator, which heard no vote, aborts or asks again.
+        // it back, and the coordinator, which heard no vote, aborts or asks again. What the
+        // application did itself a durable resource manager holds under a name that has no attempt
+        // in it: recovery could not find that vote, so it is in the journal, too.
         part_move(self, b, PART_VOTING);
         if (MUTANT(VOTE_EARLY))
             part_vote_yes(self, b);
@@ -271,6 +279,10 @@ void part_prepared(struct participant *self, struct part *b, const struct event_
         part_vote(self, b, VOTE_READ_ONLY, slice_of(NULL, 0));
         part_free(self, b);
         return;
+    case RM_HEURISTIC_COMMIT: // no answers to this
+    case RM_HEURISTIC_ROLLBACK:
+    case RM_HEURISTIC_MIXED:
+    case RM_HEURISTIC_HAZARD:
     case RM_RETRY:
         self->stats.retries++;
         part_wait(self, b, self->config.retry_min_ms, self->config.retry_max_ms);

@@ -19,9 +19,10 @@ struct record_branch {
     uint8_t kind;
     uint8_t vote;      // enum vote
     uint8_t outcome;   // enum outcome: what the participant said it did; NONE: not heard; UNKNOWN:
-                       // it has forgotten, and the journal that held the vote is another one
-    uint8_t heuristic; // 1: that was an operator's word, not the decision
-    uint64_t journal;  // identity of the journal that holds the vote
+                       // it has forgotten, and the journal that held the vote is another one; or
+                       // its resource manager did some of both, or nobody knows
+    uint8_t heuristic; // HEURISTIC_ bits: by whom, where it was not the decision
+    uint64_t journal;  // identity of the journal that holds the vote; of an earlier run: which
     struct slice resource;
     // Only in admitted protocols:
     uint8_t asked;          // ASKED_ bits
@@ -30,6 +31,21 @@ struct record_branch {
     struct slice payload; // until the transaction has ended
     struct slice result;  // STEP: what it has returned
 };
+
+// A branch of an earlier run of the gtid, which was never committed, and whose resource manager
+// ended it by itself all the same: it stands for itself under a number that is free, without a
+// kind.
+static inline bool record_branch_earlier(const struct record_branch *b)
+{
+    return b->kind == 0 && b->journal != 0 && b->heuristic & HEURISTIC_MANAGER;
+}
+
+// Whether a resource manager ended it otherwise than was decided, or may have.
+static inline bool record_branch_differs(const struct record_branch *b, unsigned decided)
+{
+    return b->heuristic & HEURISTIC_MANAGER &&
+           b->outcome != (record_branch_earlier(b) ? (unsigned)OUTCOME_ABORTED : decided);
+}
 
 enum tx_stage {
     STAGE_DELEGATED = 1, // one-phase: the single branch decides
@@ -87,11 +103,11 @@ struct branch_record {
     uint16_t branch;
     uint8_t protocol;
     uint8_t kind;
-    uint8_t stage;   // enum journal_stage
-    uint8_t outcome; // enum outcome
-    uint8_t heuristic;
-    uint64_t log_seq;     // the highest coordinator record heard of, to be echoed
-    uint64_t seal;        // that came with it
+    uint8_t stage;     // enum journal_stage
+    uint8_t outcome;   // enum outcome: what the resource manager is, or was, told to do
+    uint8_t heuristic; // HEURISTIC_ bits; what the resource manager did by itself only if FINISHED
+    uint64_t log_seq;  // the highest coordinator record heard of, to be echoed
+    uint64_t seal;     // that came with it
     uint64_t prepared_ms; // since 1970
     struct slice payload; // kept while prepared, for resource managers that need it to commit
     struct slice result;  // STEP: what it has returned

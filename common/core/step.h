@@ -56,6 +56,11 @@ enum rm_result {
     RM_NO = 1,        // prepare: vote no, and the work is undone
     RM_READ_ONLY = 2, // prepare: nothing to commit, nothing held
     RM_RETRY = 3,     // not now: try again later
+    // commit, rollback: it had ended the branch by a decision of its own, and so
+    RM_HEURISTIC_COMMIT = 4,
+    RM_HEURISTIC_ROLLBACK = 5,
+    RM_HEURISTIC_MIXED = 6,
+    RM_HEURISTIC_HAZARD = 7,
 };
 
 struct event_called {
@@ -160,7 +165,9 @@ struct effect_call {
     struct slice payload;
     struct slice inputs; // of a STEP, see step_input_next
     struct slice result; // rollback of a STEP: what it had returned
-    uint32_t tries;      // how often this has been tried before
+    uint8_t heuristic; // FORGET: what the resource manager did by itself, HEURISTIC_ bits; 0: it is
+                       // a branch of business, whose transaction has ended
+    uint32_t tries;    // how often this has been tried before
 };
 
 struct effect_complete {

@@ -14,12 +14,13 @@ enum {
     PROTOCOLS_ENLISTED = BIT(PROTOCOL_2PC) | BIT(PROTOCOL_3PC) | BIT(PROTOCOL_TCC),
     KINDS_SENT = BIT(BRANCH_CALL) | BIT(BRANCH_ENLISTED) | BIT(BRANCH_STEP) | BIT(BRANCH_SENDER) |
                  BIT(BRANCH_CONSUMER),
-    KINDS = KINDS_SENT | BIT(BRANCH_TOPIC),
+    KINDS = KINDS_SENT | BIT(BRANCH_TOPIC) | BIT(BRANCH_READ_ONLY),
     VOTES = BIT(VOTE_YES) | BIT(VOTE_NO) | BIT(VOTE_READ_ONLY) | BIT(VOTE_RETRY),
     INPUTS_BYTES = LIMIT_BRANCHES * (LIMIT_RESULT_BYTES + 4),
     OUTCOMES =
         BIT(OUTCOME_NONE) | BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED) | BIT(OUTCOME_UNKNOWN),
-    REASONS = BIT(REASON_SHUTDOWN + 1) - 1,
+    REASONS = BIT(REASON_MANAGER + 1) - 1,
+    HEURISTICS = BIT(HEURISTIC_LAST + 1) - 1 - BIT(0),
     // What a member tells of itself; of outcomes it tells with DECIDE.
     QUORUM_STATES_TOLD = BIT(QUORUM_IDLE) | BIT(QUORUM_WAITING) | BIT(QUORUM_PRE_COMMITTED) |
                          BIT(QUORUM_PRE_ABORTED),
@@ -47,8 +48,9 @@ static void kind_walk(struct codec *c, uint8_t protocol, uint8_t *kind, uint32_t
 static void payload_walk(struct codec *c, uint8_t protocol, uint8_t kind, struct slice *payload)
 {
     codec_bytes(c, "payload", payload, 4, LIMIT_PAYLOAD_BYTES);
-    codec_check(c, kind != BRANCH_ENLISTED || protocol == PROTOCOL_TCC || payload->size == 0,
-                "payload", "not empty in an enlisted branch");
+    bool enlisted = kind == BRANCH_ENLISTED || kind == BRANCH_READ_ONLY;
+    codec_check(c, !enlisted || protocol == PROTOCOL_TCC || payload->size == 0, "payload",
+                "not empty in an enlisted branch");
 }
 
 static void hello_walk(struct codec *c, struct msg_hello *m)
@@ -158,7 +160,7 @@ static void result_walk(struct codec *c, struct msg_result *m)
     codec_enum(c, "about", &m->about, REQUESTS);
     codec_enum(c, "outcome", &m->outcome, OUTCOMES);
     codec_enum(c, "reason", &m->reason, REASONS);
-    codec_bool(c, "mixed", &m->mixed);
+    codec_flags(c, "mixed", &m->mixed, MIXED_BY_OPERATOR | MIXED_BY_MANAGER);
     codec_bool(c, "finished", &m->finished);
     codec_branch_or_none(c, "branch", &m->branch);
     codec_bytes(c, "text", &m->text, 2, LIMIT_REASON_BYTES);
@@ -187,7 +189,10 @@ static void prepare_walk(struct codec *c, struct msg_prepare *m)
     codec_branch(c, "branch", &m->branch);
     codec_enum(c, "protocol", &m->protocol, PROTOCOLS);
     kind_walk(c, m->protocol, &m->kind, KINDS_SENT);
-    codec_flags(c, "flags", &m->flags, m->protocol == PROTOCOL_3PC ? 0 : PREPARE_ONE_PHASE);
+    codec_flags(c, "flags", &m->flags,
+                m->protocol != PROTOCOL_3PC  ? PREPARE_ONE_PHASE
+                : m->kind == BRANCH_ENLISTED ? PREPARE_READ_ONLY
+                                             : 0);
     codec_u32(c, "timeout_ms", &m->timeout_ms);
     payload_walk(c, m->protocol, m->kind, &m->payload);
     if (m->kind == BRANCH_STEP)
@@ -230,6 +235,8 @@ static void done_walk(struct codec *c, struct msg_done *m)
     codec_branch(c, "branch", &m->branch);
     codec_enum(c, "outcome", &m->outcome, BIT(OUTCOME_COMMITTED) | BIT(OUTCOME_ABORTED));
     codec_flags(c, "flags", &m->flags, DONE_HEURISTIC | DONE_FORGOTTEN | DONE_RESULT);
+    if (m->flags & DONE_HEURISTIC)
+        codec_enum(c, "heuristic", &m->heuristic, HEURISTICS);
     if (m->flags & DONE_RESULT)
         codec_bytes(c, "result", &m->result, 2, LIMIT_RESULT_BYTES);
 }
@@ -250,6 +257,7 @@ static void standing_walk(struct codec *c, struct msg_standing *m)
     codec_u64(c, "attempt", &m->attempt);
     codec_branch(c, "branch", &m->branch);
     codec_enum(c, "outcome", &m->outcome, OUTCOMES);
+    codec_flags(c, "flags", &m->flags, STANDING_NOTED | STANDING_RELEASED);
 }
 
 static void extend_walk(struct codec *c, struct msg_extend *m)

@@ -227,6 +227,33 @@ static void advise_reconcile(struct story *s)
                s->gtid);
 }
 
+// What resource managers did by themselves.
+static void tell_managers(struct story *s)
+{
+    static const struct {
+        const char *did, *words;
+    } all[] = {
+        {"committed", "committed it"},
+        {"rolled back", "rolled it back"},
+        {"mixed", "committed some of it and rolled some of it back"},
+        {"hazard", "ended it, nobody knows how,"},
+    };
+    const json_t *b;
+    size_t i;
+    json_array_foreach(story_branches(s), i, b)
+    {
+        for (size_t n = 0; n < sizeof all / sizeof *all; n++) {
+            if (is(b, "by_manager", all[n].did))
+                about_branch(fact(s, "by_manager",
+                                  "Branch %" PRIu64 " at participant %s: the resource manager %s "
+                                  "by a decision of its own.",
+                                  member_count(b, "branch"), member_text(b, "participant"),
+                                  all[n].words),
+                             b);
+        }
+    }
+}
+
 static void tell_heuristic(struct story *s)
 {
     const json_t *h = json_object_get(s->t, "heuristic");
@@ -241,6 +268,7 @@ static void tell_heuristic(struct story *s)
              member_bool(s->t, "mixed") ? "gave up waiting for its branches" : "aborted it",
              format_time(member_count(h, "at_ms"), time),
              *member_text(h, "why") ? ", saying: " : ".", member_text(h, "why"));
+    tell_managers(s);
     if (!member_bool(s->t, "mixed"))
         return;
     fact(s, "mixed",

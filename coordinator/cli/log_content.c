@@ -90,6 +90,14 @@ static void set_plan(json_t *branch, const struct record_branch *b)
     set_bytes(branch, "result", "result_hex", b->result);
 }
 
+// What the resource manager did by itself.
+static void set_manager(json_t *json, unsigned heuristic)
+{
+    const char *did = heuristic_name(heuristic);
+    if (did)
+        json_object_set_new(json, "by_manager", json_string(did));
+}
+
 static json_t *branch_json(const struct tx_record *r, const struct record_branch *b)
 {
     char journal[24];
@@ -98,7 +106,8 @@ static json_t *branch_json(const struct tx_record *r, const struct record_branch
         json_pack("{s:i, s:o, s:s, s:s, s:s, s:b, s:s}", "branch", (int)b->branch, "participant",
                   content_text(b->resource), "kind", kind_name(b->kind), "vote",
                   vote_name((enum vote)b->vote), "outcome", outcome_name((enum outcome)b->outcome),
-                  "heuristic", (int)b->heuristic, "journal", journal);
+                  "heuristic", b->heuristic != 0, "journal", journal);
+    set_manager(json, b->heuristic);
     if (!protocol_business(r->protocol))
         return json;
     json_object_set_new(json, "asked", json_boolean(b->asked & ASKED));
@@ -153,8 +162,9 @@ json_t *content_journal(const struct branch_record *b)
         "{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:b, s:I, s:I}", "attempt", attempt, "coordinator",
         coordinator, "protocol", content_protocol(b->protocol), "kind", kind_name(b->kind),
         "branch", (int)b->branch, "stage", content_journal_stage(b->stage), "outcome",
-        outcome_name((enum outcome)b->outcome), "heuristic", (int)b->heuristic, "prepared_at_ms",
+        outcome_name((enum outcome)b->outcome), "heuristic", b->heuristic != 0, "prepared_at_ms",
         (json_int_t)b->prepared_ms, "payload_bytes", (json_int_t)b->payload.size);
+    set_manager(json, b->heuristic);
     if (protocol_business(b->protocol))
         set_bytes(json, "payload", "payload_hex", b->payload);
     if (b->kind == BRANCH_STEP)

@@ -72,21 +72,30 @@ static void election(const struct cli *cli, const json_t *t)
     line(cli, "asks", PAINT_WARN, text);
 }
 
+static void branch_outcome(const json_t *b, char *ret, size_t size)
+{
+    const char *manager = member_text(b, "by_manager");
+    if (*manager)
+        snprintf(ret, size, "%s (by the resource manager)", manager);
+    else
+        snprintf(ret, size, "%s%s", member_text(b, "outcome"),
+                 member_bool(b, "heuristic") ? " (heuristic)" : "");
+}
+
 static bool branches(const struct cli *cli, const json_t *t, uint64_t now_ms)
 {
     static const char *const headings[] = {">BRANCH",   "PARTICIPANT", "KIND",   "VOTE",
                                            "STATE",     "OUTCOME",     ">SINCE", ">ASKED",
                                            ">RETRY IN", "CONNECTED",   NULL};
     struct table *table = table_new(cli, headings);
-    char outcome[40], age[AGE_TEXT_BYTES];
+    char outcome[60], age[AGE_TEXT_BYTES];
     const json_t *b;
     size_t i;
     json_array_foreach(json_object_get(t, "branches"), i, b)
     {
         uint64_t since_ms = member_count(b, "since_at_ms");
         bool waiting = member_bool(b, "waiting");
-        snprintf(outcome, sizeof outcome, "%s%s", member_text(b, "outcome"),
-                 member_bool(b, "heuristic") ? " (heuristic)" : "");
+        branch_outcome(b, outcome, sizeof outcome);
         table_row(table);
         table_cell_count(table, member_count(b, "branch"));
         table_cell(table, member_text(b, "participant"));

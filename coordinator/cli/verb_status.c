@@ -31,7 +31,7 @@ static void lines_transactions(const struct cli *cli, const json_t *status)
     line(cli, "since start", text);
     if (member_count(t, "mixed") == 0)
         return;
-    printf("%s%-14s %" PRIu64 " transactions are mixed by an operator's word: assent list --state "
+    printf("%s%-14s %" PRIu64 " transactions are mixed by a heuristic: assent list --state "
            "mixed%s\n",
            paint(cli, PAINT_BAD), "mixed", member_count(t, "mixed"), unpaint(cli));
 }

@@ -4,6 +4,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+// That a resource manager made branches differ by itself, and no operator.
+static bool by_manager(const json_t *row)
+{
+    return strcmp(member_text(row, "mixed_by"), "manager") == 0;
+}
+
 static enum paint state_paint(const json_t *row)
 {
     const char *state = member_text(row, "state");
@@ -69,7 +75,9 @@ bool view_live(const struct cli *cli, const struct rows *rows)
         bool in_doubt = member_bool(row, "in_doubt");
         names_text(row, names, sizeof names);
         snprintf(state, sizeof state, "%s%s", member_text(row, "state"),
-                 member_bool(row, "mixed") ? " (mixed)" : "");
+                 by_manager(row)             ? " (mixed by the resource manager)"
+                 : member_bool(row, "mixed") ? " (mixed)"
+                                             : "");
         table_row(table);
         table_cell(table, member_text(row, "gtid"));
         table_cell(table, member_text(row, "protocol"));
@@ -87,14 +95,20 @@ bool view_live(const struct cli *cli, const struct rows *rows)
 
 const char *view_outcome(const json_t *row)
 {
+    static const struct {
+        const char *outcome, *as_decided, *mixed, *by_manager;
+    } all[] = {
+        {"committed", "committed", "committed, mixed", "committed, mixed by the resource manager"},
+        {"aborted", "aborted", "aborted, mixed", "aborted, mixed by the resource manager"},
+        {"unknown", "unknown", "unknown, mixed", "unknown, mixed by the resource manager"},
+    };
     const char *outcome = member_text(row, "outcome");
-    bool mixed = member_bool(row, "mixed");
-    if (strcmp(outcome, "committed") == 0)
-        return mixed ? "committed, mixed" : "committed";
-    if (strcmp(outcome, "aborted") == 0)
-        return mixed ? "aborted, mixed" : "aborted";
-    if (*outcome)
-        return mixed ? "unknown, mixed" : "unknown";
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (strcmp(outcome, all[i].outcome) == 0)
+            return by_manager(row)             ? all[i].by_manager
+                   : member_bool(row, "mixed") ? all[i].mixed
+                                               : all[i].as_decided;
+    }
     return "not decided";
 }
 

@@ -34,6 +34,7 @@ struct assent_xa {
     struct list threads;
     pthread_cond_t scanned;
     uint64_t scans_begun, scans_done;
+    unsigned scan_waiters;
     bool scanning, scan_good; // of the last one that is done
     struct xid_list held;     // and what it found; sorted
 };

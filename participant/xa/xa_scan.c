@@ -109,10 +109,13 @@ static bool scan_fresh(assent_xa *xa)
 {
     uint64_t wanted = xa->scans_begun + 1; // one that runs already may have passed it by
     while (xa->scans_done < wanted) {
-        if (xa->scanning)
-            pthread_cond_wait(&xa->scanned, &xa->lock);
-        else
+        if (!xa->scanning) {
             scan_lead(xa);
+            continue;
+        }
+        xa->scan_waiters++;
+        pthread_cond_wait(&xa->scanned, &xa->lock);
+        xa->scan_waiters--;
     }
     return xa->scan_good;
 }

@@ -6,17 +6,15 @@
 #include "unit.h"
 
 #include <assent/assent.h>
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "assentd.h"
 
 enum { BANKS = 2, ROWS = 1 << 14, PATIENCE_MS = 120000 };
 
@@ -35,8 +33,7 @@ struct bank {
 
 static struct {
     char *dir;
-    char endpoint[128];
-    pid_t coordinator;
+    struct assentd coordinator;
     assent_client *client;
     assent_error error;
     struct bank banks[BANKS];
@@ -101,44 +98,7 @@ static assent_done_code rollback(void *context, const assent_branch *branch)
     return ASSENT_DONE;
 }
 
-// ---- processes ----
-
-static void start_coordinator(void)
-{
-    char program[512], data[80];
-    int ready[2];
-    const char *bin = getenv("ASSENT_BIN_DIR");
-    snprintf(program, sizeof program, "%s/assentd", bin ? bin : "bin");
-    snprintf(data, sizeof data, "%s/data", w.dir);
-    assert_int_equal(pipe(ready), 0);
-    w.coordinator = fork();
-    assert_true(w.coordinator >= 0);
-    if (w.coordinator == 0) {
-        char number[16];
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        close(ready[0]);
-        snprintf(number, sizeof number, "%d", ready[1]);
-        execl(program, "assentd", "--data-dir", data, "--ready-fd", number, "--log-level", "warn",
-              (char *)NULL);
-        fprintf(stderr, "%s: %s\n", program, strerror(errno));
-        _exit(126);
-    }
-    close(ready[1]);
-    char byte;
-    ssize_t got = read(ready[0], &byte, 1);
-    close(ready[0]);
-    if (got != 1)
-        fail_msg("%s did not start", program);
-}
-
-static void end_coordinator(int signal_number)
-{
-    if (w.coordinator <= 0)
-        return;
-    kill(w.coordinator, signal_number);
-    waitpid(w.coordinator, NULL, 0);
-    w.coordinator = 0;
-}
+// ---- the world ----
 
 static void open_bank(int i)
 {
@@ -148,7 +108,7 @@ static void open_bank(int i)
     static const assent_handlers handlers = {
         .prepare = prepare, .commit = commit, .rollback = rollback};
     assent_participant_options options = {
-        .resource = resource, .journal_dir = journal, .endpoint = w.endpoint};
+        .resource = resource, .journal_dir = journal, .endpoint = w.coordinator.endpoint};
     if (assent_participant_open(&options, &handlers, &w.banks[i], &w.banks[i].participant,
                                 &w.error) != ASSENT_OK ||
         assent_participant_wait(w.banks[i].participant, PATIENCE_MS, &w.error) != ASSENT_OK)
@@ -160,13 +120,13 @@ static int setup(void **state)
     (void)state;
     memset(&w, 0, sizeof w);
     w.dir = unit_dir_make();
-    snprintf(w.endpoint, sizeof w.endpoint, "ipc://%s/data/assentd.sock", w.dir);
-    start_coordinator();
+    assentd_init(&w.coordinator, w.dir);
+    assentd_start(&w.coordinator);
     for (int i = 0; i < BANKS; i++) {
         pthread_mutex_init(&w.banks[i].lock, NULL);
         open_bank(i);
     }
-    assent_client_options options = {.endpoint = w.endpoint, .name = "sdk-test"};
+    assent_client_options options = {.endpoint = w.coordinator.endpoint, .name = "sdk-test"};
     if (assent_client_open(&options, &w.client, &w.error) != ASSENT_OK ||
         assent_client_wait(w.client, PATIENCE_MS, &w.error) != ASSENT_OK)
         fail_msg("%s", w.error.message);
@@ -181,7 +141,7 @@ static int teardown(void **state)
         assent_participant_close(&w.banks[i].participant);
         pthread_mutex_destroy(&w.banks[i].lock);
     }
-    end_coordinator(SIGKILL);
+    assentd_end(&w.coordinator, SIGKILL);
     unit_dir_remove(&w.dir);
     return 0;
 }
@@ -393,8 +353,8 @@ static void ask(struct asked *a)
 
 static void restart_coordinator(void)
 {
-    end_coordinator(SIGKILL);
-    start_coordinator();
+    assentd_end(&w.coordinator, SIGKILL);
+    assentd_start(&w.coordinator);
 }
 
 static void reopen_bank(void)
@@ -462,8 +422,8 @@ static void a_participant_restarted_under_load(void **state)
 static void a_coordinator_that_shuts_down_says_so(void **state)
 {
     (void)state;
-    end_coordinator(SIGTERM);
-    start_coordinator();
+    assentd_end(&w.coordinator, SIGTERM);
+    assentd_start(&w.coordinator);
     assert_int_equal(assent_client_wait(w.client, PATIENCE_MS, &w.error), ASSENT_OK);
     assent_tx *tx = begin("after", 0);
     call(tx, "bank-0", "pay");

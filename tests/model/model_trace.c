@@ -304,6 +304,10 @@ static const char *result_text(enum rm_result result)
     case RM_NO: return "no";
     case RM_READ_ONLY: return "read-only";
     case RM_RETRY: return "retry";
+    case RM_HEURISTIC_COMMIT:
+    case RM_HEURISTIC_ROLLBACK:
+    case RM_HEURISTIC_MIXED:
+    case RM_HEURISTIC_HAZARD: break; // the model's resource managers do as they are told
     }
     return "?";
 }

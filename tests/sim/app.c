@@ -159,6 +159,16 @@ static void plan_business(struct world *w, struct sim_tx *tx)
         tx->branches[i].plan.delay_ms = rng_below(rng, 3) ? 0 : (uint32_t)rng_below(rng, 5000);
 }
 
+// Which of its enlisted branches the application says to be read-only.
+static void plan_said(struct world *w, struct sim_tx *tx)
+{
+    bool locks = tx->protocol == PROTOCOL_2PC || tx->protocol == PROTOCOL_3PC;
+    for (unsigned i = 0; i < tx->branch_count && tx->enlisted && locks; i++) {
+        if (tx->branches[i].read_only && rng_below(&w->rng_say, MILLION) < w->setup.say_rate)
+            tx->said |= (uint8_t)(1u << i);
+    }
+}
+
 static struct sim_tx *plan_tx(struct world *w, struct actor *client)
 {
     struct rng *rng = &w->rng_app;
@@ -182,6 +192,7 @@ static struct sim_tx *plan_tx(struct world *w, struct actor *client)
         plan_reads(w, tx);
     if (protocol_business(tx->protocol))
         plan_business(w, tx);
+    plan_said(w, tx);
     return tx;
 }
 
@@ -219,6 +230,9 @@ static uint8_t kind_of(const struct sim_tx *tx, unsigned branch)
     switch ((enum protocol)tx->protocol) {
     case PROTOCOL_2PC:
     case PROTOCOL_3PC:
+        if (tx->said >> branch & 1)
+            return BRANCH_READ_ONLY;
+        return tx->enlisted ? BRANCH_ENLISTED : BRANCH_CALL;
     case PROTOCOL_TCC: return tx->enlisted ? BRANCH_ENLISTED : BRANCH_CALL;
     case PROTOCOL_SAGA: return BRANCH_STEP;
     case PROTOCOL_MESSAGE: return branch ? BRANCH_CONSUMER : BRANCH_SENDER;
@@ -258,7 +272,7 @@ static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
             .plan = tx->branches[i].plan,
             .resource = slice_text(w->actors[tx->branches[from].bank].name),
         };
-        if (branches[i].kind != BRANCH_ENLISTED && branches[i].kind != BRANCH_SENDER)
+        if (!tx->enlisted && branches[i].kind != BRANCH_SENDER)
             branches[i].payload = bank_payload(&payloads, tx, i, other);
         if (step == APP_OTHER && tx->other_plan)
             *(tx->protocol == PROTOCOL_SAGA ? &branches[i].plan.backoff_max_ms
@@ -274,6 +288,7 @@ static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
         .branches = branches,
     };
     tx->submits++;
+    bank_said(tx);
     ask(a, tx, step, &event);
 }
 

@@ -110,6 +110,30 @@ static enum rm_result refuse(struct bank *bank, struct held *held)
     return RM_NO;
 }
 
+void bank_said(struct sim_tx *tx)
+{
+    struct attempt *work = tx->said ? truth_peek(tx, 0) : NULL;
+    for (unsigned i = 0; work && i < tx->branch_count; i++) {
+        if (tx->said >> i & 1)
+            work->branches[i].state = HELD_NONE;
+    }
+}
+
+// A bank that keeps by itself what is prepared has what applications did under a name with no run
+// in it: what was prepared for one that is over is the next one's. So it is with what it has ended
+// by itself.
+static struct held *held_under_that_name(struct actor *a, const struct effect_call *call, bool own)
+{
+    struct sim_tx *tx = truth_find(a->world, &call->gtid);
+    for (unsigned i = 0; a->rm_durable && i < tx->attempt_count; i++) {
+        struct held *held = &tx->attempts[i].branches[call->branch];
+        bool there = own ? held->own && !held->own_forgotten : held->state == HELD_PREPARED;
+        if (there && held->kind == BRANCH_ENLISTED && held->bank == a->index)
+            return held;
+    }
+    return NULL;
+}
+
 // What it is asked to prepare: the payload of the call, or the work that the application did here.
 static bool take_work(struct actor *a, const struct effect_call *call, struct held *held)
 {
@@ -132,7 +156,18 @@ static enum rm_result prepare(struct actor *a, const struct effect_call *call, s
     struct world *w = a->world;
     if (held->state == HELD_PREPARED) // asked once more
         return faults_strike(&w->faults, FAULT_RM_MIND) ? refuse(&a->bank, held) : RM_DONE;
+    struct held *earlier =
+        call->kind == BRANCH_ENLISTED ? held_under_that_name(a, call, false) : NULL;
     held->bank = (uint16_t)a->index;
+    if (earlier) {
+        held->kind = earlier->kind;
+        held->account = earlier->account;
+        held->account_to = earlier->account_to;
+        held->amount = earlier->amount;
+        held->state = HELD_PREPARED;
+        earlier->state = HELD_NONE;
+        return RM_DONE;
+    }
     if (!take_work(a, call, held))
         return refuse(&a->bank, held);
     held->kind = call->kind;
@@ -165,22 +200,55 @@ static void check_given(struct actor *a, const struct effect_call *call, const s
             call->gtid.size, call->gtid.text, call->branch);
 }
 
-static void finish(struct actor *a, const struct effect_call *call, struct held *held)
+static void end(struct actor *a, struct held *held, bool commit)
 {
+    if (commit)
+        apply(&a->bank, held);
+    else
+        release(&a->bank, held);
+    held->state = commit ? HELD_COMMITTED : HELD_ROLLED_BACK;
+}
+
+// Perhaps long before it is asked to end it: nobody can tell. Where it is neither, what it was
+// asked for is as good as anything.
+static void end_by_itself(struct actor *a, const struct effect_call *call, struct held *held)
+{
+    static const uint8_t kinds[] = {HEURISTIC_COMMIT, HEURISTIC_ROLLBACK, HEURISTIC_MIXED,
+                                    HEURISTIC_HAZARD};
+    struct sim_tx *tx = truth_find(a->world, &call->gtid);
+    uint8_t own = kinds[faults_below(&a->world->faults, FAULT_RM_HEURISTIC, 4)];
+    enum outcome asked = call->op == RM_COMMIT ? OUTCOME_COMMITTED : OUTCOME_ABORTED;
+    enum outcome did = heuristic_outcome(own, asked);
+    held->own = own;
+    end(a, held, did == OUTCOME_UNKNOWN ? asked == OUTCOME_COMMITTED : did == OUTCOME_COMMITTED);
+    tx->managed = true;
+}
+
+static enum rm_result finish(struct actor *a, const struct effect_call *call, struct held *held)
+{
+    if (held->state == HELD_PREPARED && faults_strike(&a->world->faults, FAULT_RM_HEURISTIC))
+        end_by_itself(a, call, held);
+    struct held *nameless = call->attempt ? NULL : held_under_that_name(a, call, true);
+    if (nameless && nameless != held) {
+        *held = *nameless;
+        *nameless = (struct held){.bank = held->bank};
+    }
+    if (held->own && !held->own_forgotten)
+        return (enum rm_result)(RM_HEURISTIC_COMMIT + held->own / HEURISTIC_COMMIT - 1);
     if (held->state == HELD_PREPARED) {
         if (call->op == RM_COMMIT)
             check_given(a, call, held);
-        if (call->op == RM_COMMIT)
-            apply(&a->bank, held);
-        else
-            release(&a->bank, held);
-        held->state = call->op == RM_COMMIT ? HELD_COMMITTED : HELD_ROLLED_BACK;
+        end(a, held, call->op == RM_COMMIT);
         held->undone |= call->op == RM_ROLLBACK;
-        return;
+        return RM_DONE;
     }
+    struct held *named = call->attempt ? NULL : held_under_that_name(a, call, false);
+    if (call->op == RM_ROLLBACK && named)
+        end(a, named, false);
     struct held *work = truth_held(a->world, &call->gtid, 0, call->branch);
     if (call->op == RM_ROLLBACK && work && work->state == HELD_WORKING && work->bank == a->index)
         work->state = HELD_NONE;
+    return RM_DONE;
 }
 
 static enum rm_result obey(struct actor *a, const struct effect_call *call, struct held *held)
@@ -192,8 +260,10 @@ static enum rm_result obey(struct actor *a, const struct effect_call *call, stru
     check_call(a, call, held);
     if (call->op == RM_PREPARE)
         result = prepare(a, call, held);
+    else if (call->op == RM_FORGET)
+        held->own_forgotten = true;
     else
-        finish(a, call, held);
+        result = finish(a, call, held);
     if (call->op == RM_PREPARE)
         held->result_plus = (uint8_t)(result + 1);
     return faults_strike(&w->faults, FAULT_RM_UNSURE) && result == RM_DONE ? RM_RETRY : result;
@@ -435,7 +505,7 @@ static void lose(struct actor *a, const struct sim_tx *tx, unsigned branch, uint
 {
     struct bank *bank = &a->bank;
     bool committed = held->state == HELD_COMMITTED;
-    if (is_held(tx, branch) || (!committed && held->state != HELD_ROLLED_BACK) ||
+    if (is_held(tx, branch) || held->own || (!committed && held->state != HELD_ROLLED_BACK) ||
         !held->voted_yes || held->journal_stage != JOURNAL_FINISHED ||
         !is_remembered(a, tx, branch, attempt) || !faults_strike(&a->world->faults, FAULT_RM_LOSES))
         return;
@@ -499,6 +569,32 @@ void bank_free(struct actor *a)
     free(a->calls);
 }
 
+// A bank names to its participant what is prepared, and what it ended by itself and has not
+// forgotten.
+static bool is_listed(const struct actor *a, const struct held *held)
+{
+    return held->bank == a->index &&
+           (held->state == HELD_PREPARED || (held->own && !held->own_forgotten));
+}
+
+// Work of an application, under a name with no run in it.
+static bool is_nameless(const struct actor *a, const struct held *held)
+{
+    return a->rm_durable && held->kind == BRANCH_ENLISTED;
+}
+
+static struct branch_record record_of(const struct world *w, const struct sim_tx *tx,
+                                      uint64_t attempt, unsigned branch)
+{
+    return (struct branch_record){
+        .gtid = tx->gtid,
+        .attempt = attempt,
+        .coordinator = w->actors[tx->coordinator].id,
+        .branch = (uint16_t)branch,
+        .protocol = PROTOCOL_2PC,
+    };
+}
+
 void bank_found(struct actor *a)
 {
     struct world *w = a->world;
@@ -507,16 +603,25 @@ void bank_found(struct actor *a)
         for (unsigned n = 0; n < tx->attempt_count * SIM_BRANCHES_MAX && a->alive; n++) {
             const struct attempt *attempt = &tx->attempts[n / SIM_BRANCHES_MAX];
             const struct held *held = &attempt->branches[n % SIM_BRANCHES_MAX];
-            if (held->state != HELD_PREPARED || held->bank != a->index)
+            if (!is_listed(a, held) || is_nameless(a, held))
                 continue;
-            struct branch_record record = {
-                .gtid = tx->gtid,
-                .attempt = attempt->number,
-                .coordinator = w->actors[tx->coordinator].id,
-                .branch = (uint16_t)(n % SIM_BRANCHES_MAX),
-                .protocol = PROTOCOL_2PC,
-            };
+            struct branch_record record = record_of(w, tx, attempt->number, n % SIM_BRANCHES_MAX);
             shell_step(a, &(struct event){.type = EVENT_FOUND, .u.branch = &record});
+        }
+    }
+}
+
+void bank_working(struct actor *a)
+{
+    struct world *w = a->world;
+    for (unsigned i = 0; i < w->tx_count && a->alive; i++) {
+        const struct sim_tx *tx = &w->txs[i];
+        for (unsigned n = 0; n < tx->attempt_count * SIM_BRANCHES_MAX && a->alive; n++) {
+            const struct attempt *attempt = &tx->attempts[n / SIM_BRANCHES_MAX];
+            const struct held *held = &attempt->branches[n % SIM_BRANCHES_MAX];
+            struct branch_record record = record_of(w, tx, 0, n % SIM_BRANCHES_MAX);
+            if (is_listed(a, held) && is_nameless(a, held))
+                shell_step(a, &(struct event){.type = EVENT_WORKING, .u.branch = &record});
         }
     }
 }

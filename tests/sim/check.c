@@ -120,7 +120,8 @@ void check_collected(struct actor *a)
             free(value);
             continue;
         }
-        REQUIRE(w, tx->reg.stage == STAGE_ENDED && (!tx->reg.forced || tx->forgotten),
+        bool kept = tx->reg.forced || tx->reg.noted;
+        REQUIRE(w, tx->reg.stage == STAGE_ENDED && (!kept || tx->forgotten),
                 "nothing that is needed is collected", "the record of %.*s", TEXT(tx));
         check_asked_for(w, tx);
         tx->gone = tx->reg;
@@ -136,8 +137,8 @@ static void told(struct actor *a, struct sim_tx *tx, uint64_t asked_us,
 {
     struct world *w = a->world;
     tx->mixed_told |= result->mixed;
-    REQUIRE(w, !result->mixed || tx->heuristic || tx->ordered, "honest answers",
-            "%.*s is told mixed, and no operator had a word", TEXT(tx));
+    REQUIRE(w, !result->mixed || tx->heuristic || tx->ordered || tx->managed, "honest answers",
+            "%.*s is told mixed, and nobody had a word", TEXT(tx));
     if (result->outcome == OUTCOME_UNKNOWN && a->home->index == tx->coordinator)
         REQUIRE(w,
                 tx->told == OUTCOME_NONE || asked_us < tx->told_us || tx->collected ||
@@ -264,7 +265,7 @@ static bool forgotten(const struct participant *participant)
 {
     struct part_view view;
     for (size_t cursor = 0; participant_next(participant, &cursor, &view);) {
-        if (view.state != PART_FINISHED || !view.record.heuristic)
+        if (view.state != PART_FINISHED || !(view.record.heuristic & HEURISTIC_OPERATOR))
             return false;
     }
     return true;
@@ -329,7 +330,9 @@ static void check_branch(struct world *w, const struct sim_tx *tx, unsigned i, u
         REQUIRE(w, held->state != HELD_PREPARED && held->state != HELD_WORKING, "AC5, all decide",
                 "%.*s/%u is left %s", TEXT(tx), i,
                 held->state == HELD_PREPARED ? "prepared" : "at work");
-        if (held->state == HELD_COMMITTED)
+        if (held->own)
+            *ret_state = HELD_WORKING; // by nobody's decision
+        else if (held->state == HELD_COMMITTED)
             *ret_state = HELD_COMMITTED;
         else if (held->voted_read_only && *ret_state == HELD_NONE)
             *ret_state = HELD_WORKING; // nothing was held, and nothing differs
@@ -346,6 +349,8 @@ static void check_tx(struct world *w, const struct sim_tx *tx)
     for (unsigned i = 0; i < tx->branch_count; i++) {
         uint8_t state;
         check_branch(w, tx, i, &state);
+        if (tx->said >> i & 1 && state == HELD_NONE)
+            continue;
         committed += state == HELD_COMMITTED;
         not += state != HELD_COMMITTED && state != HELD_WORKING;
     }
@@ -387,7 +392,7 @@ static void check_money(struct world *w)
     for (unsigned i = 0; i < w->tx_count; i++) {
         const struct sim_tx *tx = &w->txs[i];
         if (!protocol_business(tx->protocol))
-            heuristic |= tx->heuristic;
+            heuristic |= tx->heuristic || tx->managed;
         else if (check_excused(tx)) // what it has left is neither undone nor confirmed any more
             before += deed_sum(tx);
     }
@@ -413,7 +418,7 @@ static int left_open(void *arg, const struct store_record *record)
     const struct sim_tx *tx = NULL;
     if (gtid_from(slice_of(record->key.data, size), &gtid))
         tx = truth_find(a->world, &gtid);
-    REQUIRE(a->world, tx && (tx->heuristic || tx->ordered), "AC5, all decide",
+    REQUIRE(a->world, tx && (tx->heuristic || tx->ordered || tx->managed), "AC5, all decide",
             "%s: a record of %.*s is left open", a->name, (int)record->key.size,
             (const char *)record->key.data);
     return 0;
@@ -426,6 +431,7 @@ void check_end(struct world *w)
         check_tx(w, &w->txs[i]);
         check_committed(w, &w->txs[i]);
         check_words(w, &w->txs[i]);
+        check_noted(w, &w->txs[i]);
     }
     check_money(w);
     for (unsigned i = 0; i < w->actor_count; i++) {

@@ -23,7 +23,7 @@ static const struct held *delegate_of(struct sim_tx *tx)
     if (!r->stands || (r->stage != STAGE_DELEGATED && r->outcome != OUTCOME_UNKNOWN))
         return NULL;
     struct attempt *attempt = truth_peek(tx, r->attempt);
-    return attempt ? &attempt->branches[0] : &never_asked;
+    return attempt ? &attempt->branches[truth_first(tx)] : &never_asked;
 }
 
 static bool in_memory(struct actor *a, const struct gtid *gtid)
@@ -44,6 +44,9 @@ static void sent_prepare(struct actor *a, struct sim_tx *tx, const struct msg_pr
 {
     const struct register_view *r = &tx->reg;
     truth_attempt(a->world, tx, m->attempt);
+    REQUIRE(a->world, !(tx->said >> m->branch & 1) || m->flags & PREPARE_READ_ONLY,
+            "read-only is not asked", "%.*s/%u is asked to vote, and is said to be read-only",
+            TEXT(tx), m->branch);
     if (m->protocol == PROTOCOL_3PC)
         REQUIRE(a->world, r->stands && r->attempt == m->attempt, "durable before visible",
                 "%.*s is asked for before it is admitted on disk", TEXT(tx));
@@ -102,11 +105,29 @@ static void told_finished(struct actor *a, struct sim_tx *tx)
     }
 }
 
+// Whether a resource manager ended some branch otherwise than it was decided, or nobody knows how.
+static bool manager_differs(const struct sim_tx *tx, enum outcome decided)
+{
+    bool differs = false;
+    for (unsigned i = 0; i < tx->attempt_count * SIM_BRANCHES_MAX; i++) {
+        const struct attempt *attempt = &tx->attempts[i / SIM_BRANCHES_MAX];
+        const struct held *held = &attempt->branches[i % SIM_BRANCHES_MAX];
+        differs |= held->own && heuristic_outcome(held->own, decided) != decided;
+        differs |= held->own == HEURISTIC_COMMIT && attempt->number < tx->reg.attempt; // never was
+    }
+    return differs;
+}
+
 static void sent_final(struct actor *a, struct sim_tx *tx, const struct msg_result *m)
 {
     struct world *w = a->world;
     const struct register_view *r = &tx->reg;
     const struct held *delegate = delegate_of(tx);
+    REQUIRE(w, !r->manager || m->mixed & MIXED_BY_MANAGER, "honest answers",
+            "%.*s is told %s, and not what a resource manager did by itself", TEXT(tx),
+            outcome_name(m->outcome));
+    REQUIRE(w, !(m->mixed & MIXED_BY_MANAGER) || manager_differs(tx, (enum outcome)m->outcome),
+            "honest answers", "%.*s is told mixed by a resource manager, which obeyed", TEXT(tx));
     REQUIRE(w, !r->mixed || m->mixed, "honest answers",
             "%.*s is told %s, and not that its branches may differ", TEXT(tx),
             outcome_name(m->outcome));
@@ -233,7 +254,8 @@ static void writes_commit(struct actor *a, struct sim_tx *tx, const struct tx_re
     struct attempt *attempt = truth_attempt(a->world, tx, record->attempt);
     for (unsigned i = 0; i < record->branch_count; i++) {
         const struct held *held = &attempt->branches[record->branches[i].branch];
-        REQUIRE(a->world, held->voted_yes || held->voted_read_only,
+        bool said = tx->said >> record->branches[i].branch & 1;
+        REQUIRE(a->world, held->voted_yes || held->voted_read_only || said,
                 "AC3, commit only if all voted yes",
                 "%.*s is to be committed, branch %u has not "
                 "voted yes",
@@ -248,7 +270,7 @@ static void writes_end(struct actor *a, struct sim_tx *tx, const struct tx_recor
     uint8_t goal = record->outcome == OUTCOME_COMMITTED ? HELD_COMMITTED : HELD_ROLLED_BACK;
     for (unsigned i = 0; i < record->branch_count; i++) {
         const struct held *held = &attempt->branches[record->branches[i].branch];
-        if (record->branches[i].vote != VOTE_YES || record->mixed || tx->heuristic)
+        if (record->branches[i].vote != VOTE_YES || record->mixed || tx->heuristic || held->own)
             continue;
         bool done = held->state == goal || held->voted_read_only ||
                     (goal == HELD_ROLLED_BACK && held->undone);
@@ -284,6 +306,24 @@ void check_coordinator_write(struct actor *a, const struct effect_write *write)
         writes_end(a, tx, record);
 }
 
+// What a resource manager is said to have done by itself it has done.
+static void noted(struct actor *a, struct sim_tx *tx, const struct record_branch *b)
+{
+    uint8_t says = b->heuristic & HEURISTIC_MANAGER;
+    bool did = !says;
+    unsigned branch = record_branch_earlier(b) ? b->journal % LIMIT_BRANCHES : b->branch;
+    for (unsigned i = 0; i < tx->attempt_count && branch < SIM_BRANCHES_MAX; i++)
+        did |= tx->attempts[i].branches[branch].own == says;
+    REQUIRE(a->world, did, "heuristics are recorded",
+            "%.*s/%u is said to have been ended by its resource manager, which obeyed", TEXT(tx),
+            branch);
+    REQUIRE(a->world, !says || b->outcome == heuristic_outcome(says, (enum outcome)b->outcome),
+            "heuristics are recorded", "%.*s/%u is on record as %s, and as ended otherwise",
+            TEXT(tx), branch, outcome_name(b->outcome));
+    if (says)
+        tx->noted[branch] |= (uint16_t)(1u << says);
+}
+
 void check_coordinator_durable(struct actor *a, const struct tx_record *record)
 {
     struct sim_tx *tx = truth_find(a->world, &record->gtid);
@@ -300,11 +340,16 @@ void check_coordinator_durable(struct actor *a, const struct tx_record *record)
     };
     for (unsigned i = 0; i < record->branch_count; i++) {
         r->branches |= UINT64_C(1) << record->branches[i].branch;
+        r->manager |= record_branch_differs(&record->branches[i], record->outcome);
+        noted(a, tx, &record->branches[i]);
+        r->noted |= record->branches[i].heuristic & HEURISTIC_MANAGER;
         const struct branch_plan *plan = &record->branches[i].plan;
         r->other_plan |= plan->backoff_max_ms == OTHER_PLAN_MS || plan->delay_ms == OTHER_PLAN_MS;
     }
     // What is forgotten is recorded as mixed, though nobody may end it otherwise than was decided.
-    tx->heuristic |= r->forced != OUTCOME_NONE || (r->mixed && (!tx->forgotten || tx->lost));
+    bool manager = r->manager && !record->heuristic.when_ms; // the others end as was decided
+    tx->heuristic |=
+        r->forced != OUTCOME_NONE || (r->mixed && !manager && (!tx->forgotten || tx->lost));
 }
 
 // An order that was carried out is on disk before the operator hears of it.

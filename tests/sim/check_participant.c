@@ -16,15 +16,17 @@ static void sent_vote(struct actor *a, const struct msg_vote *m)
             TEXT(&m->gtid), m->branch);
     if (m->vote == VOTE_YES) {
         bool three = truth_three(truth_find(a->world, &m->gtid));
-        held->voted_read_only |= three && held->result_plus == RM_READ_ONLY + 1;
+        held->voted_read_only |=
+            three && (held->result_plus == RM_READ_ONLY + 1 || tx->said >> m->branch & 1);
         REQUIRE(a->world,
                 held->state == HELD_PREPARED || held->state == HELD_COMMITTED ||
                     held->voted_read_only || (three && (held->forced || truth_aborted(tx))),
                 "honest answers", "%s votes yes for %.*s/%u, which is not prepared", a->name,
                 TEXT(&m->gtid), m->branch);
-        REQUIRE(a->world, (a->rm_durable && !three) || held->journal_stage >= JOURNAL_PREPARED,
-                "durable before visible", "%s votes yes for %.*s/%u, which is not in its journal",
-                a->name, TEXT(&m->gtid), m->branch);
+        bool kept = a->rm_durable && !three && held->kind != BRANCH_ENLISTED;
+        REQUIRE(a->world, kept || held->journal_stage >= JOURNAL_PREPARED, "durable before visible",
+                "%s votes yes for %.*s/%u, which is not in its journal", a->name, TEXT(&m->gtid),
+                m->branch);
         held->voted_yes = true;
     } else {
         // A no that comes of there being no room says nothing of the resource manager.
@@ -43,6 +45,21 @@ static bool in_vain(const struct sim_tx *tx, const struct held *held)
     return tx->collected && !tx->reg.stands && held->state == HELD_COMMITTED;
 }
 
+// What its resource manager did by itself is told as long as that is not forgotten, and nothing
+// else is; and it is in the journal first.
+static void sent_own(struct actor *a, const struct msg_done *m, const struct held *held)
+{
+    uint8_t says = m->flags & DONE_HEURISTIC ? m->heuristic & HEURISTIC_MANAGER : 0;
+    if (m->flags & DONE_FORGOTTEN && !says)
+        return;
+    REQUIRE(a->world, says == (held->own_forgotten && !says ? 0 : held->own), "honest answers",
+            "%s says that its resource manager did %u with %.*s/%u by itself, which did %u",
+            a->name, says, TEXT(&m->gtid), m->branch, held->own);
+    REQUIRE(a->world, says == 0 || held->journal_own == says, "durable before visible",
+            "%s tells what its resource manager did with %.*s/%u, which is not in its journal",
+            a->name, TEXT(&m->gtid), m->branch);
+}
+
 static void sent_done(struct actor *a, const struct msg_done *m)
 {
     struct world *w = a->world;
@@ -54,10 +71,11 @@ static void sent_done(struct actor *a, const struct msg_done *m)
     struct held *held = truth_held(w, &m->gtid, m->attempt, m->branch);
     REQUIRE(w, held, "honest answers", "%s ends %.*s/%u, which nobody began", a->name,
             TEXT(&m->gtid), m->branch);
+    sent_own(a, m, held);
     bool committed = m->outcome == OUTCOME_COMMITTED;
     const struct sim_tx *tx = truth_find(w, &m->gtid);
     bool given_up = tx->lost && !tx->reg.stands;
-    if (held->forced || (m->flags & DONE_HEURISTIC) || given_up || in_vain(tx, held))
+    if (held->forced || (m->flags & DONE_HEURISTIC) || given_up || in_vain(tx, held) || held->own)
         return;
     if (committed)
         REQUIRE(w, held->state == HELD_COMMITTED || held->voted_read_only || m->attempt == 0,
@@ -99,7 +117,10 @@ void check_participant_durable(struct actor *a, const struct branch_record *reco
     }
     held->journal_stage = record->stage;
     held->journal_outcome = record->outcome;
+    held->journal_own = record->heuristic & HEURISTIC_MANAGER;
     held->word |= record->heuristic && record->protocol != PROTOCOL_3PC;
+    if (held->journal_own) // kept until that is on record
+        held->word = false;
     if (record->protocol == PROTOCOL_3PC)
         truth_recorded(a->world, tx, record);
 }
@@ -139,7 +160,7 @@ static void check_agree(struct actor *a, const struct effect_call *call, uint8_t
         return;
     for (unsigned i = 0; i < SIM_BRANCHES_MAX; i++) {
         const struct held *other = &attempt->branches[i];
-        if (other->state != opposite || !other->voted_yes)
+        if (other->state != opposite || !other->voted_yes || other->own)
             continue;
         REQUIRE(w, false, "AC1, no two branches differ", "%.*s/%u is to be %s, branch %u was %s",
                 TEXT(&call->gtid), call->branch,
@@ -203,7 +224,9 @@ static void called_commit(struct actor *a, const struct effect_call *call, struc
     for (unsigned i = 0; i < tx->attempt_count; i++) {
         const struct attempt *other = &tx->attempts[i];
         for (unsigned n = 0; n < SIM_BRANCHES_MAX && other->number != call->attempt; n++)
-            REQUIRE(w, other->branches[n].state != HELD_COMMITTED || tx->heuristic,
+            REQUIRE(w,
+                    other->branches[n].state != HELD_COMMITTED || tx->heuristic ||
+                        other->branches[n].own,
                     "AC2, irrevocable", "a second run of %.*s commits", TEXT(&call->gtid));
     }
 }
@@ -251,9 +274,23 @@ static void doubt_ends(struct actor *a, const struct effect_call *call, struct h
         w->coverage->doubts[truth_three(tx)][log]++;
 }
 
+// It is forgotten when it is on record, for ever, and not before.
+static void called_forget(struct actor *a, const struct effect_call *call, const struct held *held)
+{
+    const struct sim_tx *tx = truth_find(a->world, &call->gtid);
+    REQUIRE(a->world, held->own && call->heuristic == held->own, "heuristics are recorded",
+            "%.*s/%u is to be forgotten, which was not ended so by %s itself", TEXT(&call->gtid),
+            call->branch, a->name);
+    REQUIRE(a->world, tx->noted[call->branch] >> held->own & 1, "heuristics are recorded",
+            "%.*s/%u is to be forgotten, and what %s did with it is not on record",
+            TEXT(&call->gtid), call->branch, a->name);
+}
+
 void check_call(struct actor *a, const struct effect_call *call, struct held *held)
 {
     doubt_ends(a, call, held);
+    if (held->own && (call->op == RM_COMMIT || call->op == RM_ROLLBACK))
+        return; // asked once more, it says once more what it did
     switch (call->op) {
     case RM_PREPARE:
         // After a rollback it may come again, late: it is in doubt then, and rolled back once more.
@@ -262,6 +299,6 @@ void check_call(struct actor *a, const struct effect_call *call, struct held *he
         break;
     case RM_COMMIT: called_commit(a, call, held); break;
     case RM_ROLLBACK: called_rollback(a, call, held); break;
-    case RM_FORGET: break;
+    case RM_FORGET: called_forget(a, call, held); break;
     }
 }

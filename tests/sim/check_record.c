@@ -40,6 +40,17 @@ static void check_times(struct actor *a, const struct sim_tx *tx, const struct t
             "honest log", "%.*s: when it began, was decided and ended is not on record", TEXT(tx));
 }
 
+// Where a resource manager did otherwise than was decided it is mixed.
+static void check_managed(struct actor *a, const struct sim_tx *tx, const struct tx_record *record)
+{
+    for (unsigned i = 0; i < record->branch_count; i++)
+        REQUIRE(a->world,
+                record->mixed || !record_branch_differs(&record->branches[i], record->outcome) ||
+                    record->outcome == OUTCOME_UNKNOWN,
+                "heuristics are recorded", "%.*s is not on record as mixed, and its branch %u is",
+                TEXT(tx), record->branches[i].branch);
+}
+
 // How a branch ended that had voted yes. Where nobody knows, somebody gave it up.
 static void check_branch_record(struct actor *a, const struct sim_tx *tx,
                                 const struct tx_record *record, const struct record_branch *b)
@@ -59,6 +70,7 @@ void check_record(struct actor *a, const struct sim_tx *tx, const struct tx_reco
 {
     check_operator(a, tx, record);
     check_times(a, tx, record);
+    check_managed(a, tx, record);
     for (unsigned i = 0; i < record->branch_count && record->stage == STAGE_ENDED; i++)
         check_branch_record(a, tx, record, &record->branches[i]);
 }
@@ -77,6 +89,7 @@ void check_reason(struct actor *a, struct sim_tx *tx, const struct msg_result *r
     REQUIRE(a->world,
             text_is(result->text, SIM_NO) || text_begins(result->text, "busy: ") ||
                 text_begins(result->text, "an operator ended ") ||
+                text_begins(result->text, "its resource manager ended ") ||
                 text_begins(result->text, "this branch is held "),
             "honest answers", "%.*s is told that branch %u said: %.*s", TEXT(tx), result->branch,
             (int)result->text.size, (const char *)result->text.data);

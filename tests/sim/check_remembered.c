@@ -62,6 +62,23 @@ static bool has_word(struct actor *a, const struct gtid *gtid, unsigned branch)
     return code == ASSENT_OK && record.heuristic;
 }
 
+// What resource managers did by themselves is on record in the end, and forgotten by them.
+void check_noted(struct world *w, const struct sim_tx *tx)
+{
+    for (unsigned n = 0; n < tx->attempt_count * SIM_BRANCHES_MAX; n++) {
+        unsigned branch = n % SIM_BRANCHES_MAX;
+        const struct held *held = &tx->attempts[n / SIM_BRANCHES_MAX].branches[branch];
+        if (!held->own || held->word)
+            continue;
+        REQUIRE(w, tx->noted[branch] >> held->own & 1, "heuristics are recorded",
+                "%s ended %.*s/%u by itself, and that was never on record",
+                w->actors[held->bank].name, tx->gtid.size, tx->gtid.text, branch);
+        REQUIRE(w, held->own_forgotten, "AC5, all decide",
+                "%s has not forgotten what it did with %.*s/%u", w->actors[held->bank].name,
+                tx->gtid.size, tx->gtid.text, branch);
+    }
+}
+
 // What an operator had done to a branch stays in its participant's journal for ever.
 void check_words(struct world *w, const struct sim_tx *tx)
 {

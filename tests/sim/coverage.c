@@ -93,7 +93,6 @@ static const struct {
     {&part_table, PART_ROLLING_BACK, PART_FINISHING, ALL & ~MESSAGE},
     {&part_table, PART_FINISHED, PART_COMMITTING, LOCKING},
     {&part_table, PART_FINISHED, PART_ROLLING_BACK, LOCKING},
-    {&part_table, PART_FINISHED, PART_FORGETTING, BUSINESS | THREE},
 };
 
 // Moves that a protocol makes so rarely that a campaign may or may not see one: a step of a saga is
@@ -123,6 +122,7 @@ static const struct {
 } special_faults[] = {
     {FAULT_RM_MIND, LOCKING},
     {FAULT_RM_LOSES, LOCKING},
+    {FAULT_RM_HEURISTIC, LOCKING},
 };
 
 static struct coverage *current;

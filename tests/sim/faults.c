@@ -3,7 +3,8 @@
 
 #include "base/check.h"
 
-enum { MILLION = 1000000 };
+// Of those that came later the streams are drawn otherwise, so that old seeds stay what they were.
+enum { MILLION = 1000000, FAULTS_FIRST = FAULT_RM_HEURISTIC };
 
 static const struct {
     const char *name, *opportunity, *about;
@@ -31,8 +32,10 @@ const char *fault_about(enum fault fault)
 void faults_init(struct faults *self, uint64_t seed)
 {
     *self = (struct faults){0};
-    for (unsigned i = 0; i < FAULT_COUNT; i++)
-        rng_seed(&self->rng[i], seed * FAULT_COUNT + i + 1);
+    for (unsigned i = 0; i < FAULTS_FIRST; i++)
+        rng_seed(&self->rng[i], seed * FAULTS_FIRST + i + 1);
+    for (unsigned i = FAULTS_FIRST; i < FAULT_COUNT; i++)
+        rng_seed(&self->rng[i], (seed ^ UINT64_C(0xfa0175)) * FAULT_COUNT + i + 1);
 }
 
 static bool is_wanted(const struct strikes *only, enum fault fault, uint32_t number)

@@ -50,7 +50,9 @@
     X(RM_LOSES, "rm-loses", "crash", "what a resource manager has ended is prepared again")        \
     X(OPERATOR, "operator", "transaction", "an operator interferes: commit, abort, forget, retry") \
     X(FORGED, "forged", "disaster",                                                                \
-      "a peer speaks of another's branch, or of records that never were")
+      "a peer speaks of another's branch, or of records that never were")                          \
+    X(RM_HEURISTIC, "rm-heuristic", "call",                                                        \
+      "a resource manager ends what is prepared by a decision of its own")
 
 enum fault {
 #define X(identifier, name, opportunity, about) FAULT_##identifier,

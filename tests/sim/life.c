@@ -118,6 +118,7 @@ static void start_participant(struct actor *a)
         return;
     shell_step(a, &(struct event){.type = EVENT_START});
     check_heard_of(a);
+    bank_working(a);
 }
 
 static void start_client(struct actor *a)

@@ -10,12 +10,15 @@ static struct model_trace *trace; // NULL: nobody wants it
 
 void model_restrict(struct sim_setup *setup)
 {
-    static const enum fault none[] = {FAULT_OTHER,   FAULT_POWER,    FAULT_TORN,
-                                      FAULT_SHORTER, FAULT_FLIPPED,  FAULT_OLDER,
-                                      FAULT_RM_MIND, FAULT_RM_LOSES, FAULT_STRAY};
+    static const enum fault none[] = {
+        FAULT_OTHER, FAULT_POWER,   FAULT_TORN,     FAULT_SHORTER, FAULT_FLIPPED,
+        FAULT_OLDER, FAULT_RM_MIND, FAULT_RM_LOSES, FAULT_STRAY,   FAULT_RM_HEURISTIC};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
         setup->rate[none[i]] = 0;
     setup->coordinators = 1;
+    setup->say_rate = 0;
+    if (setup->rm_durable) // there the votes on what is enlisted are journaled all the same
+        setup->enlist_rate = 0;
     setup->tight = false;
     setup->alike = true;
 }

@@ -6,7 +6,8 @@
 #include "sim.h"
 
 // Leaves out what the model does not have: other coordinators, limits, other contents, power that
-// fails, logs that are damaged, resource managers that break their word.
+// fails, logs that are damaged, resource managers that break their word or have one of their own,
+// branches that applications call read-only.
 void model_restrict(struct sim_setup *setup);
 // From now on, until model_end, which writes a file a transaction; -1: one could not be written.
 void model_begin(const struct world *w, const char *directory);

@@ -20,7 +20,7 @@ static const uint32_t rate_max[FAULT_COUNT] = {
     [FAULT_REPEAT] = 300000,     [FAULT_OTHER] = 200000,      [FAULT_CANCEL] = 200000,
     [FAULT_SLOW_RM] = 30000,     [FAULT_RM_RETRY] = 150000,   [FAULT_RM_UNSURE] = 100000,
     [FAULT_RM_TWICE] = 100000,   [FAULT_RM_MIND] = 300000,    [FAULT_RM_LOSES] = 300000,
-    [FAULT_OPERATOR] = 300000,   [FAULT_FORGED] = 200000,
+    [FAULT_OPERATOR] = 300000,   [FAULT_FORGED] = 200000,     [FAULT_RM_HEURISTIC] = 400000,
 };
 
 static unsigned percent(struct rng *rng, unsigned chance)
@@ -38,7 +38,7 @@ static void draw_rates(struct sim_setup *setup, struct rng *rng)
 {
     bool calm = percent(rng, 5);
     unsigned crowd = 10 + 20 * (unsigned)rng_below(rng, 4); // percent of kinds that are there
-    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+    for (unsigned i = 0; i < FAULT_RM_HEURISTIC; i++) {
         uint32_t rate = up_to(rng, rate_max[i]);
         bool there = percent(rng, i == FAULT_OPERATOR ? crowd / 3 : crowd);
         setup->rate[i] = there && !calm ? rate : 0;
@@ -131,6 +131,16 @@ static void draw_theme(struct sim_setup *setup, struct rng *rng)
     }
 }
 
+// Seeds stay what they were before there was this.
+void setup_later(struct sim_setup *setup)
+{
+    struct rng rng;
+    rng_seed(&rng, setup->seed ^ 0x1a7e);
+    setup->say_rate = percent(&rng, 40) ? up_to(&rng, MILLION) : 0;
+    if (percent(&rng, 15) && !setup_is_calm(setup) && !setup_is_quiet(setup))
+        setup->rate[FAULT_RM_HEURISTIC] = up_to(&rng, rate_max[FAULT_RM_HEURISTIC]);
+}
+
 void setup_draw(struct sim_setup *ret, uint64_t seed)
 {
     struct rng rng;
@@ -168,6 +178,7 @@ void setup_draw(struct sim_setup *ret, uint64_t seed)
     // begins another transaction.
     if (ret->retention_ms < SIM_LONG_MS)
         ret->own_rate = 0;
+    setup_later(ret);
 }
 
 // The same for what is not drawn where only two-phase commit is played: seeds of that stay what

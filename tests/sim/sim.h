@@ -76,6 +76,7 @@ struct sim_setup {
     // Of applications of other protocols than two-phase commit, in a million: those that do their
     // part long after they could, that enlist all at once, that ask for the same in another plan.
     uint32_t late_rate, hurry_rate, plan_rate;
+    uint32_t say_rate;     // enlisted branches that only look, and their application says so
     uint32_t nested_rate;  // tries that ask for a branch nested in theirs
     uint32_t kept_rate;    // sagas with a step that has no compensation
     uint32_t span_ms;      // in which the transactions begin
@@ -90,6 +91,7 @@ struct sim_setup {
     const bool *dropped;        // borrowed, by transaction; NULL: all of them are begun
 };
 void setup_draw(struct sim_setup *ret, uint64_t seed);
+void setup_later(struct sim_setup *setup);          // what came later, from a stream of its own
 void setup_business(struct sim_setup *setup);       // what is drawn for tcc, sagas and messages
 bool setup_is_calm(const struct sim_setup *setup);  // nothing can go wrong in it
 bool setup_is_quiet(const struct sim_setup *setup); // nothing keeps an answer from coming at once
@@ -107,6 +109,9 @@ struct held {
     bool lost;                     // it was finished, and prepared again
     bool undone;                   // rolled back; a late PREPARE may come after it
     bool word;                     // an operator's is durable in its journal
+    uint8_t own;                   // HEURISTIC_ bits: what its resource manager did by itself,
+    uint8_t journal_own;           // and what of that is durable in the journal
+    bool own_forgotten;            // by the resource manager
     uint64_t doubt_us, doubt_life; // in doubt since, and the run of its coordinator then
     bool refused;                  // 3pc: that it never votes yes is in its journal,
     uint8_t quorum_state;          // or what it has promised and attempted
@@ -148,6 +153,8 @@ struct register_view {
     uint64_t attempt;
     uint64_t branches;  // bits: those that are in it
     uint64_t forced_ms; // when an operator had his word
+    bool manager;       // a resource manager ended a branch otherwise than was decided
+    bool noted;         // or as was decided, by itself
 };
 
 struct plan_branch {
@@ -168,7 +175,8 @@ struct sim_tx {
     bool enlisted, own, wait_done, vanishes, probe;
     bool accepts; // is content to hear that it is admitted
     bool late, hurries, other_plan;
-    bool nested; // its last branch is asked for by the try of the first
+    bool nested;  // its last branch is asked for by the try of the first
+    uint8_t said; // bits: enlisted branches that it calls read-only
     // progress of its application
     unsigned enlisted_count;
     unsigned tries;       // to begin
@@ -183,10 +191,12 @@ struct sim_tx {
     unsigned heard_count;
     bool doubled; // the network made two of one send: what refuses the first is true of that alone
     bool ordered; // by an operator
-    bool forgotten; // ordered to be,
-    bool lost;      // and its branches were said to be lost for good
-    bool heuristic; // a record of that was durable: its branches may differ
-    bool said_no;   // a resource manager refused, or a participant did
+    bool forgotten;                   // ordered to be,
+    bool lost;                        // and its branches were said to be lost for good
+    bool heuristic;                   // a record of that was durable: its branches may differ
+    bool said_no;                     // a resource manager refused, or a participant did
+    bool managed;                     // one ended a branch by itself
+    uint16_t noted[SIM_BRANCHES_MAX]; // bits, by HEURISTIC_: what was durable of that
     bool mixed_told;
     bool collected; // a record of it was let go of
     struct register_view reg;
@@ -330,7 +340,7 @@ struct counts { // of what there is room for
 struct world {
     struct sim_setup setup;
     struct faults faults;
-    struct rng rng_app, rng_net, rng_disk, rng_rm, rng_time;
+    struct rng rng_app, rng_net, rng_disk, rng_rm, rng_time, rng_say;
     uint64_t now_us;
     struct queue queue;
     struct actor *actors; // owned
@@ -433,7 +443,9 @@ void bank_answer(struct actor *a, const struct item *item);
 void bank_extended(struct actor *a, const struct effect_extended *extended);
 void bank_crash(struct actor *a);
 void bank_free(struct actor *a);
-void bank_found(struct actor *a); // FOUND events for what is prepared
+void bank_found(struct actor *a);   // FOUND events for what is prepared
+void bank_working(struct actor *a); // and, after the start, WORKING events for what it cannot name
+void bank_said(struct sim_tx *tx);  // nothing is held of what its application calls read-only
 bool bank_work(struct actor *a, struct sim_tx *tx, unsigned branch);
 struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned branch, bool other);
 int64_t bank_total(const struct world *w);
@@ -488,6 +500,8 @@ struct sim_tx *truth_find(struct world *w, const struct gtid *gtid); // NULL: no
 struct attempt *truth_peek(struct sim_tx *tx, uint64_t number);      // NULL: there is none
 struct attempt *truth_attempt(struct world *w, struct sim_tx *tx, uint64_t number);
 bool truth_three(const struct sim_tx *tx); // three-phase commit, of several branches
+unsigned
+truth_first(const struct sim_tx *tx); // branch that its application does not call read-only
 void truth_recorded(struct world *w, struct sim_tx *tx, const struct branch_record *record);
 bool truth_aborted(const struct sim_tx *tx); // 3pc: something durable says so
 struct held *truth_held(struct world *w, const struct gtid *gtid, uint64_t attempt,
@@ -524,6 +538,7 @@ void check_heard_before(struct actor *a, const struct branch_record *record);
 void check_heard_of(struct actor *a);
 void check_echo(struct actor *a, const struct frame_header *header);
 void check_words(struct world *w, const struct sim_tx *tx);
+void check_noted(struct world *w, const struct sim_tx *tx);
 
 void check_deed_forward(struct world *w, const struct sim_tx *tx, unsigned branch);
 void check_deed_back(struct world *w, const struct sim_tx *tx, unsigned branch);

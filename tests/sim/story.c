@@ -100,7 +100,10 @@ void story_effects(struct actor *a)
 void story_called(struct actor *a, const struct effect_call *call, enum rm_result result)
 {
     static const char *const ops[] = {"?", "prepare", "commit", "roll back", "forget"};
-    static const char *const results[] = {"done", "no", "read-only", "try again"};
+    static const char *const results[] = {"done",           "no",
+                                          "read-only",      "try again",
+                                          "committed it",   "rolled it back",
+                                          "did some of it", "ended it somehow"};
     story_mix(a->world, call->token * 16 + call->op * 4 + result);
     story_say(a, "resource manager: %s %.*s/%u: %s", ops[call->op], call->gtid.size,
               call->gtid.text, call->branch, results[result]);

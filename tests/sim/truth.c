@@ -63,7 +63,18 @@ void truth_begin(struct world *w, struct sim_tx *tx, const struct gtid *gtid)
 // One branch alone runs as in two-phase commit.
 bool truth_three(const struct sim_tx *tx)
 {
-    return tx && tx->protocol == PROTOCOL_3PC && tx->branch_count > 1;
+    unsigned count = 0;
+    for (unsigned i = 0; tx && i < tx->branch_count; i++)
+        count += !(tx->said >> i & 1);
+    return tx && tx->protocol == PROTOCOL_3PC && count > 1;
+}
+
+unsigned truth_first(const struct sim_tx *tx)
+{
+    unsigned first = 0;
+    while (first + 1 < tx->branch_count && tx->said >> first & 1)
+        first++;
+    return first;
 }
 
 static void elected(struct world *w, struct sim_tx *tx, uint8_t outcome)

@@ -181,6 +181,7 @@ static void open_world(struct world *w, const struct sim_setup *setup, struct si
     rng_seed(&w->rng_disk, setup->seed ^ 0xa3);
     rng_seed(&w->rng_rm, setup->seed ^ 0xa4);
     rng_seed(&w->rng_time, setup->seed ^ 0xa5);
+    rng_seed(&w->rng_say, setup->seed ^ 0xa6);
     queue_init(&w->queue);
     buf_init(&w->scratch, LIMIT_FRAME_BYTES);
     map_init(&w->by_gtid, setup->seed);

@@ -120,13 +120,23 @@ static void tell_quorum(const struct describe *d, enum msg_type type, const stru
         TELL(" %s", outcome_name(m->outcome));
 }
 
+static void tell_heuristic(const struct describe *d, unsigned heuristic)
+{
+    const char *did = heuristic_name(heuristic);
+    if (heuristic & HEURISTIC_OPERATOR)
+        TELL(", by an operator's word");
+    if (did)
+        TELL(", %s by its resource manager", did);
+}
+
 static void tell_done(const struct describe *d, const struct msg_done *done)
 {
     TELL(" ");
     describe_branch(d, &done->gtid, done->branch, done->attempt);
-    TELL(" %s%s%s", outcome_name(done->outcome),
-         done->flags & DONE_HEURISTIC ? ", by an operator's word" : "",
-         done->flags & DONE_FORGOTTEN ? ", forgotten" : "");
+    TELL(" %s", outcome_name(done->outcome));
+    if (done->flags & DONE_HEURISTIC)
+        tell_heuristic(d, done->heuristic);
+    TELL("%s", done->flags & DONE_FORGOTTEN ? ", forgotten" : "");
     describe_text(d, done->result);
 }
 
@@ -195,7 +205,9 @@ void describe_message(const struct describe *d, const struct msg *msg)
     case MSG_STANDING:
         TELL(" ");
         describe_branch(d, &msg->u.standing.gtid, msg->u.standing.branch, msg->u.standing.attempt);
-        TELL(" %s", outcome_name(msg->u.standing.outcome));
+        TELL(" %s%s%s", outcome_name(msg->u.standing.outcome),
+             msg->u.standing.flags & STANDING_NOTED ? ", noted" : "",
+             msg->u.standing.flags & STANDING_RELEASED ? ", released" : "");
         break;
     case MSG_EXTEND: tell_extend(d, &msg->u.extend); break;
     case MSG_EXTENDED: tell_extended(d, &msg->u.extended); break;
@@ -236,8 +248,7 @@ void describe_branch_record(const struct describe *d, const struct branch_record
     TELL("%s/%u %s", gtid_text(d, &record->gtid), record->branch, stages[record->stage]);
     if (record->outcome)
         TELL(", %s", outcome_name(record->outcome));
-    if (record->heuristic)
-        TELL(", by an operator's word");
+    tell_heuristic(d, record->heuristic);
     if (record->protocol == PROTOCOL_3PC) {
         TELL(", %s", quorum_table.states[record->quorum_state].name);
         if (record->quorum_attempt)

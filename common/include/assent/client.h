@@ -77,19 +77,27 @@ typedef enum assent_reason {
     ASSENT_REASON_OPERATOR = 5,  // an operator aborted it
     ASSENT_REASON_PRESUMED = 6,  // the coordinator restarted before it was decided
     ASSENT_REASON_SHUTDOWN = 7,  // the coordinator was shutting down
+    ASSENT_REASON_MANAGER = 8,   // `branch` was alone, and its resource manager rolled it back
+                                 // although it had promised to commit
 } assent_reason;
 
 #define ASSENT_GTID_MAX 64
 #define ASSENT_TEXT_MAX 160
+
+// Bits of assent_result.mixed.
+#define ASSENT_MIXED_BY_OPERATOR 1 // an operator's word
+#define ASSENT_MIXED_BY_MANAGER  2 // a resource manager, by a decision of its own
 
 typedef struct assent_result {
     char gtid[ASSENT_GTID_MAX + 1];
     assent_outcome outcome;
     assent_reason reason; // when aborted
     int branch;           // that the reason speaks of; -1: none
-    int mixed;            // 1: an operator's heuristic made, or may have made, branches differ
-    int finished;         // 1: every branch has reached the outcome
-    char text[ASSENT_TEXT_MAX + 1]; // in words, such as a participant's reason for its no
+    int mixed;    // not 0: a heuristic made, or may have made, branches differ; whose it was
+                  // say the bits ASSENT_MIXED_BY_
+    int finished; // 1: every branch has reached the outcome
+    char text[ASSENT_TEXT_MAX + 1]; // in words, such as a participant's reason for its no, or which
+                                    // branch its resource manager ended by itself
 } assent_result;
 
 // Starts a client: one I/O thread that connects, and reconnects, in the background. `options` may

@@ -83,8 +83,8 @@ typedef struct assent_branch {
     const char *protocol;  // "2pc", "3pc", "tcc", "saga", "message". One branch alone of
                            // three-phase commit is "2pc": it has nobody to agree with
     const char *kind;      // "call", "enlisted", "step", "sender", "consumer"; "" where not known
-    const char *operation; // "prepare", "commit", "rollback", "try", "confirm", "cancel",
-                           // "action", "compensate", "deliver", "check", "ended"
+    const char *operation; // "prepare", "commit", "rollback", "forget", "try", "confirm",
+                           // "cancel", "action", "compensate", "deliver", "check", "ended"
     const void *result;    // compensate: what the action had returned
     size_t result_size;    // in bytes
     const void *inputs;    // action: see assent_branch_input
@@ -131,7 +131,8 @@ typedef struct assent_handlers {
     // Likewise; also called for branches of which prepare was never called, or voted no to nobody.
     assent_done_code (*rollback)(void *context, const assent_branch *branch);
     // Optional: a heuristic that commit or rollback answered is recorded at the coordinator, so
-    // that the resource manager may forget it. Comes again until it is ASSENT_DONE.
+    // that the resource manager may forget it. Comes again until it is ASSENT_DONE, and once more
+    // after a crash: what is not known (any more) is ASSENT_DONE.
     assent_done_code (*forget)(void *context, const assent_branch *branch);
     // Optional: called once at start, before anything else. Report each branch that the resource
     // manager holds prepared with assent_recovery_add. Those whose vote was never given are rolled
@@ -184,8 +185,9 @@ typedef struct assent_participant_options {
     unsigned workers;               // threads that call the handlers; 0: 4
     int rm_durable; // 1: the resource manager itself keeps what it prepared across a crash, and
                     // `recover` (then required) reports it; the journal leaves out the vote
-                    // of two-phase commit's calls. (That of three-phase commit is kept in it, and
-                    // that of an enlisted branch)
+                    // of two-phase commit. It keeps those of enlisted branches, whose work the
+                    // resource manager holds under the application's name for it, and those of
+                    // three-phase commit
 
     // For three-phase commit: how the participants of a transaction finish it among themselves when
     // the coordinator is silent. "ipc://PATH" for those of this user on this machine, or
