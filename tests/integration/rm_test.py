@@ -85,6 +85,13 @@ class Commit(RmTest):
                          "aborted: no such account")
         self.assertEqual(self.moved("my"), -5)
 
+    def test_constraints_are_a_no(self):
+        for name in world.databases:
+            for protocol in ("2pc", "saga"):
+                with self.subTest(name=name, protocol=protocol):
+                    self.assertEqual(world.call(protocol, name, do(("pledge", 2))), "committed")
+                    self.assertRegex(world.call(protocol, name, do(("pledge", 99))), "^aborted")
+
     def test_branches_that_only_read(self):
         self.assertEqual(world.call("2pc", "pg", do(("look",)), "my", do(("look",))), "committed")
 
@@ -150,22 +157,45 @@ class Saga(RmTest):
         self.assertEqual(world.call("saga", "my", payload),
                          "aborted: invoice: there is no answer of that step, or it is no text")
 
+    def kill_after_action(self, name, gtid):
+        """What the action has answered is known to the barrier only."""
+        world.servers[name].stop()
+        world.start_rm(name, env={"ASSENT_CRASH_POINT": "part_after_prepare"})
+        other = next(n for n in world.databases if n != name)
+        caller = world.caller("saga", name, do(("order", "ink")), other, do(("debit", 1, 99999)),
+                              gtid=gtid)
+        world.servers[name].popen.wait(PATIENCE_S)
+        self.assertEqual(len(self.orders(name, gtid)), 1)
+        return caller
+
     def test_killed_with_the_action_done(self):
-        """Its answer is known to the barrier only."""
         for name in world.databases:
-            with self.subTest(name):
-                world.servers[name].stop()
-                world.start_rm(name, env={"ASSENT_CRASH_POINT": "part_after_prepare"})
-                gtid = f"saga-killed-{name}"
-                other = next(n for n in world.databases if n != name)
-                caller = world.caller("saga", name, do(("order", "ink")),
-                                      other, do(("debit", 1, 99999)), gtid=gtid)
-                world.servers[name].popen.wait(PATIENCE_S)
-                self.assertEqual(len(self.orders(name, gtid)), 1)
-                world.start_rm(name)
-                self.assertIn("aborted", caller.communicate(timeout=PATIENCE_S)[0])
-                world.settle()
-                self.assertEqual(self.orders(name, gtid), [])
+            for abort in (False, True):
+                with self.subTest(name=name, abort=abort):
+                    gtid = f"saga-killed-{name}-{abort}"
+                    caller = self.kill_after_action(name, gtid)
+                    if abort:  # so it is not asked for its answer again
+                        world.run("assent", "abort", "--yes", "--reason", "enough", gtid)
+                    world.start_rm(name)
+                    self.assertIn("aborted", caller.communicate(timeout=PATIENCE_S)[0])
+                    world.settle()
+                    self.assertEqual(self.orders(name, gtid), [])
+
+
+    def test_the_connection_is_lost_in_the_commit(self):
+        """The first time; the second one asks the barrier, and does it."""
+        database = world.databases["pg"]
+        database.sql("""
+            CREATE SEQUENCE deaths;
+            CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN IF nextval(''deaths'') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid());
+                 END IF; RETURN NULL; END';
+            CREATE CONSTRAINT TRIGGER die AFTER INSERT ON pledge DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW WHEN (NEW.account = 3) EXECUTE FUNCTION die();
+            """)
+        self.assertEqual(world.call("saga", "pg", do(("pledge", 3))), "committed")
+        self.assertEqual(database.sql("SELECT COUNT(*) FROM pledge WHERE account = 3"), [["1"]])
+        self.assertEqual(database.sql("SELECT last_value FROM deaths"), [["2"]])
 
 
 class Message(RmTest):
@@ -351,7 +381,7 @@ class Check(RmTest):
     def test_good(self):
         for name in world.databases:
             done = self.run_rm("--check", "--config", str(world.dir / f"{name}.conf"))
-            self.assertEqual((done.returncode, done.stdout), (0, f"good: {name}, 6 procedures\n"),
+            self.assertEqual((done.returncode, done.stdout), (0, f"good: {name}, 7 procedures\n"),
                              done.stderr)
 
     def test_statements(self):

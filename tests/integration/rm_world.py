@@ -21,6 +21,7 @@ CREATE TABLE account (id INT PRIMARY KEY, balance NUMERIC(12, 2) NOT NULL CHECK 
 INSERT INTO account (id, balance) VALUES (1, 1000), (2, 1000), (3, 1000);
 CREATE TABLE orders (id {serial} PRIMARY KEY, gtid VARCHAR(64) NOT NULL, item VARCHAR(40) NOT NULL,
                      paid NUMERIC(12, 2));
+CREATE TABLE pledge (account INT NOT NULL REFERENCES account (id) {deferred});
 CREATE TABLE inbox (gtid VARCHAR(64) NOT NULL, branch INT NOT NULL, text VARCHAR(100));
 """
 TOTAL = 3000
@@ -71,6 +72,11 @@ PROCEDURES = {"procedures": {
         "deliver": [one("INSERT INTO inbox VALUES ($1, $2, $3)",
                         with_=["@gtid", "@branch", "text"])],
     },
+    "pledge": {  # for an account that has to be there, as PostgreSQL finds out in the end
+        "parameters": ["account"],
+        "prepare": ["INSERT INTO pledge VALUES ($1)"],
+        "action": ["INSERT INTO pledge VALUES ($1)"],
+    },
     "look": {"prepare": ["SELECT COUNT(*) FROM account"]},
 }}
 
@@ -91,10 +97,11 @@ def do(*calls):
 class Postgres:
     name = "pg"
 
-    def __init__(self):
+    def __init__(self, tables=TABLES):
         self.server = postgres_server.PostgresServer()
         self.server.start()
-        self.sql(TABLES.format(serial="SERIAL"))
+        self.sql(tables.format(serial="SERIAL",
+                               deferred="DEFERRABLE INITIALLY DEFERRED"))
 
     def address(self, **_):
         return "postgres:" + self.server.conninfo()
@@ -127,10 +134,10 @@ class Postgres:
 class Mariadb:
     name = "my"
 
-    def __init__(self):
+    def __init__(self, tables=TABLES):
         self.server = mariadb_server.MariadbServer()
         self.sql("ALTER DATABASE assent CHARACTER SET utf8mb4")
-        self.sql(TABLES.format(serial="INT AUTO_INCREMENT"))
+        self.sql(tables.format(serial="INT AUTO_INCREMENT", deferred=""))
 
     def address(self, **words):
         return "mariadb:" + self.server.where(**words)
