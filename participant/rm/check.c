@@ -44,7 +44,7 @@ static void check_script(struct findings *f, const struct rm *rm, struct sql_ses
     assent_error error;
     for (unsigned i = 0; i < script->count; i++) {
         const struct statement *s = &script->statements[i];
-        if (rm->driver->prepare(session, s->sql, s->argument_count, &error))
+        if (rm->driver->prepare && rm->driver->prepare(session, s->sql, s->argument_count, &error))
             say(f, "procedure %s: %s: statement %u: %s", p->name, operation_text(operation), i + 1,
                 error.message);
     }

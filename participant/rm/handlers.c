@@ -102,9 +102,10 @@ static assent_done_code finish(struct rm *rm, const assent_branch *branch, enum 
     struct local local = {.operation = operation, .barrier = barrier};
     if (local_run(rm, branch, &local) == OUTCOME_DONE)
         return ASSENT_DONE;
-    complain(branch, local.run.why);
     if (why)
-        give_reason(why, local.run.why);
+        give_reason(why, local.run.why); // the coordinator shows it
+    else
+        complain(branch, local.run.why);
     return ASSENT_RETRY;
 }
 

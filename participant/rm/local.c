@@ -136,9 +136,14 @@ static enum outcome attempt(struct rm *rm, struct local *local)
         run->driver->rollback(run->session, NULL); // fails where the connection is lost: done too
         return outcome;
     }
-    // Where this fails the row of the barrier is there with the work, or neither is: the next
-    // attempt will see.
-    return run->driver->commit(run->session, &error) ? not_now(&error, run->why) : OUTCOME_DONE;
+    int code = run->driver->commit(run->session, &error);
+    if (code == ASSENT_OK)
+        return OUTCOME_DONE;
+    if (code != ASSENT_UNAVAILABLE)
+        run->driver->rollback(run->session, NULL);
+    // A constraint that is checked here. Where the connection is lost the row of the barrier is
+    // there with the work, or neither is: the next attempt will see.
+    return code == ASSENT_CONFLICT ? script_outcome(&error, run->why) : not_now(&error, run->why);
 }
 
 enum outcome local_run(struct rm *rm, const assent_branch *branch, struct local *local)

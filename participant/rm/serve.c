@@ -94,8 +94,6 @@ static int open_database(struct serve *s)
 static int open_participant(struct serve *s)
 {
     const struct rm_options *o = s->rm->options;
-    // The journal keeps votes: what an application prepared itself is in the database under a name
-    // that does not tell which attempt was voted for.
     assent_participant_options options = {
         .resource = o->resource,
         .journal_dir = o->journal,
@@ -103,6 +101,7 @@ static int open_participant(struct serve *s)
         .certificate = o->certificate,
         .server_certificate = o->server_certificate,
         .workers = o->workers,
+        .rm_durable = 1,
     };
     assent_handlers handlers;
     assent_error error;

@@ -108,7 +108,8 @@ int main(int argc, char **argv)
                                         [ASSENT_SAGA] = "saga",
                                         [ASSENT_MESSAGE] = "message"};
     struct request r = {.protocol = ASSENT_2PC};
-    assent_tx_options options = {0};
+    const char *timeout_ms = getenv("ASSENT_CALLER_TIMEOUT_MS"); // of the transaction
+    assent_tx_options options = {.timeout_ms = timeout_ms ? (uint32_t)atoi(timeout_ms) : 0};
     assent_client *client;
     assent_error error;
     if (argc < 3)

@@ -21,6 +21,7 @@ CREATE TABLE account (id INT PRIMARY KEY, balance NUMERIC(12, 2) NOT NULL CHECK 
 INSERT INTO account (id, balance) VALUES (1, 1000), (2, 1000), (3, 1000);
 CREATE TABLE orders (id {serial} PRIMARY KEY, gtid VARCHAR(64) NOT NULL, item VARCHAR(40) NOT NULL,
                      paid NUMERIC(12, 2));
+CREATE TABLE pledge (account INT NOT NULL REFERENCES account (id) {deferred});
 CREATE TABLE inbox (gtid VARCHAR(64) NOT NULL, branch INT NOT NULL, text VARCHAR(100));
 """
 TOTAL = 3000
@@ -71,6 +72,11 @@ PROCEDURES = {"procedures": {
         "deliver": [one("INSERT INTO inbox VALUES ($1, $2, $3)",
                         with_=["@gtid", "@branch", "text"])],
     },
+    "pledge": {  # for an account that has to be there, as PostgreSQL finds out in the end
+        "parameters": ["account"],
+        "prepare": ["INSERT INTO pledge VALUES ($1)"],
+        "action": ["INSERT INTO pledge VALUES ($1)"],
+    },
     "look": {"prepare": ["SELECT COUNT(*) FROM account"]},
 }}
 
@@ -91,10 +97,11 @@ def do(*calls):
 class Postgres:
     name = "pg"
 
-    def __init__(self):
+    def __init__(self, tables=TABLES):
         self.server = postgres_server.PostgresServer()
         self.server.start()
-        self.sql(TABLES.format(serial="SERIAL"))
+        self.sql(tables.format(serial="SERIAL",
+                               deferred="DEFERRABLE INITIALLY DEFERRED"))
 
     def address(self, **_):
         return "postgres:" + self.server.conninfo()
@@ -127,9 +134,10 @@ class Postgres:
 class Mariadb:
     name = "my"
 
-    def __init__(self):
+    def __init__(self, tables=TABLES):
         self.server = mariadb_server.MariadbServer()
-        self.sql(TABLES.format(serial="INT AUTO_INCREMENT"))
+        self.sql("ALTER DATABASE assent CHARACTER SET utf8mb4")
+        self.sql(tables.format(serial="INT AUTO_INCREMENT", deferred=""))
 
     def address(self, **words):
         return "mariadb:" + self.server.where(**words)
@@ -166,6 +174,7 @@ class RmWorld(World):
         self.set_up(None, True, None)
         self.procedures = self.dir / "procedures.json"
         self.procedures.write_text(json.dumps(plain(PROCEDURES)))
+        self.orphans = set()  # names of branches that are to be found there
         self.databases = {}
         for kind in (Postgres, Mariadb):
             self.databases[kind.name] = kind()
@@ -196,9 +205,10 @@ class RmWorld(World):
 
     # ---- applications ----
 
-    def caller(self, protocol, *work, gtid="-"):
+    def caller(self, protocol, *work, gtid="-", timeout_ms=0):
         return subprocess.Popen([self.bin / "integration-caller", protocol, gtid, *work],
-                                env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                env={**self.env, "ASSENT_CALLER_TIMEOUT_MS": str(timeout_ms)},
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True)
 
     def call(self, protocol, *work, gtid="-"):
@@ -222,7 +232,8 @@ class RmWorld(World):
         done = self.run("assent", "list", "--json", check=False)
         if done.returncode or json.loads(done.stdout)["transactions"]:
             return False
-        return not any(database.prepared() for database in self.databases.values())
+        return all(set(database.prepared()) <= self.orphans
+                   for database in self.databases.values())
 
     def settle(self):
         until("everything to end", self.settled)
