@@ -187,8 +187,7 @@ int session_query(struct sql_session *session, const char *sql, const struct sql
     return run(session, sql, values, count, &answer, error);
 }
 
-int session_prepare(struct sql_session *session, const char *sql, size_t count,
-                    assent_error *error)
+int session_prepare(struct sql_session *session, const char *sql, size_t count, assent_error *error)
 {
     unsigned number;
     int code = session->db ? ASSENT_OK : reconnect(session, error);

@@ -154,7 +154,7 @@ static int prepare(struct opened *opened, struct branch *branch)
     xids_statement("PREPARE", &branch->xid, "", sql);
     unsigned number = link_run(branch->session->db, sql);
     if (!number) {
-        branch_park(opened->manager, branch);
+        branch_park(opened->manager, branch, opened);
         return XA_OK;
     }
     link_refuse(number, mysql_error(branch->session->db), &error);

@@ -42,8 +42,9 @@ struct st_mysql; // libmariadb's MYSQL
 // Each thread of control opens for itself, with the same string; connections are shared by all
 // threads that have opened the rmid. XAER_INVAL: the string is none; XAER_RMERR: the server is none
 // that this can rely on (too old, or its commits may be lost: docs/resource-managers.md);
-// XAER_RMFAIL: it cannot be reached. assent_mariadb_reason says more. Threads that end close what
-// they have open.
+// XAER_RMFAIL: it cannot be reached. assent_mariadb_reason says more. xa_close lets go of what
+// the thread has prepared: the branches stay prepared, and others can end them. Threads that end
+// close what they have open.
 //
 // xa_start: TMNOFLAGS only (no TMJOIN, TMRESUME). xa_end: TMSUCCESS or TMFAIL. xa_prepare: XA_RDONLY
 // where it is certain that the branch has changed nothing; XA_RB*: it is rolled back; XAER_RMFAIL
