@@ -163,6 +163,8 @@ static int commit_all(struct tx_thread *t, const assent_result *result)
             rm_close(t, i);
         tally.count[fate]++;
     }
+    if (tally_code(&tally, TX_ROLLBACK) == TX_OK) // what was in the way is no matter any more
+        *t->message = '\0';
     if (t->when_return == TX_COMMIT_COMPLETED && (tally.count[FATE_GONE] || tally.count[FATE_OPEN]))
         await_others(t, &tally);
     assent_tx_destroy(&t->tx);

@@ -2,6 +2,8 @@
 #include "assent/xa_manager.h"
 #include "tx_thread.h"
 
+enum { RETRIES = 7 };
+
 static const struct xa_switch_t *switch_of(const struct tx_thread *t, unsigned rmid)
 {
     return t->process->switches[rmid];
@@ -64,10 +66,22 @@ int rm_prepare(struct tx_thread *t, unsigned rmid)
     return code == XA_RDONLY ? code : answered(t, rmid, "xa_prepare", code);
 }
 
+// XA_RETRY: as a rule the participant is at the very branch just now.
+static int end_of_branch(int (*entry)(XID *xid, int rmid, long flags), XID *xid, unsigned rmid,
+                         long flags)
+{
+    int code = entry(xid, (int)rmid, flags);
+    for (unsigned i = 0; i < RETRIES && code == XA_RETRY && !(flags & TMONEPHASE); i++) {
+        tx_pause_ms(1U << i);
+        code = entry(xid, (int)rmid, flags);
+    }
+    return code;
+}
+
 int rm_commit(struct tx_thread *t, unsigned rmid, long flags)
 {
     struct tx_rm *rm = &t->rms[rmid];
-    int code = switch_of(t, rmid)->xa_commit_entry(&rm->xid, (int)rmid, flags);
+    int code = end_of_branch(switch_of(t, rmid)->xa_commit_entry, &rm->xid, rmid, flags);
     rm->state = RM_IDLE;
     // In the second phase the participant may have been faster.
     if (code == XAER_NOTA && !(flags & TMONEPHASE))
@@ -78,7 +92,7 @@ int rm_commit(struct tx_thread *t, unsigned rmid, long flags)
 int rm_rollback(struct tx_thread *t, unsigned rmid)
 {
     struct tx_rm *rm = &t->rms[rmid];
-    int code = switch_of(t, rmid)->xa_rollback_entry(&rm->xid, (int)rmid, TMNOFLAGS);
+    int code = end_of_branch(switch_of(t, rmid)->xa_rollback_entry, &rm->xid, rmid, TMNOFLAGS);
     rm->state = RM_IDLE;
     bool gone = code == XAER_NOTA || (code >= XA_RBBASE && code <= XA_RBEND);
     return gone ? code : answered(t, rmid, "xa_rollback", code);

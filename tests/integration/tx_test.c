@@ -215,7 +215,6 @@ static void second_phases(void **state)
         {{XA_OK, XA_HEURMIX}, TX_MIXED, false},
         {{XA_OK, XA_HEURHAZ}, TX_HAZARD, false},
         {{XA_OK, XAER_NOTA}, TX_OK, false},
-        {{XA_OK, XA_RETRY}, TX_OK, true},
         {{XA_OK, XAER_RMFAIL}, TX_OK, true},
         {{XA_OK, XAER_RMERR}, TX_OK, true},
         {{XA_OK, XA_RDONLY}, TX_OK, true}, // no code of xa_commit: the participant finds out
@@ -245,6 +244,26 @@ static void second_phases(void **state)
     }
 }
 
+static void second_phases_that_are_tried_again(void **state)
+{
+    (void)state;
+    opened();
+    const char *gtid = begun();
+    answer_next("commit", 0, XA_RETRY);
+    assert_int_equal(tx_commit(), TX_OK);
+    assert_string_equal(assent_tx_error(), "");
+    assert_calls("end 0, end 1, prepare 0, prepare 1, commit 0, commit 0, commit 1");
+    assert_branches(gtid, 'c', 'c');
+    gtid = begun();
+    for (int i = 0; i < 8; i++)
+        answer_next("commit", 0, XA_RETRY);
+    assert_int_equal(tx_commit(), TX_OK);
+    assert_calls("end 0, end 1, prepare 0, prepare 1, commit 0, commit 0, commit 0, commit 0, "
+                 "commit 0, commit 0, commit 0, commit 0, close 0, commit 1");
+    assert_branches(gtid, 'c', 'c');
+    closed();
+}
+
 static void a_no_of_a_participant(void **state)
 {
     (void)state;
@@ -262,12 +281,12 @@ static void logged_is_enough(void **state)
 {
     (void)state;
     opened();
-    assert_int_equal(tx_set_commit_return(TX_COMMIT_DECISION_LOGGED), TX_OK);
     TXINFO info;
+    assert_int_equal(tx_set_commit_return(TX_COMMIT_DECISION_LOGGED), TX_OK);
     assert_int_equal(tx_info(&info), 0);
     assert_int_equal(info.when_return, TX_COMMIT_DECISION_LOGGED);
     const char *gtid = begun();
-    answer_next("commit", 1, XA_RETRY);
+    answer_next("commit", 1, XAER_RMFAIL);
     assert_int_equal(tx_commit(), TX_OK);
     assert_branches(gtid, 'c', 'c');
     closed();
@@ -413,6 +432,7 @@ int main(void)
         TEST(what_was_rolled_back_at_its_end_is_not_prepared),
         TEST(a_beginning_that_fails_leaves_nothing),
         TEST(second_phases),
+        TEST(second_phases_that_are_tried_again),
         TEST(a_no_of_a_participant),
         TEST(logged_is_enough),
         TEST(its_time_is_up),
