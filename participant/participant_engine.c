@@ -179,7 +179,8 @@ static void answered(assent_participant *p, struct call *call)
 static void started(assent_participant *p, struct working *work)
 {
     struct branch_record record = {.gtid = work->gtid, .branch = work->branch};
-    struct event event = {.type = EVENT_WORKING, .u.branch = &record};
+    struct event event = {.type = work->held ? EVENT_FOUND : EVENT_WORKING,
+                          .u.branch = work->held ? work->held : &record};
     struct part_view view;
     engine_step(p, &event);
     if (p->stopped)
@@ -187,7 +188,7 @@ static void started(assent_participant *p, struct working *work)
     else if (!participant_find(p->core, &work->gtid, work->branch, &view))
         work->code = ASSENT_BUSY;
     else
-        work->code = view.state == PART_WORKING ? ASSENT_OK : ASSENT_STATE;
+        work->code = work->held || view.state == PART_WORKING ? ASSENT_OK : ASSENT_STATE;
 }
 
 static void take(assent_participant *p)

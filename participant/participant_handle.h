@@ -48,6 +48,7 @@ struct working {
     struct list link;
     struct gtid gtid;
     uint16_t branch;
+    const struct branch_record *held; // NULL: the application has begun work
     int code;
     bool answered;
 };

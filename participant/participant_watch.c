@@ -61,26 +61,40 @@ static int working_error(const struct working *work, assent_error *error)
     return error_set(error, work->code, "the participant has stopped");
 }
 
+static int work_report(assent_participant *p, struct working *work, assent_error *error)
+{
+    list_init(&work->link);
+    pthread_mutex_lock(&p->lock);
+    int code = participant_enter(p, error);
+    if (code == ASSENT_OK) {
+        list_append(&p->works, &work->link);
+        engine_wake(p);
+        while (!work->answered)
+            pthread_cond_wait(&p->changed, &p->lock);
+        if (work->code != ASSENT_OK)
+            code = working_error(work, error);
+        participant_leave(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return code;
+}
+
 int assent_participant_working(assent_participant *p, const char *gtid, uint16_t branch,
                                assent_error *error)
 {
     struct working work = {.branch = branch};
     if (!gtid_from(slice_text(gtid), &work.gtid) || branch >= LIMIT_BRANCHES)
         return error_set(error, ASSENT_INVALID, "no gtid of a transaction, or no branch of one");
-    list_init(&work.link);
-    pthread_mutex_lock(&p->lock);
-    int code = participant_enter(p, error);
-    if (code == ASSENT_OK) {
-        list_append(&p->works, &work.link);
-        engine_wake(p);
-        while (!work.answered)
-            pthread_cond_wait(&p->changed, &p->lock);
-        if (work.code != ASSENT_OK)
-            code = working_error(&work, error);
-        participant_leave(p);
-    }
-    pthread_mutex_unlock(&p->lock);
-    return code;
+    return work_report(p, &work, error);
+}
+
+int assent_participant_held(assent_participant *p, const char *branch_id, assent_error *error)
+{
+    struct branch_record record;
+    if (!branch_id || !branch_id_parse(branch_id, &record))
+        return error_set(error, ASSENT_INVALID, "no id of a branch that could be held prepared");
+    struct working work = {.gtid = record.gtid, .branch = record.branch, .held = &record};
+    return work_report(p, &work, error);
 }
 
 void assent_participant_count(const assent_participant *p, assent_participant_counts *ret)

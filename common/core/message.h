@@ -338,7 +338,7 @@ struct msg_inquire {
 enum {
     // What the resource manager did by itself is on record, durably: it may forget that.
     STANDING_NOTED = 1,
-    // Work that was begun and is said to be read-only: nothing is waited for.
+    // Its application says that it is read-only: work that was begun there is not waited for.
     STANDING_RELEASED = 2,
 };
 

@@ -212,7 +212,12 @@ static void dispatch(struct participant *self, const struct event *event)
 {
     switch (event->type) {
     case EVENT_RECOVERED: part_recovered(self, event->u.branch); return;
-    case EVENT_FOUND: part_found(self, event->u.branch); return;
+    case EVENT_FOUND:
+        if (self->started)
+            part_held(self, event->u.branch);
+        else
+            part_found(self, event->u.branch);
+        return;
     case EVENT_START:
         part_start(self);
         tick(self);
@@ -237,8 +242,7 @@ void participant_step(struct participant *self, const struct event *event, struc
 {
     if (self->stopped)
         return;
-    CHECK(self->started ? event->type != EVENT_RECOVERED && event->type != EVENT_FOUND &&
-                              event->type != EVENT_START
+    CHECK(self->started ? event->type != EVENT_RECOVERED && event->type != EVENT_START
                         : event->type <= EVENT_START);
     self->now = event->now;
     self->fx = fx;

@@ -143,9 +143,12 @@ void part_standing(struct participant *self, const struct msg_standing *standing
         noted(self, b, standing);
         return;
     }
-    if (standing->flags & STANDING_RELEASED) {
-        if (b && b->state == PART_WORKING)
-            part_free(self, b);
+    if (standing->flags & STANDING_RELEASED && b && b->state == PART_WORKING) {
+        part_roll_back(self, b); // of nothing, if the application is right
+        return;
+    }
+    if (standing->flags) { // again, or it is being recorded, or was never known here
+        self->stats.stale++;
         return;
     }
     bool ended = standing->outcome == OUTCOME_COMMITTED || standing->outcome == OUTCOME_ABORTED;

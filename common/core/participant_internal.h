@@ -229,6 +229,7 @@ void part_quorum_due(struct participant *self); // a bounded number
 // participant_recover.c
 void part_recovered(struct participant *self, const struct branch_record *record);
 void part_found(struct participant *self, const struct branch_record *record);
+void part_held(struct participant *self, const struct branch_record *record); // after START
 void part_start(struct participant *self);
 
 #endif

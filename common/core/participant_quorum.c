@@ -439,12 +439,15 @@ static struct part *take_up(struct participant *self, const struct msg_quorum *m
 }
 
 // Its vote would be in the journal. The resource manager alone holds a branch only where it was
-// asked to prepare just before a crash.
+// asked to prepare just before a crash; or held it, and ended it by itself when it was to be rolled
+// back for that.
 static bool never_voted(const struct part *b, const struct msg_quorum *m)
 {
-    return !b || b->state == PART_WORKING ||
-           (b->state == PART_PREPARED && !b->quorum && !b->journaled && b->attempt == m->attempt &&
-            b->coordinator == m->coordinator);
+    if (!b || b->state == PART_WORKING)
+        return true;
+    bool alone = !b->quorum && b->attempt == m->attempt && b->coordinator == m->coordinator;
+    return alone && ((b->state == PART_PREPARED && !b->journaled) ||
+                     (b->state == PART_FINISHED && part_reports(b)));
 }
 
 static bool about(const struct part *b, const struct msg_quorum *m)

@@ -99,6 +99,19 @@ static void redo(struct participant *self, struct part *b)
     part_move(self, b, b->outcome == OUTCOME_COMMITTED ? PART_COMMITTING : PART_ROLLING_BACK);
 }
 
+// Prepared, but nothing here knows it. If votes are in the journal none was ever given, and the
+// work is rolled back. If they are in the resource manager, this is one: in doubt.
+static struct part *held_new(struct participant *self, const struct branch_record *record)
+{
+    bool vote = self->config.rm_durable && !MUTANT(FOUND_IS_NO_VOTE);
+    struct part *b = recreate(self, record, vote ? PART_PREPARED : PART_ROLLING_BACK);
+    if (!b)
+        return NULL;
+    b->outcome = vote ? OUTCOME_NONE : OUTCOME_ABORTED;
+    b->prepared_ms = self->now.wall_ms;
+    return b;
+}
+
 void part_found(struct participant *self, const struct branch_record *record)
 {
     struct part *b = part_find(self, &record->gtid, record->branch);
@@ -115,14 +128,8 @@ void part_found(struct participant *self, const struct branch_record *record)
     }
     if (b)
         part_free(self, b); // its record goes by itself, or is met again at the next start
-    // Prepared, but the journal has no vote. If votes are in the journal none was ever given, and
-    // the work is rolled back. If they are in the resource manager, this is one: in doubt.
-    bool vote = self->config.rm_durable && !MUTANT(FOUND_IS_NO_VOTE);
-    b = recreate(self, record, vote ? PART_PREPARED : PART_ROLLING_BACK);
-    if (!b)
+    if (!held_new(self, record))
         return;
-    b->outcome = vote ? OUTCOME_NONE : OUTCOME_ABORTED;
-    b->prepared_ms = self->now.wall_ms;
     // The journal knows better which coordinator is the present one, and how far its log had come.
     if (self->config.rm_durable && (self->heard.id == 0 || self->heard.id == record->coordinator))
         hear_of(self, record);
@@ -146,6 +153,18 @@ static void resume(struct participant *self, struct part *b)
     case PART_FINISHING:
     case PART_FORGETTING: return;
     }
+}
+
+// What is known here goes its way, and may have ended since the resource manager was looked at.
+// What is not was prepared behind our back: by a resource manager that went on with it when the
+// connection was lost, and the branch given up.
+void part_held(struct participant *self, const struct branch_record *record)
+{
+    if (part_find(self, &record->gtid, record->branch) || !part_room(self, 0))
+        return; // it is reported again
+    struct part *b = held_new(self, record);
+    if (b)
+        resume(self, b);
 }
 
 void part_start(struct participant *self)

@@ -18,7 +18,7 @@ struct now {
 
 enum event_type {
     EVENT_RECOVERED = 1, // before START: one open record of the log, or any record of the journal
-    EVENT_FOUND,         // participant, before START: the resource manager holds this prepared
+    EVENT_FOUND,         // participant: the resource manager holds this prepared; also after START
     EVENT_START,
     EVENT_TICK,         // time has passed
     EVENT_CONNECTED,    // participant, client: the transport is up; greet

@@ -286,8 +286,11 @@ void assent_xa_watch(assent_xa *xa, assent_participant *participant)
         return; // the next time
     for (size_t i = 0; i < held.count; i++) {
         assent_xid_parse(&held.xids[i], &parts);
-        if (parts.kind == ASSENT_XID_ENLISTED) // one that has gone on is refused, and all is well
+        // One that has gone on is refused, and all is well.
+        if (parts.kind == ASSENT_XID_ENLISTED)
             assent_participant_working(participant, parts.gtid, parts.branch, NULL);
+        else
+            assent_participant_held(participant, parts.branch_id, NULL);
     }
     free(held.xids);
 }

@@ -110,9 +110,10 @@ static enum rm_result refuse(struct bank *bank, struct held *held)
     return RM_NO;
 }
 
+// A branch that is a member for the others' sake is never called: there is nothing to call it for.
 void bank_said(struct sim_tx *tx)
 {
-    struct attempt *work = tx->said ? truth_peek(tx, 0) : NULL;
+    struct attempt *work = truth_three(tx) ? truth_peek(tx, 0) : NULL;
     for (unsigned i = 0; work && i < tx->branch_count; i++) {
         if (tx->said >> i & 1)
             work->branches[i].state = HELD_NONE;
@@ -261,7 +262,7 @@ static enum rm_result obey(struct actor *a, const struct effect_call *call, stru
     if (call->op == RM_PREPARE)
         result = prepare(a, call, held);
     else if (call->op == RM_FORGET)
-        held->own_forgotten = true;
+        held->own_forgotten |= call->heuristic != 0;
     else
         result = finish(a, call, held);
     if (call->op == RM_PREPARE)
@@ -499,15 +500,23 @@ static bool is_held(const struct sim_tx *tx, unsigned branch)
     return false;
 }
 
-// A database that had not synced what it said was done.
+// Work of an application, under a name with no run in it.
+static bool is_nameless(const struct actor *a, const struct held *held)
+{
+    return a->rm_durable && held->kind == BRANCH_ENLISTED;
+}
+
+// A database that had not synced what it said was done. (What has no run in its name it could not
+// be asked about by that.)
 static void lose(struct actor *a, const struct sim_tx *tx, unsigned branch, uint64_t attempt,
                  struct held *held)
 {
     struct bank *bank = &a->bank;
     bool committed = held->state == HELD_COMMITTED;
-    if (is_held(tx, branch) || held->own || (!committed && held->state != HELD_ROLLED_BACK) ||
-        !held->voted_yes || held->journal_stage != JOURNAL_FINISHED ||
-        !is_remembered(a, tx, branch, attempt) || !faults_strike(&a->world->faults, FAULT_RM_LOSES))
+    if (is_held(tx, branch) || held->own || is_nameless(a, held) ||
+        (!committed && held->state != HELD_ROLLED_BACK) || !held->voted_yes ||
+        held->journal_stage != JOURNAL_FINISHED || !is_remembered(a, tx, branch, attempt) ||
+        !faults_strike(&a->world->faults, FAULT_RM_LOSES))
         return;
     if (committed) {
         int32_t back = held->account_to != NO_ACCOUNT ? -held->amount : held->amount;
@@ -575,12 +584,6 @@ static bool is_listed(const struct actor *a, const struct held *held)
 {
     return held->bank == a->index &&
            (held->state == HELD_PREPARED || (held->own && !held->own_forgotten));
-}
-
-// Work of an application, under a name with no run in it.
-static bool is_nameless(const struct actor *a, const struct held *held)
-{
-    return a->rm_durable && held->kind == BRANCH_ENLISTED;
 }
 
 static struct branch_record record_of(const struct world *w, const struct sim_tx *tx,

@@ -278,6 +278,8 @@ static void doubt_ends(struct actor *a, const struct effect_call *call, struct h
 static void called_forget(struct actor *a, const struct effect_call *call, const struct held *held)
 {
     const struct sim_tx *tx = truth_find(a->world, &call->gtid);
+    if (!call->heuristic)
+        return; // what was never known here has ended
     REQUIRE(a->world, held->own && call->heuristic == held->own, "heuristics are recorded",
             "%.*s/%u is to be forgotten, which was not ended so by %s itself", TEXT(&call->gtid),
             call->branch, a->name);

@@ -5,7 +5,8 @@
 
 size_t memory_of_coordinator(const struct coordinator *c)
 {
-    const struct map *maps[] = {&c->sessions, &c->resources, &c->txs, &c->leases, &c->foreign};
+    const struct map *maps[] = {&c->sessions, &c->resources, &c->txs,
+                                &c->leases,   &c->foreign,   &c->notes};
     size_t blocks = 1 + (c->timers.items != NULL) + (c->slots.items != NULL);
     for (unsigned i = 0; i < sizeof maps / sizeof maps[0]; i++)
         blocks += maps[i]->entries != NULL;

@@ -444,8 +444,8 @@ void bank_extended(struct actor *a, const struct effect_extended *extended);
 void bank_crash(struct actor *a);
 void bank_free(struct actor *a);
 void bank_found(struct actor *a);   // FOUND events for what is prepared
+void bank_said(struct sim_tx *tx);  // 3pc: nothing is held of what is called read-only
 void bank_working(struct actor *a); // and, after the start, WORKING events for what it cannot name
-void bank_said(struct sim_tx *tx);  // nothing is held of what its application calls read-only
 bool bank_work(struct actor *a, struct sim_tx *tx, unsigned branch);
 struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned branch, bool other);
 int64_t bank_total(const struct world *w);

@@ -197,6 +197,31 @@ static void test_recover(void **state)
     assert_string_equal(memory_rm_story(), "prepare T9;rollback T9;");
 }
 
+// The connection broke while the resource manager prepared, the branch was looked for in vain and
+// voted no; and then it was prepared after all.
+static void test_prepared_behind_our_back(void **state)
+{
+    (void)state;
+    XID xid;
+    assent_tx *tx = live_begin("busy");
+    live_call(tx, "bank", "pay");
+    live_call(tx, "other", "pay");
+    assent_outcome told = ASSENT_OUTCOME_UNKNOWN;
+    assert_int_equal(assent_commit_async(tx, outcome, &told, &live.error), ASSENT_OK);
+    assent_tx_destroy(&tx);
+    live_until_in_doubt(1);
+    assert_int_equal(assent_xid_branch("T9/0/0123abcd/1", "bank", &xid, NULL), ASSENT_OK);
+    memory_rm_prepare(&xid);
+    assert_int_equal(memory_rm_held(), 2);
+    assent_xa_watch(live.xa, live.bank);
+    live_until(not_held, &xid, "it is rolled back");
+    live_open_other();
+    assert_int_equal(assent_client_dispatch(live.client, -1), 1);
+    assert_int_equal(told, ASSENT_COMMITTED);
+    assert_string_equal(memory_rm_story(), "prepare busy;prepare T9;rollback T9;commit busy;");
+    assert_int_equal(assent_participant_held(live.bank, "T9/0", &live.error), ASSENT_INVALID);
+}
+
 // ---- a switch from a shared object, in order ----
 
 static assent_vote note(void *context, const assent_branch *branch, char *why)
@@ -296,7 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_calls),      TEST(test_enlisted), TEST(test_enlisted_and_dropped),
         TEST(test_orphan),     TEST(test_restart),  TEST(test_recover),
-        TEST(test_heuristics), TEST(test_scripted),
+        TEST(test_heuristics), TEST(test_scripted), TEST(test_prepared_behind_our_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

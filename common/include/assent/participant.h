@@ -235,6 +235,15 @@ ASSENT_API int assent_participant_wait(assent_participant *participant, int time
 ASSENT_API int assent_participant_working(assent_participant *participant, const char *gtid,
                                           uint16_t branch, assent_error *error);
 
+// Tells the library that the resource manager holds `branch_id` (the text of assent_branch.id)
+// prepared, as `recover` does at start. What is known here goes its way; what is not, because the
+// resource manager went on preparing when its connection was lost and the branch was given up, is
+// rolled back, or asked about where the resource manager keeps the votes. Optional: else that waits
+// for the next start. Thread-safe. Errors: ASSENT_INVALID, ASSENT_BUSY, ASSENT_CLOSED, or what it
+// stopped for.
+ASSENT_API int assent_participant_held(assent_participant *participant, const char *branch_id,
+                                       assent_error *error);
+
 typedef struct assent_participant_counts {
     uint64_t in_doubt;   // voted yes, decision not known
     uint64_t unfinished; // in memory and not finished, those in doubt included
