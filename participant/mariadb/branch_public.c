@@ -46,7 +46,7 @@ static void undo(MYSQL *db, const XID *xid)
 // XA_RB*, and what else XA PREPARE says when it has rolled back.
 static int refuse_rolled_back(unsigned number, int code, assent_error *error)
 {
-    if (number != ER_XA_RBROLLBACK_NUMBER)
+    if (number != ER_XA_RBROLLBACK_NUMBER && number != ER_XAER_RMFAIL_NUMBER)
         return code;
     return error_set(error, ASSENT_BUSY,
                      "MariaDB: the server has rolled the branch back (%u): begin again", number);
@@ -58,14 +58,15 @@ int assent_mariadb_prepare(MYSQL *db, const XID *xid, assent_error *error)
     int code = run(db, "END", xid, &number, error);
     // NOTA: another branch is open here; RMFAIL: none, or it is ended or prepared already, so that
     // nothing must be undone here.
-    if (number == ER_XAER_NOTA_NUMBER || number == ER_XAER_RMFAIL_NUMBER)
+    bool rolled_back = number && link_is_rolled_back(db);
+    if (!rolled_back && (number == ER_XAER_NOTA_NUMBER || number == ER_XAER_RMFAIL_NUMBER))
         return error_set(error, ASSENT_STATE,
                          "MariaDB: that branch was not begun here, or is ended already");
     if (!code)
         code = run(db, "PREPARE", xid, &number, error);
     if (!code || code == ASSENT_UNAVAILABLE)
         return code;
-    if (!link_rollback_code(number) && number) {
+    if (!link_rollback_code(number) && number && !rolled_back) {
         // Neither prepared nor rolled back, by what is known of it.
         return error_set(error, ASSENT_UNAVAILABLE, "MariaDB: %s (%u): close the connection",
                          mysql_error(db), number);

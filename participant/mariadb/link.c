@@ -185,3 +185,9 @@ bool link_is_open(MYSQL *db)
         return false;
     return (status & SERVER_STATUS_IN_TRANS) || !(status & SERVER_STATUS_AUTOCOMMIT);
 }
+
+bool link_is_rolled_back(MYSQL *db)
+{
+    // The one place that says it; names of states are in no language.
+    return mysql_errno(db) == ER_XAER_RMFAIL_NUMBER && strstr(mysql_error(db), "ROLLBACK ONLY");
+}

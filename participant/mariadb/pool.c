@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 
+enum { ROOM_TRIES = 20, ROOM_WAIT_NS = 5000000 };
+
 long long pool_now_ms(void)
 {
     struct timespec now;
@@ -100,8 +102,13 @@ static int connect_some(struct manager *manager, struct sql_session **ret, assen
 {
     unsigned number;
     int code = connect_new(manager, ret, &number, error);
-    if (code && number == ER_CON_COUNT_NUMBER && make_room(manager))
+    if (!code || number != ER_CON_COUNT_NUMBER || !make_room(manager))
+        return code;
+    // The server counts a connection some moments longer than it is open.
+    for (int tries = 0; code && number == ER_CON_COUNT_NUMBER && tries < ROOM_TRIES; tries++) {
+        nanosleep(&(struct timespec){.tv_nsec = ROOM_WAIT_NS}, NULL);
         code = connect_new(manager, ret, &number, error);
+    }
     return code;
 }
 

@@ -124,6 +124,12 @@ static int finish_elsewhere(struct finish *f, long flags)
 
 // ---- here, prepared ----
 
+static bool is_listed(MYSQL *db, const XID *xid)
+{
+    bool listed;
+    return xids_is_listed(db, xid, &listed) == ER_NONE && listed;
+}
+
 static int finish_parked(struct finish *f, struct branch *branch, long flags)
 {
     if (flags & TMONEPHASE) {
@@ -135,9 +141,15 @@ static int finish_parked(struct finish *f, struct branch *branch, long flags)
         branch_drop(f->manager, branch, true);
         return XA_OK;
     }
+    // A backup, say, keeps commits out: it is as it was.
+    if (!link_is_lost(number) && number != ER_XAER_NOTA_NUMBER &&
+        is_listed(branch->session->db, f->xid)) {
+        branch_release(f->manager, branch);
+        return tell(f, XA_RETRY);
+    }
     // Lost, or not as it should be: without the connection the branch is anybody's, if it is there.
     branch_drop(f->manager, branch, false);
-    return link_is_lost(number) ? tell(f, XAER_RMFAIL) : finish_elsewhere(f, flags);
+    return finish_elsewhere(f, flags);
 }
 
 static int finish(XID *xid, int rmid, long flags, bool commit)

@@ -94,6 +94,7 @@ static int end(struct opened *opened, struct branch *branch, bool good)
     struct sql_session *session = branch->session;
     char sql[XIDS_STATEMENT_MAX];
     assent_error error = {.message = "MariaDB: the connection was lost, and the branch with it"};
+    unsigned last = session->db ? mysql_errno(session->db) : ER_NONE; // of the work
     if (session->db)
         branch->read_only = good && has_changed_nothing(session);
     if (!session->db)
@@ -106,9 +107,12 @@ static int end(struct opened *opened, struct branch *branch, bool good)
     }
     link_refuse(number, mysql_error(session->db), &error);
     int code = link_rollback_code(number);
-    if (!code)
+    if (!code && link_is_rolled_back(session->db)) // by a deadlock, say, which is long forgotten
+        code = link_rollback_code(last) ? link_rollback_code(last) : XA_RBROLLBACK;
+    bool lost = !code;
+    if (lost)
         code = link_is_lost(number) ? XA_RBCOMMFAIL : XA_RBOTHER;
-    return spoil(opened, branch, code, link_rollback_code(number) == 0, &error);
+    return spoil(opened, branch, code, lost, &error);
 }
 
 int switch_end(XID *xid, int rmid, long flags)

@@ -14,20 +14,21 @@ static const char make_table[] =
     "DO $make$ BEGIN\n"
     "IF pg_catalog.to_regclass('assent.barrier') IS NULL THEN\n"
     "PERFORM pg_catalog.pg_advisory_xact_lock(1095978580);\n"
-    "IF pg_catalog.to_regnamespace('assent') IS NULL THEN CREATE SCHEMA assent; END IF;\n"
-    "IF pg_catalog.to_regclass('assent.barrier') IS NULL THEN\n"
-    "CREATE TABLE assent.barrier (\n"
+    "IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'assent') THEN\n"
+    "CREATE SCHEMA IF NOT EXISTS assent; END IF;\n"
+    "CREATE TABLE IF NOT EXISTS assent.barrier (\n"
     "    gtid text COLLATE \"C\" NOT NULL,\n"
     "    branch integer NOT NULL,\n"
     "    operation text COLLATE \"C\" NOT NULL,\n"
     "    state text COLLATE \"C\" NOT NULL CHECK (state IN ('done', 'fenced', 'horizon')),\n"
-    "    leased_ms bigint NOT NULL,\n"
+    "    leased_ms bigint NOT NULL,\n" // 0: not made by a coordinator
     "    answer bytea,\n"
     "    PRIMARY KEY (gtid, branch, operation)\n"
     ") WITH (fillfactor = 90);\n"
-    "CREATE INDEX barrier_fences ON assent.barrier (leased_ms) WHERE state = 'fenced';\n"
-    "INSERT INTO assent.barrier VALUES ('', 0, '', 'horizon', 0, NULL);\n"
-    "END IF; END IF; END $make$";
+    "CREATE INDEX IF NOT EXISTS barrier_fences ON assent.barrier (leased_ms)\n"
+    "    WHERE state = 'fenced';\n"
+    "INSERT INTO assent.barrier VALUES ('', 0, '', 'horizon', 0, NULL) ON CONFLICT DO NOTHING;\n"
+    "END IF; END $make$";
 
 // A table that is emptied after a crash (UNLOGGED), or has another key, would be worse than none.
 static const char read_shape[] =

@@ -94,12 +94,19 @@ static bool trip_send(PGconn *conn, bool begin, const struct trip *t)
            PQpipelineSync(conn);
 }
 
+static bool is_copy(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
 static void trip_end(PGconn *conn)
 {
     bool last = false;
     while (!last && PQstatus(conn) == CONNECTION_OK) {
         PGresult *rest = PQgetResult(conn);
-        last = !rest || PQresultStatus(rest) == PGRES_PIPELINE_SYNC;
+        // (A COPY has no end; its connection is given up.)
+        last = !rest || PQresultStatus(rest) == PGRES_PIPELINE_SYNC || is_copy(rest);
         PQclear(rest);
     }
     PQexitPipelineMode(conn);
@@ -190,7 +197,7 @@ static int take_result(struct sql_session *session, const char *sql, PGresult *r
         session->has_written = session->has_written || is_write(sql, result);
         return check_escaped(session, error);
     }
-    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
+    if (is_copy(result)) {
         postgres_drop(session); // which would wait for data for ever
         return error_set(error, ASSENT_INVALID,
                          "PostgreSQL: COPY to or from the client cannot be executed here");

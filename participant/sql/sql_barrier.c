@@ -38,7 +38,8 @@ static int explain(const struct sql_barrier *barrier, int code, assent_error *er
     if (code != ASSENT_INVALID || !error)
         return code == ASSENT_INVALID ? ASSENT_CONFIG : code;
     error->code = ASSENT_CONFIG;
-    return error_prefix(error, "barrier: is %s there, made by the barrier's _create?",
+    return error_prefix(error,
+                        "barrier: %s is missing, or not the barrier's (whose _create makes it)",
                         barrier->table);
 }
 
@@ -292,7 +293,9 @@ int sql_barrier_create(const struct sql_barrier *barrier, struct sql_session *se
     for (const char *const *make = barrier->make; !code && *make; make++)
         code = barrier->execute(session, *make, NULL, 0, &answer, error);
     if (!code)
-        code = barrier->execute(session, barrier->read_shape, NULL, 0, &answer, error);
+        code =
+            explain(barrier,
+                    barrier->execute(session, barrier->read_shape, NULL, 0, &answer, error), error);
     if (!code && strcmp(answer.first, barrier->shape) != 0)
         code = error_set(error, ASSENT_CONFIG,
                          "barrier: %s is not the barrier's: it is '%s', not '%s'", barrier->table,

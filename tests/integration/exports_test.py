@@ -27,7 +27,9 @@ def declared(headers):
 def exported(library):
     lines = subprocess.run(["nm", "-D", "--defined-only", library], check=True, text=True,
                            capture_output=True).stdout.splitlines()
-    return {line.split()[-1] for line in lines}
+    names = {line.split()[-1] for line in lines}
+    # What our own programs load of a database (sql/sql_driver.h) is in no public header.
+    return {name for name in names if not name.startswith("assent_sql_")}
 
 
 def check(library, headers):
@@ -47,7 +49,8 @@ def main():
     for library, headers in (other.split("=") for other in others):
         own = {HEADERS / header for header in headers.split(",")}
         rest -= own
-        good.append(check(library, own))
+        if library:
+            good.append(check(library, own))
     good.append(check(libassent, rest))
     return 0 if all(good) else 1
 

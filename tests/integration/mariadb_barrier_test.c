@@ -58,6 +58,12 @@ static MYSQL *db_ready(const char *database)
     char text[256];
     assent_error error = {0};
     MYSQL *db = db_open();
+    static char made[64]; // the last one
+    if (strcmp(made, database) == 0) {
+        assert_int_equal(mysql_select_db(db, database), 0);
+        return db;
+    }
+    snprintf(made, sizeof made, "%s", database);
     snprintf(text, sizeof text, "CREATE DATABASE IF NOT EXISTS %s", database);
     sql(db, text);
     assert_int_equal(mysql_select_db(db, database), 0);
@@ -211,7 +217,7 @@ static struct shop_kind kind = {
 static void races(void **state)
 {
     (void)state;
-    assert_true(shop_race(&kind, 60));
+    assert_true(shop_race(&kind, 40));
     assert_true(shop_late_tries(&kind));
     assert_true(shop_race_horizon(&kind, 20));
 }
@@ -219,7 +225,7 @@ static void races(void **state)
 static void kills(void **state)
 {
     (void)state;
-    shop_test_kills(&kind, 4);
+    shop_test_kills(&kind, 3);
 }
 
 // ---- what MariaDB's has besides ----

@@ -144,12 +144,17 @@ static void *live(void *arg)
 static struct thread *thread_of(const char *name)
 {
     static struct thread threads[THREADS];
-    struct thread *t = threads;
-    while (t < threads + THREADS - 1 && t->used && strcmp(t->name, name) != 0)
-        t++;
-    if (!t->used) {
+    struct thread *t = NULL;
+    for (int i = 0; i < THREADS; i++) {
+        if (threads[i].used && strcmp(threads[i].name, name) == 0)
+            return &threads[i];
+        if (!threads[i].used)
+            t = &threads[i];
+    }
+    if (t) {
         t->used = true;
         snprintf(t->name, sizeof t->name, "%s", name);
+        t->asked = t->done = false;
         pthread_mutex_init(&t->lock, NULL);
         pthread_cond_init(&t->changed, NULL);
         pthread_create(&t->handle, NULL, live, t);
@@ -177,6 +182,8 @@ int main(void)
         if (sscanf(line + later, "%15s %n", name, &at) != 1)
             continue;
         struct thread *t = thread_of(name);
+        if (!t)
+            return 1;
         const char *rest = line + later + at;
         if (strcmp(rest, "wait") != 0) {
             pthread_mutex_lock(&t->lock);
