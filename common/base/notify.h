@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Telling whoever started a program that serves how it is: systemd's notification protocol (sd_notify(3)),
-// and a descriptor for scripts. Without somebody to tell it does nothing.
+// Telling whoever started a program that serves how it is: systemd's notification protocol
+// (sd_notify(3)), and a descriptor for scripts. Without somebody to tell it does nothing.
 #ifndef BASE_NOTIFY_H
 #define BASE_NOTIFY_H
 

@@ -121,6 +121,9 @@ static int take_call(const struct procedures *allowed, enum operation operation,
     if (json_array_size(list) < 1 || json_array_size(list) > CALL_PROCEDURES_MAX)
         return refuse(why, "'do' has %zu entries; 1 to %d are allowed", json_array_size(list),
                       CALL_PROCEDURES_MAX);
+    call->items = calloc(json_array_size(list), sizeof *call->items);
+    if (!call->items)
+        return ASSENT_NOMEM;
     json_array_foreach(list, i, json)
     {
         int code = take_item(allowed, operation, &call->items[call->count++], json, why);
@@ -167,6 +170,7 @@ void call_free(struct call **call_p)
     if (!*call_p)
         return;
     json_decref((*call_p)->json);
+    free((*call_p)->items);
     free(*call_p);
     *call_p = NULL;
 }

@@ -28,7 +28,7 @@ struct call_item {
 struct call {
     json_t *json;
     unsigned count;
-    struct call_item items[CALL_PROCEDURES_MAX];
+    struct call_item *items; // owned
 };
 
 // Reads a payload for an operation. On success the caller owns *ret (call_free). ASSENT_INVALID:
