@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/logger.h"
+#include "base/notify.h"
 #include "core/message.h"
-#include "notify.h"
 
 struct daemon {
     const struct options *options;

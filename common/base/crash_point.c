@@ -11,6 +11,7 @@
 int crash_point_armed = -1;
 
 static atomic_long passes_left;
+static int deed = SIGKILL; // or SIGSTOP
 
 static const struct {
     const char *name, *side, *about;
@@ -28,26 +29,39 @@ static int point_of(const char *name, size_t size)
     return -1;
 }
 
+static const char stop_word[] = ":stop";
+
+static bool ends_in_stop(const char *text)
+{
+    size_t size = strlen(text);
+    return size >= strlen(stop_word) && strcmp(text + size - strlen(stop_word), stop_word) == 0;
+}
+
 int crash_point_arm(assent_error *error)
 {
     const char *text = getenv("ASSENT_CRASH_POINT");
     if (!text || !*text)
         return ASSENT_OK;
     size_t size = strcspn(text, ":");
+    const char *end_of_count = text + strlen(text);
+    bool stops = ends_in_stop(text + size);
+    if (stops)
+        end_of_count -= strlen(stop_word);
     int point = point_of(text, size);
     if (point < 0)
         return error_set(error, ASSENT_INVALID, "ASSENT_CRASH_POINT: no crash point is named '%s'",
                          text);
     long passes = 1;
-    if (text[size] == ':') {
+    if (text + size < end_of_count) {
         char *end;
         errno = 0;
         passes = strtol(text + size + 1, &end, 10);
-        if (errno || end == text + size + 1 || *end || passes < 1)
+        if (errno || end == text + size + 1 || end != end_of_count || passes < 1)
             return error_set(error, ASSENT_INVALID,
                              "ASSENT_CRASH_POINT: '%s' does not end in a count from 1", text);
     }
     atomic_store(&passes_left, passes);
+    deed = stops ? SIGSTOP : SIGKILL;
     crash_point_armed = point;
     return ASSENT_OK;
 }
@@ -69,7 +83,7 @@ void crash_point_passed(enum crash_point point)
         return;
     dprintf(STDERR_FILENO, "crash point %s\n", points[point].name);
     // No handler, no flush, no destructor runs: what is in user space is lost, as in a real crash.
-    kill(getpid(), SIGKILL);
-    for (;;)
+    kill(getpid(), deed);
+    while (deed == SIGKILL)
         pause();
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Named points at which a process can be made to die as if by SIGKILL, for the crash tests.
-// ASSENT_CRASH_POINT=name[:n] in the environment arms one: the process kills itself the n-th time
-// (first, by default) it passes there. A mistyped name is refused at start.
+// ASSENT_CRASH_POINT=name[:n][:stop] in the environment arms one: the process kills itself (or, with
+// ":stop", stops itself as if by SIGSTOP, and goes on after SIGCONT) the n-th time (first, by
+// default) it passes there. A mistyped name is refused at start.
 #ifndef BASE_CRASH_POINT_H
 #define BASE_CRASH_POINT_H
 
@@ -41,7 +42,14 @@
     X(part_before_forget, "participant", "a transaction has ended, the barrier's rows are there")  \
     X(part_after_forget, "participant", "the barrier's rows are gone, the journal does not know")  \
     X(client_after_prepare, "client", "a message is prepared, the application does not know")      \
-    X(client_before_submit, "client", "a commit is about to be sent")
+    X(client_before_submit, "client", "a commit is about to be sent")                              \
+    X(tx_after_begin, "tx", "branches were started, no work is done")                              \
+    X(tx_after_end, "tx", "the work has ended, nobody was told")                                   \
+    X(tx_after_enlist, "tx", "branches are enlisted, none is prepared")                            \
+    X(tx_after_prepare, "tx", "a resource manager has prepared")                                   \
+    X(tx_after_decision, "tx", "the outcome is known, no branch has ended")                        \
+    X(tx_after_commit, "tx", "a resource manager has committed")                                   \
+    X(tx_after_rollback, "tx", "a resource manager has rolled back")
 
 enum crash_point {
 #define X(name, side, about) CRASH_##name,

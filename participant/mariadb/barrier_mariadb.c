@@ -5,6 +5,8 @@
 // other branches would wait for each other, and deadlock. So a branch's turn is to write its row,
 // or to find it, and that locks it and nothing else; reading follows, with locks, which is what
 // makes it read the newest state instead of the transaction's snapshot.
+#include <string.h>
+
 #include "barrier_mariadb.h"
 
 #include <stdio.h>

@@ -25,4 +25,5 @@ const struct sql_driver assent_sql_mariadb = {
     .barrier_seal = barrier_session_seal,
     .barrier_collect = barrier_session_collect,
     .prepared = session_prepared,
+    .prepare = session_prepare,
 };

@@ -144,6 +144,7 @@ void manager_close(struct opened *opened)
         return;
     if (opened->current) // the server rolls it back with its connection
         branch_drop(manager, opened->current, false);
+    branch_let_go(manager, opened);
     xids_free(&opened->scan);
     opened->current = NULL;
     opened->scanning = false;

@@ -29,7 +29,9 @@ void pool_discard(struct sql_session *session)
 
 void pool_give(struct manager *manager, struct sql_session *session)
 {
-    struct sql_session *surplus = session->db ? NULL : session;
+    // With autocommit off (by whoever had it) it could end no branch that is not bound to it.
+    bool good = session->db && !link_is_open(session->db);
+    struct sql_session *surplus = good ? NULL : session;
     pthread_mutex_lock(&manager->lock);
     if (!surplus && manager->idle_count >= manager->parked_max)
         surplus = session;
@@ -73,12 +75,14 @@ static int connect_new(struct manager *manager, struct sql_session **ret, unsign
     return ASSENT_OK;
 }
 
-// The connection of the branch that was prepared longest ago; NULL.
-static struct sql_session *take_oldest_parked(struct manager *manager)
+// The connection of the branch that was prepared longest ago, by that thread if `keeper` is not
+// NULL; NULL.
+static struct sql_session *take_oldest_parked(struct manager *manager, const struct opened *keeper)
 {
     for (struct list *l = manager->branches.next; l != &manager->branches; l = l->next) {
         struct branch *branch = container_of(l, struct branch, link);
-        if (branch->state != BRANCH_PREPARED || branch->busy)
+        if (branch->state != BRANCH_PREPARED || branch->busy ||
+            (keeper && branch->keeper != keeper))
             continue;
         struct sql_session *session = branch->session;
         list_remove(&branch->link);
@@ -92,10 +96,21 @@ static struct sql_session *take_oldest_parked(struct manager *manager)
 static bool make_room(struct manager *manager)
 {
     pthread_mutex_lock(&manager->lock);
-    struct sql_session *session = take_oldest_parked(manager);
+    struct sql_session *session = take_oldest_parked(manager, NULL);
     pthread_mutex_unlock(&manager->lock);
     pool_discard(session);
     return session != NULL;
+}
+
+void branch_let_go(struct manager *manager, const struct opened *keeper)
+{
+    struct sql_session *session;
+    do {
+        pthread_mutex_lock(&manager->lock);
+        session = take_oldest_parked(manager, keeper);
+        pthread_mutex_unlock(&manager->lock);
+        pool_discard(session);
+    } while (session);
 }
 
 static int connect_some(struct manager *manager, struct sql_session **ret, assent_error *error)
@@ -166,17 +181,34 @@ struct branch *branch_new(struct manager *manager, const XID *xid, bool *ret_the
     return NULL;
 }
 
-struct branch *branch_claim(struct manager *manager, const XID *xid, bool *ret_busy)
+void branch_end(struct manager *manager, struct branch *branch)
+{
+    pthread_mutex_lock(&manager->lock);
+    branch->state = BRANCH_ENDED;
+    pthread_mutex_unlock(&manager->lock);
+}
+
+static enum claim claim_of(const struct branch *branch)
+{
+    if (!branch)
+        return CLAIM_UNKNOWN;
+    if (branch->busy)
+        return CLAIM_BUSY;
+    return branch->state == BRANCH_ACTIVE  ? CLAIM_ACTIVE
+           : branch->state == BRANCH_ENDED ? CLAIM_ENDED
+                                           : CLAIM_PREPARED;
+}
+
+enum claim branch_claim(struct manager *manager, const XID *xid, struct branch **ret)
 {
     pthread_mutex_lock(&manager->lock);
     struct branch *branch = branch_find(manager, xid);
-    *ret_busy = branch && branch->busy;
-    if (*ret_busy)
-        branch = NULL;
-    if (branch)
+    enum claim claim = claim_of(branch);
+    *ret = claim == CLAIM_ENDED || claim == CLAIM_PREPARED ? branch : NULL;
+    if (*ret)
         branch->busy = true;
     pthread_mutex_unlock(&manager->lock);
-    return branch;
+    return claim;
 }
 
 void branch_release(struct manager *manager, struct branch *branch)
@@ -186,16 +218,17 @@ void branch_release(struct manager *manager, struct branch *branch)
     pthread_mutex_unlock(&manager->lock);
 }
 
-void branch_park(struct manager *manager, struct branch *branch)
+void branch_park(struct manager *manager, struct branch *branch, const struct opened *keeper)
 {
     pthread_mutex_lock(&manager->lock);
     list_remove(&branch->link);
     list_append(&manager->branches, &branch->link);
     branch->state = BRANCH_PREPARED;
     branch->busy = false;
+    branch->keeper = keeper;
     struct sql_session *surplus = NULL;
     if (++manager->parked_count > manager->parked_max)
-        surplus = take_oldest_parked(manager);
+        surplus = take_oldest_parked(manager, NULL);
     pthread_mutex_unlock(&manager->lock);
     pool_discard(surplus); // the server lets go of its branch, which stays prepared
 }

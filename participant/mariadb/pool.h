@@ -24,6 +24,7 @@ struct branch {
     enum branch_state state;
     bool busy;                   // a thread is at it, outside of the lock
     struct sql_session *session; // owned
+    const struct opened *keeper; // of the thread that has prepared it
     int rollback_code;           // XA_RB*: it can only be rolled back
     bool read_only;              // it has changed nothing, for certain
 };
@@ -60,7 +61,8 @@ struct sql_session *pool_session_of_thread(int rmid);
 // Opens it for this thread: connects and checks where no other thread has. Codes of
 // assent_error.
 int manager_open(struct opened *opened, const char *info, assent_error *error);
-// Rolls back what the thread is in, and with the last thread closes all connections.
+// Rolls back what the thread is in, closes the connections of what it has prepared (so that others
+// can end it), and with the last thread closes all connections.
 void manager_close(struct opened *opened);
 
 // Executes a statement on a connection that is free, a new one if there is none: where that is
@@ -75,12 +77,17 @@ void pool_discard(struct sql_session *session);
 
 // NULL: out of memory, or there is such a branch (*ret_there).
 struct branch *branch_new(struct manager *manager, const XID *xid, bool *ret_there);
-// The branch of that XID, for the calling thread alone until branch_release, _park or _drop. NULL:
-// there is none, or *ret_busy: another thread has it.
-struct branch *branch_claim(struct manager *manager, const XID *xid, bool *ret_busy);
+// It has been ended by the thread that began it; from then on it is anybody's.
+void branch_end(struct manager *manager, struct branch *branch);
+// The branch of that XID: where it is ended or prepared, for the calling thread alone until
+// branch_release, _park or _drop; otherwise *ret is NULL.
+enum claim { CLAIM_UNKNOWN, CLAIM_BUSY, CLAIM_ACTIVE, CLAIM_ENDED, CLAIM_PREPARED };
+enum claim branch_claim(struct manager *manager, const XID *xid, struct branch **ret);
 void branch_release(struct manager *manager, struct branch *branch);
 // It is prepared: closes the connections of others, when there are too many.
-void branch_park(struct manager *manager, struct branch *branch);
+void branch_park(struct manager *manager, struct branch *branch, const struct opened *keeper);
+// Closes the connections of what that thread has prepared: the branches stay prepared.
+void branch_let_go(struct manager *manager, const struct opened *keeper);
 // Forgets it. Its connection is free again, or, where `good` is false, closed.
 void branch_drop(struct manager *manager, struct branch *branch, bool good);
 

@@ -187,6 +187,18 @@ int session_query(struct sql_session *session, const char *sql, const struct sql
     return run(session, sql, values, count, &answer, error);
 }
 
+int session_prepare(struct sql_session *session, const char *sql, size_t count, assent_error *error)
+{
+    unsigned number;
+    int code = session->db ? ASSENT_OK : reconnect(session, error);
+    if (code)
+        return code;
+    code = statement_check(session->db, sql, count, &number, error);
+    if (code)
+        note_error(session, number, code);
+    return code;
+}
+
 // ---- what is prepared ----
 
 static void describe(const XID *xid, struct sql_prepared *ret)

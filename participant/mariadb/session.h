@@ -44,5 +44,7 @@ int session_rollback(struct sql_session *session, assent_error *error);
 int session_prepared(struct sql_session *session,
                      void (*visit)(void *arg, const struct sql_prepared *prepared), void *arg,
                      assent_error *error);
+int session_prepare(struct sql_session *session, const char *sql, size_t count,
+                    assent_error *error);
 
 #endif

@@ -223,14 +223,15 @@ static bool results_take(MYSQL_STMT *handle, struct statement_answer *ret)
         good = rows_take(handle, columns, ret);
     else
         ret->rows = mysql_stmt_affected_rows(handle);
+    if (!good)
+        return false; // what is wrong would be forgotten by the next call
     mysql_stmt_free_result(handle);
-    while (good) {
+    for (;;) {
         int more = mysql_stmt_next_result(handle);
         if (more)
             return more < 0;
         mysql_stmt_free_result(handle);
     }
-    return false;
 }
 
 static int run(struct statement *s, const struct sql_value *values, struct statement_answer *ret,
@@ -271,9 +272,20 @@ int statement_execute(MYSQL *db, struct statements *kept, const char *sql,
         return run_text(db, sql, ret_number, error);
     if (!code)
         code = run(s, values, ret, ret_number, error);
-    if (s && *ret_number) // whatever state it is in now
+    if (s && code) // whatever state it is in now
         statement_free(s);
     else if (s)
         put(kept, s);
+    return code;
+}
+
+int statement_check(MYSQL *db, const char *sql, size_t count, unsigned *ret_number,
+                    assent_error *error)
+{
+    struct statement *s;
+    *ret_number = ER_NONE;
+    int code = prepare(db, sql, count, &s, ret_number, error);
+    if (code == ASSENT_OK)
+        statement_free(s);
     return code;
 }

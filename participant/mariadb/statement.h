@@ -29,5 +29,8 @@ struct statement_answer {
 int statement_execute(MYSQL *db, struct statements *kept, const char *sql,
                       const struct sql_value *values, size_t count, struct statement_answer *ret,
                       unsigned *ret_number, assent_error *error);
+// Only prepares it, and lets it go.
+int statement_check(MYSQL *db, const char *sql, size_t count, unsigned *ret_number,
+                    assent_error *error);
 
 #endif

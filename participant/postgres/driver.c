@@ -58,6 +58,29 @@ static int driver_rollback(struct sql_session *session, assent_error *error)
     return code ? code : postgres_rollback(session, error);
 }
 
+// The server prepares it, under no name.
+static int driver_prepare(struct sql_session *session, const char *sql, size_t count,
+                          assent_error *error)
+{
+    int code = postgres_refresh(session, error);
+    if (code)
+        return code;
+    PGresult *prepared = PQprepare(session->conn, "", sql, 0, NULL);
+    if (PQresultStatus(prepared) == PGRES_COMMAND_OK) {
+        PGresult *described = PQdescribePrepared(session->conn, "");
+        size_t parameters = (size_t)PQnparams(described);
+        PQclear(described);
+        if (parameters != count)
+            code = error_set(error, ASSENT_INVALID,
+                             "PostgreSQL: the statement has %zu parameters, not %zu", parameters,
+                             count);
+    } else {
+        code = postgres_refuse(session, prepared, error);
+    }
+    PQclear(prepared);
+    return code;
+}
+
 static int barrier_enter(struct sql_session *session, const char *gtid, uint16_t branch,
                          assent_barrier_operation operation, assent_barrier_entry *ret,
                          assent_error *error)
@@ -157,4 +180,5 @@ const struct sql_driver assent_sql_postgres = {
     .barrier_seal = barrier_seal,
     .barrier_collect = barrier_collect,
     .prepared = driver_prepared,
+    .prepare = driver_prepare,
 };

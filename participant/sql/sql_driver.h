@@ -92,6 +92,10 @@ struct sql_driver {
     int (*prepared)(struct sql_session *session,
                     void (*visit)(void *arg, const struct sql_prepared *prepared), void *arg,
                     assent_error *error);
+
+    // Could `execute` do that with so many values, as far as the database can tell without doing
+    // it? Outside of a transaction. As `execute`.
+    int (*prepare)(struct sql_session *session, const char *sql, size_t count, assent_error *error);
 };
 
 // Loads the driver that "postgres:..." or "mariadb:..." asks for; *ret_where: what follows the

@@ -30,7 +30,8 @@ def points(world):
     lines = world.run("assentd", "--list-crash-points").stdout.splitlines()
     pairs = [tuple(line.split()[:2]) for line in lines]
     others = OF_OTHERS - (OF_3PC if world.protocol == "3pc" else set())
-    return [(point, side) for point, side in pairs if side != "client" and point not in others]
+    return [(point, side) for point, side in pairs if side not in ("client", "tx") and
+            point not in others]
 
 
 def told(world, number):

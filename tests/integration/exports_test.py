@@ -21,6 +21,7 @@ def declared(headers):
     for header in headers:
         text = re.sub(r"//[^\n]*", "", header.read_text())
         names.update(re.findall(r"ASSENT_API\b[^;#]*?\b(assent_\w+)\s*[(;]", text))
+        names.update(re.findall(r"^extern int (tx_\w+)\(", text, re.M))  # X/Open's own
     return names
 
 

@@ -304,8 +304,8 @@ class Traps(Case):
         p.prepare("g/1", self.add("a"), thread="one")
         p.prepare("g/2", self.add("b"), thread="one")
         self.assertEqual(p("exit", thread="one"), 0)  # and the thread is gone
-        self.assertEqual(p("commit", "g/1", 0, thread="two"), OK)
-        self.assertEqual(p("commit", "g/2", 0), OK)
+        wait_until(lambda: p("commit", "g/1", 0, thread="two") == OK, "its connection to end")
+        wait_until(lambda: p("commit", "g/2", 0) == OK, "its connection to end")
         p.work("g/3", self.add("a"), thread="two")
         self.assertEqual(p("prepare", "g/3"), OK)  # and not only those
         self.assertEqual(p("rollback", "g/3", thread="two"), OK)
@@ -317,6 +317,18 @@ class Traps(Case):
         self.assertEqual(p("prepare", "g/4"), NOTA)
         wait_until(lambda: self.value("a") == 1, "the row")
         server.sql(self.add("a", 0))  # waits for the lock
+
+    def test_a_thread_that_closes_lets_go(self):
+        """Of what it has prepared, not of what others have, nor do those lose anything."""
+        p, q = self.start(), self.start()
+        for thread, key in (("one", "a"), ("two", "b")):
+            self.assertEqual(p("open", server.where(), thread=thread), OK)
+            p.prepare(f"g/{thread}", self.add(key), thread=thread)
+        self.assertEqual(p("close", "", thread="one"), OK)
+        wait_until(lambda: q("commit", "g/one", 0) == OK, "the branch to be let go")
+        self.assertEqual(q("commit", "g/two", 0), RETRY)
+        self.assertEqual(p("commit", "g/two", 0, thread="two"), OK)
+        self.assertEqual((self.value("a"), self.value("b")), (1, 1))
 
     def test_parked_connections_are_bounded(self):
         p, q = self.start(server.where(parked=2)), self.start()
@@ -359,6 +371,16 @@ class Traps(Case):
             other.kill()
         wait_until(lambda: p("commit", "g/1", 0) == OK, "the branch to be let go")
         self.assertEqual(self.value("a"), 1)
+
+    def test_what_a_branch_leaves_behind(self):
+        """A connection with autocommit off ends no branch of others: it is not used again."""
+        p, q = self.start(), self.start()
+        p.prepare("g/1", "SET autocommit = 0", self.add("a"))
+        self.assertEqual(p("commit", "g/1", 0), OK)
+        q.prepare("g/2", self.add("b"))
+        q.kill()
+        wait_until(lambda: p("commit", "g/2", 0) == OK, "the branch to be let go")
+        self.assertEqual((self.value("a"), self.value("b")), (1, 1))
 
     def test_implicit_commits(self):
         p = self.start()

@@ -58,6 +58,31 @@ static void it_dies_at_the_nth_pass(void **state)
     assert_int_equal(turns_of("", &status), 10);
 }
 
+static void it_stops_and_goes_on(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"coord_after_log:stop", "coord_after_log:3:stop"};
+    for (size_t i = 0; i < 2; i++) {
+        int status;
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            setenv("ASSENT_CRASH_POINT", settings[i], 1);
+            close(STDERR_FILENO);
+            if (crash_point_arm(NULL) != ASSENT_OK)
+                _exit(2);
+            for (int turn = 0; turn < 10; turn++)
+                CRASH_POINT(coord_after_log);
+            _exit(7);
+        }
+        assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+        assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    }
+}
+
 static void mistyped_names_are_refused(void **state)
 {
     (void)state;
@@ -70,6 +95,10 @@ static void mistyped_names_are_refused(void **state)
                                  "coord_after_log:1x",
                                  "COORD_AFTER_LOG",
                                  "coord_after_log :1",
+                                 ":stop",
+                                 "coord_after_log:stop:2",
+                                 "coord_after_log:stopp",
+                                 "coord_after_log::stop",
                                  "coord_after_log:99999999999999999999"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assent_error error = {0};
@@ -104,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_dies_at_the_nth_pass),
+        cmocka_unit_test(it_stops_and_goes_on),
         cmocka_unit_test(mistyped_names_are_refused),
         cmocka_unit_test(the_list_names_each_once),
     };

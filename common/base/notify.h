@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Telling whoever started the daemon how it is: systemd's notification protocol (sd_notify(3)),
-// and a descriptor for scripts. Without somebody to tell it does nothing.
-#ifndef COORDINATOR_NOTIFY_H
-#define COORDINATOR_NOTIFY_H
+// Telling whoever started a program that serves how it is: systemd's notification protocol
+// (sd_notify(3)), and a descriptor for scripts. Without somebody to tell it does nothing.
+#ifndef BASE_NOTIFY_H
+#define BASE_NOTIFY_H
 
 // Sends "READY=1", "STOPPING=1", ... to $NOTIFY_SOCKET. Failures are ignored: there is nobody to
 // tell.
