@@ -39,7 +39,7 @@ static bool add_ours(const assent_xa *xa, const XID *xids, int count, struct xid
     assent_xid_parts parts;
     for (int i = 0; i < count; i++) {
         assent_xid_parse(&xids[i], &parts);
-        bool ours = parts.kind != ASSENT_XID_FOREIGN && strcmp(parts.resource_hash, xa->hash) == 0;
+        bool ours = strcmp(parts.resource_hash, xa->hash) == 0; // of a foreign one it is ""
         if (ours && !list_add(ret, &xids[i]))
             return false;
     }

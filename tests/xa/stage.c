@@ -39,7 +39,8 @@ int stage_teardown(void **state)
     return 0;
 }
 
-static void script_begin(const char *first, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void script_begin(const char *first,
+                                                               const char *format, va_list args)
 {
     snprintf(stage.path, sizeof stage.path, "%s/script-%u", stage.dir, stage.scripts++);
     FILE *file = fopen(stage.path, "w");

@@ -33,6 +33,26 @@ static void test_chunks(void **state)
     stage_close();
 }
 
+// What was found before the connection was lost is not found.
+static void test_begun_anew(void **state)
+{
+    (void)state;
+    stage_open("recover 128 TMSTARTRSCAN -> 128 " APP_XID "\n"
+               "recover 128 TMNOFLAGS -> XAER_RMFAIL\n" REOPENED NONE_HELD CLOSE);
+    assert_int_equal(vote(stage_enlisted()), ASSENT_VOTE_NO);
+    stage_close();
+}
+
+// In whatever order they come.
+static void test_order(void **state)
+{
+    (void)state;
+    stage_open("recover 128 TMSTARTRSCAN -> 5 T9|9/app/" HASH " " CALL_XID " T10|1/app/" HASH
+               " T0|0/app/" HASH " " APP_XID "\nrecover 0 TMENDRSCAN -> 0\n" CLOSE);
+    assert_int_equal(vote(stage_enlisted()), ASSENT_VOTE_YES);
+    stage_close();
+}
+
 // Others' branches, and those of ours that belong to other participants.
 static void test_foreign(void **state)
 {
@@ -218,8 +238,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_chunks), TEST(test_endless),           TEST(test_foreign),
-        TEST(test_all),    TEST(test_thread_of_control), TEST(test_shared),
+        TEST(test_chunks),
+        TEST(test_begun_anew),
+        TEST(test_order),
+        TEST(test_endless),
+        TEST(test_foreign),
+        TEST(test_all),
+        TEST(test_thread_of_control),
+        TEST(test_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

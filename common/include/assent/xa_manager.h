@@ -60,7 +60,8 @@ ASSENT_API int assent_xa_recover(assent_xa *xa, assent_recovery *recovery);
 
 // Tells the participant of what the resource manager holds prepared: of enlisted branches (see
 // assent_participant_working), so that those whose application and transaction are gone are rolled
-// back, and of others (assent_participant_held), that it has prepared behind our back. To be called after assent_participant_open, and every so many seconds. Thread-safe.
+// back, and of others (assent_participant_held), that it has prepared behind our back. To be called
+// after assent_participant_open, and every so many seconds. Thread-safe.
 ASSENT_API void assent_xa_watch(assent_xa *xa, assent_participant *participant);
 
 // The XID of an enlisted branch of `resource`, for the application's side. ASSENT_INVALID.
