@@ -35,12 +35,14 @@ static struct sql_value value_number(uint64_t number, char text[NUMBER_TEXT])
 // Our statements are SQL, and what they are given is in order: it is the table that is not.
 static int explain(const struct sql_barrier *barrier, int code, assent_error *error)
 {
-    if (code != ASSENT_INVALID || !error)
-        return code == ASSENT_INVALID ? ASSENT_CONFIG : code;
-    error->code = ASSENT_CONFIG;
-    return error_prefix(error,
-                        "barrier: %s is missing, or not the barrier's (whose _create makes it)",
-                        barrier->table);
+    if (code != ASSENT_INVALID)
+        return code;
+    if (error) {
+        error->code = ASSENT_CONFIG;
+        error_prefix(error, "barrier: %s is missing, or not the barrier's (whose _create makes it)",
+                     barrier->table);
+    }
+    return ASSENT_CONFIG;
 }
 
 static int execute(struct call *call, const char *sql, size_t count, struct sql_answer *ret,
@@ -158,7 +160,7 @@ static int row_add(struct call *call, assent_barrier_operation operation, enum b
 static int turn_take(struct call *call, assent_error *error)
 {
     const struct sql_barrier *barrier = call->barrier;
-    struct sql_answer answer;
+    struct sql_answer answer = {.rows = 0};
     if (!barrier->take_turn)
         return ASSENT_OK;
     int code = execute(call, barrier->take_turn, 2, &answer, error);
@@ -215,7 +217,7 @@ int sql_barrier_answer(const struct sql_barrier *barrier, struct sql_session *se
                        const void *answer, size_t size, assent_error *error)
 {
     struct call call;
-    struct sql_answer done;
+    struct sql_answer done = {.rows = 0};
     char hex[2 * ASSENT_BARRIER_ANSWER_MAX + 1];
     int code = call_of(barrier, session, gtid, branch, operation, &call, error);
     if (!code)
@@ -262,7 +264,7 @@ int sql_barrier_collect(const struct sql_barrier *barrier, struct sql_session *s
                         assent_error *error)
 {
     struct call call;
-    struct sql_answer answer;
+    struct sql_answer answer = {.rows = 0};
     struct timespec now;
     char horizon[NUMBER_TEXT], most[NUMBER_TEXT];
     int code = call_of(barrier, session, "-", 0, ASSENT_BARRIER_TRY, &call, error);

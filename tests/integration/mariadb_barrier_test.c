@@ -217,9 +217,9 @@ static struct shop_kind kind = {
 static void races(void **state)
 {
     (void)state;
-    assert_true(shop_race(&kind, 40));
+    assert_true(shop_race(&kind, 25));
     assert_true(shop_late_tries(&kind));
-    assert_true(shop_race_horizon(&kind, 20));
+    assert_true(shop_race_horizon(&kind, 10));
 }
 
 static void kills(void **state)

@@ -5,6 +5,7 @@ what is left when processes and the server are killed; the barrier; the SQL driv
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -549,6 +550,15 @@ class Programs(Case):
 
     def test_sql(self):
         self.run_program("sql")
+        # The table that the documentation says an administrator may make.
+        documented = re.search(r"^```sql\n(CREATE TABLE assent_barrier .*?)^```$",
+                               (SOURCE / "docs/barrier.md").read_text(), re.M | re.S).group(1)
+        server.sql("CREATE DATABASE IF NOT EXISTS documented; DROP TABLE IF EXISTS "
+                   "documented.assent_barrier")
+        server.sql(documented, database="documented")
+        self.assertEqual(*(server.sql(f"SHOW CREATE TABLE {database}.assent_barrier; "
+                                      f"SELECT * FROM {database}.assent_barrier WHERE gtid = ''")
+                           for database in ("documented", "driver")))
 
 
 def main():

@@ -37,10 +37,12 @@ static void make_tables(PGconn *conn)
     assent_error error;
     if (assent_barrier_postgres_create(conn, &error) != ASSENT_OK)
         fail_msg("%s", error.message);
-    world_sql(conn, "CREATE TABLE IF NOT EXISTS effects (gtid text, branch int, operation int, "
-                    "times int, PRIMARY KEY (gtid, branch, operation))");
+    world_sql(conn,
+              "CREATE TABLE IF NOT EXISTS public.effects (gtid text, branch int, operation int, "
+              "times int, PRIMARY KEY (gtid, branch, operation))");
 }
 
+// (In `public`: the user is called as the barrier's schema, and would make it there.)
 // A new directory stands for a new database, which would take too long to make.
 static struct shop *shop_open(const char *dir)
 {
@@ -54,7 +56,7 @@ static struct shop *shop_open(const char *dir)
         make_tables(shop->conn);
     made = true;
     world_sql(shop->conn, "DELETE FROM assent.barrier WHERE gtid <> ''; UPDATE assent.barrier SET "
-                          "leased_ms = 0; DELETE FROM effects");
+                          "leased_ms = 0; DELETE FROM public.effects");
     FILE *file = fopen(marker, "w");
     assert_non_null(file);
     assert_int_equal(fclose(file), 0);
@@ -76,10 +78,11 @@ static void shop_close(struct shop **shop_p)
 static int shop_effects(struct shop *shop, const char *gtid, uint16_t branch,
                         assent_barrier_operation operation)
 {
-    return (int)world_number(shop->conn,
-                             "SELECT times FROM effects WHERE gtid = '%s' AND branch = %u AND "
-                             "operation = %d",
-                             gtid, branch, operation);
+    return (int)world_number(
+        shop->conn,
+        "SELECT times FROM public.effects WHERE gtid = '%s' AND branch = %u AND "
+        "operation = %d",
+        gtid, branch, operation);
 }
 
 static int shop_rows(struct shop *shop)
@@ -103,7 +106,7 @@ static int transact(PGconn *conn, const struct shop_order *order, assent_barrier
     if (ret->verdict != RUN)
         return ASSENT_OK;
     world_sql(conn,
-              "INSERT INTO effects VALUES ('%s', %u, %d, 1) ON CONFLICT (gtid, branch, "
+              "INSERT INTO public.effects VALUES ('%s', %u, %d, 1) ON CONFLICT (gtid, branch, "
               "operation) DO UPDATE SET times = effects.times + 1",
               order->gtid, order->branch, order->operation);
     die_if(order, SHOP_DIES_WORKED);
@@ -129,7 +132,8 @@ static int shop_run(struct shop *shop, const struct shop_order *order, assent_ba
     for (int i = 0; code == ASSENT_BUSY && i < 1000; i++) {
         assent_barrier_entry entry = *ret;
         world_sql(shop->conn, "%s", begin);
-        world_number(shop->conn, "SELECT count(*) FROM effects"); // the snapshot is as old as that
+        world_number(shop->conn,
+                     "SELECT count(*) FROM public.effects"); // the snapshot is as old as that
         code = transact(shop->conn, order, &entry);
         int ended = end(shop->conn, !code && !order->no);
         code = code ? code : ended;
@@ -252,7 +256,7 @@ static void two_at_a_time(const char *isolation, bool commit, int code,
     pthread_t thread;
     shop_do(&kind, shop, "two", TRY);
     world_sql(other.conn, "BEGIN ISOLATION LEVEL %s", isolation);
-    world_number(other.conn, "SELECT count(*) FROM effects");
+    world_number(other.conn, "SELECT count(*) FROM public.effects");
     world_sql(shop->conn, "BEGIN");
     assert_int_equal(enter(shop->conn, "two", CONFIRM, &entry, NULL), ASSENT_OK);
     assert_int_equal(entry.verdict, RUN);
@@ -296,14 +300,14 @@ static void old_snapshots_are_refused(void **state)
         char fresh[16];
         snprintf(fresh, sizeof fresh, "fresh-%d", i);
         world_sql(old, "BEGIN ISOLATION LEVEL %s", isolations[i]);
-        world_number(old, "SELECT count(*) FROM effects");
+        world_number(old, "SELECT count(*) FROM public.effects");
         assert_int_equal(shop_do(&kind, shop, early, CANCEL), ASSENT_BARRIER_EMPTY);
         uint64_t removed;
         assert_int_equal(shop_collect(shop, 37 + (unsigned)i, 0, &removed), ASSENT_OK);
         assert_int_equal(enter(old, early, TRY, &entry, &error), ASSENT_BUSY);
         world_sql(old, "ROLLBACK");
         world_sql(old, "BEGIN ISOLATION LEVEL %s", isolations[i]);
-        world_number(old, "SELECT count(*) FROM effects");
+        world_number(old, "SELECT count(*) FROM public.effects");
         assert_int_equal(shop_do(&kind, shop, fresh, CANCEL), ASSENT_BARRIER_EMPTY);
         assert_int_equal(enter(old, fresh, TRY, &entry, &error), ASSENT_BUSY);
         world_sql(old, "ROLLBACK");
@@ -479,15 +483,18 @@ static void rights(void **state)
     world_sql(clerk, "BEGIN");
     assert_int_equal(enter(clerk, "clerk", TRY, &entry, NULL), ASSENT_DENIED);
     world_sql(clerk, "ROLLBACK");
-    // As docs/barrier.md has it.
-    world_sql(root, "GRANT USAGE ON SCHEMA assent TO clerk; GRANT SELECT, INSERT, UPDATE, DELETE "
-                    "ON assent.barrier TO clerk");
+    PQfinish(clerk);
+    // As the documentation has it.
+    world_sql(root, "CREATE DATABASE documented");
+    world_server("documented documented");
+    clerk = world_connect_to(world_conninfo_of("documented", "clerk"));
     assert_int_equal(create(clerk, NULL), ASSENT_OK);
     world_sql(clerk, "BEGIN");
     assert_int_equal(enter(clerk, "clerk", TRY, &entry, NULL), ASSENT_OK);
-    world_sql(clerk, "ROLLBACK");
+    world_sql(clerk, "COMMIT");
     PQfinish(clerk);
-    world_sql(root, "DROP OWNED BY clerk; DROP ROLE clerk");
+    world_sql(root, "DROP DATABASE documented");
+    world_sql(root, "DROP ROLE clerk");
     PQfinish(root);
 }
 

@@ -19,7 +19,7 @@ static int set_up(void **state)
     (void)state;
     assent_error error;
     watch = world_connect();
-    world_sql(watch, "SET lock_timeout = '20s'; DROP TABLE IF EXISTS t; CREATE TABLE t (n int "
+    world_sql(watch, "DROP TABLE IF EXISTS t; CREATE TABLE t (n int "
                      "PRIMARY KEY, x text)");
     if (driver->connect(world_conninfo(), &session, &error) != ASSENT_OK)
         fail_msg("%s", error.message);

@@ -5,6 +5,7 @@
 usage: postgres_test.py <program>..."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,11 @@ from postgres_server import PostgresServer, binaries  # noqa: E402
 SETTINGS = {"max_prepared_transactions": 12, "wal_level": "replica", "max_wal_senders": 1}
 
 
+def documented_table():
+    return re.search(r"^```sql\n(CREATE SCHEMA assent;.*?)^```$",
+                     (SOURCE / "docs/barrier.md").read_text(), re.M | re.S).group(1)
+
+
 def obey(server, text):
     word, _, rest = text.partition(" ")
     if word == "kill":
@@ -31,6 +37,8 @@ def obey(server, text):
         server.restart()
     elif word == "psql":
         server.sql(rest)
+    elif word == "documented":
+        server.sql(documented_table(), database=rest)
     else:
         raise ValueError(f"'{text}' is no command")
 
@@ -38,7 +46,9 @@ def obey(server, text):
 def run(server, program):
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
-    environment = {**os.environ, "ASSENT_TEST_POSTGRES": server.conninfo(),
+    # A test that fails may leave locks behind: those after it fail then, and do not wait for ever.
+    conninfo = server.conninfo() + " options='-c lock_timeout=20s'"
+    environment = {**os.environ, "ASSENT_TEST_POSTGRES": conninfo,
                    "ASSENT_TEST_CONTROL": f"{to_write},{from_read}"}
     with subprocess.Popen([program], env=environment,
                           pass_fds=[to_write, from_read]) as process:

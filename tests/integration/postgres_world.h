@@ -30,7 +30,8 @@ void world_wait(PGconn *conn, const char *format, ...) __attribute__((format(pri
 long world_prepared(PGconn *conn); // how many transactions are
 
 // Has it done: "kill", "immediate" (each with a start after it), "settings NAME=VALUE ..." (and a
-// restart; without any: those of the beginning), "psql TEXT".
+// restart; without any: those of the beginning), "psql TEXT", "documented DATABASE" (makes the
+// barrier's table there as docs/barrier.md has it).
 void world_server(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // An XID of an enlisted branch.

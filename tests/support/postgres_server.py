@@ -82,7 +82,7 @@ class PostgresServer:
             "max_connections": 150,
             "max_prepared_transactions": 150,
             "shared_buffers": "32MB",
-            "dynamic_shared_memory_type": "posix",
+            "dynamic_shared_memory_type": "mmap",  # goes with the directory
             "wal_level": "minimal",
             "max_wal_senders": 0,
             "max_wal_size": "256MB",
@@ -194,6 +194,11 @@ class PostgresServer:
         """Ends it and removes its files."""
         atexit.unregister(self.destroy)
         self.stop("immediate")
+        try:  # what one that was killed has left in the kernel: "KEY ID" of its shared memory
+            words = (self.data / "postmaster.pid").read_text().splitlines()[6].split()
+            subprocess.run(["ipcrm", "-m", words[1]], stderr=subprocess.DEVNULL, check=False)
+        except (OSError, IndexError):
+            pass
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self):

@@ -16,7 +16,8 @@
 // docs/barrier.md has the whole table of verdicts, and programs.
 //
 // The back ends: assent/barrier_leveldb.h (in libassent), assent/barrier_sqlite.h (in
-// libassent-sqlite).
+// libassent-sqlite), assent/postgres.h (in libassent-postgres), assent/mariadb.h (in
+// libassent-mariadb).
 #ifndef ASSENT_BARRIER_H
 #define ASSENT_BARRIER_H
 
