@@ -45,7 +45,10 @@ set(ASSENT_TEST_ENVIRONMENT
     "ASSENT_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
     "ASSENT_BUILD_DIR=${CMAKE_BINARY_DIR}")
 if(ASSENT_SANITIZE)
+  # A sanitizer stands between a program and dlopen(3), which then does not see the program's own
+  # paths to libraries.
   list(APPEND ASSENT_TEST_ENVIRONMENT
+       "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/lib"
        "ASSENT_SANITIZE=${ASSENT_SANITIZE}"
        "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
        "UBSAN_OPTIONS=print_stacktrace=1"

@@ -49,6 +49,13 @@ assent_vote rm_work(void *context, const assent_branch *branch, char *why)
     return work_outcome == OUTCOME_DONE ? ASSENT_VOTE_YES : ASSENT_VOTE_NO;
 }
 
+// A deadlock or a serialization failure that came out only at the end; the reason has XA's code.
+static bool failed_at_the_end(const char *why)
+{
+    return work_outcome == OUTCOME_DONE &&
+           (strstr(why, "XA_RBDEADLOCK") || strstr(why, "XA_RBTRANSIENT"));
+}
+
 static assent_vote on_prepare(void *context, const assent_branch *branch, char *why)
 {
     struct rm *rm = context;
@@ -56,7 +63,8 @@ static assent_vote on_prepare(void *context, const assent_branch *branch, char *
         work_outcome = OUTCOME_NO;
         assent_vote vote = assent_xa_prepare(rm->xa, branch, why);
         // After a no nothing of it is left, so it can be done anew.
-        bool again = work_outcome == OUTCOME_BUSY || work_outcome == OUTCOME_LOST;
+        bool again =
+            work_outcome == OUTCOME_BUSY || work_outcome == OUTCOME_LOST || failed_at_the_end(why);
         if (vote != ASSENT_VOTE_NO || !again || tries + 1 == LOCAL_TRIES)
             return vote;
         local_pause(tries);

@@ -12,7 +12,7 @@ import sys
 import threading
 import unittest
 
-from rm_world import PATIENCE_S, RmWorld, TOTAL, available, do, until
+from rm_world import PATIENCE_S, Process, RmWorld, TOTAL, available, do, until
 
 world = None
 
@@ -95,8 +95,9 @@ class Commit(RmTest):
     def test_branches_that_only_read(self):
         self.assertEqual(world.call("2pc", "pg", do(("look",)), "my", do(("look",))), "committed")
 
-    def test_deadlocks_are_tried_again(self):
-        """Two that take the same rows in opposite order, many times over."""
+    @staticmethod
+    def crossing(*names):
+        """What becomes of calls that take the same rows in opposite order, many times over."""
         outcomes = []
 
         def many(name, first, second):
@@ -105,12 +106,26 @@ class Commit(RmTest):
                                                            ("credit", second, 1))))
 
         threads = [threading.Thread(target=many, args=(name, first, second))
-                   for name in world.databases for first, second in ((1, 2), (2, 1), (1, 2))]
+                   for name in names for first, second in ((1, 2), (2, 1), (1, 2))]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual(set(outcomes), {"committed"})
+        return set(outcomes)
+
+    def test_deadlocks_are_tried_again(self):
+        self.assertEqual(self.crossing(*world.databases), {"committed"})
+
+    def test_serialization_failures_are_tried_again(self):
+        """Another participant at the same database, whose transactions are serializable."""
+        strict = Process(world, "strict", [
+            world.bin / "assent-rm", "-r", "strict", "-j", world.dir / "journal-strict",
+            "-p", world.procedures], env={"ASSENT_RM_DATABASE": world.databases["pg"].address() +
+                                          " options=-cdefault_transaction_isolation=serializable"})
+        world.servers["strict"] = strict
+        strict.await_text("ready\n")
+        self.assertEqual(self.crossing("strict"), {"committed"})
+        self.assertEqual(strict.stop(), 0)
 
 
 class Tcc(RmTest):

@@ -246,4 +246,4 @@ class RmWorld(World):
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-__all__ = ["PATIENCE_S", "Failure", "RmWorld", "TOTAL", "available", "do", "os", "until"]
+__all__ = ["PATIENCE_S", "Failure", "Process", "RmWorld", "TOTAL", "available", "do", "os", "until"]
