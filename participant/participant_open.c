@@ -7,7 +7,7 @@
 #include "participant_handle.h"
 #include "participant_peers.h"
 
-enum { WORKERS = 4, WORKERS_MAX = 1024, LAZY_MS = 50, STAGGERS = 20, PINGS = 3 };
+enum { WORKERS = 4, WORKERS_MAX = 1024, LAZY_MS = 50, PATIENT_MS = 5, STAGGERS = 20, PINGS = 3 };
 
 // ---- opening ----
 
@@ -109,7 +109,8 @@ static int core_open(assent_participant *p, struct store *store,
 static int journal_open(assent_participant *p, const assent_participant_options *options,
                         assent_error *error)
 {
-    static const struct log_queue_options queue_options = {.lazy_ms = LAZY_MS};
+    static const struct log_queue_options queue_options = {.lazy_ms = LAZY_MS,
+                                                           .patient_ms = PATIENT_MS};
     const struct store_options store_options = {.create = true, .wall_ms = shell_now().wall_ms};
     struct store *store = NULL;
     int code = store_open_leveldb(options->journal_dir, &store_options, &store, error);

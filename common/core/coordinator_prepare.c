@@ -17,9 +17,9 @@ void fence_insert(struct branch *b)
 }
 
 // One branch alone decides for itself (one-phase commit, X/Open DTP 1996, 2.3.2). Only when its
-// participant is there: what is delegated can no longer simply be aborted. And not an enlisted one: a
-// database may hold it bound to the application's connection, so that its participant cannot commit
-// before the application has been told the outcome and let go of it.
+// participant is there: what is delegated can no longer simply be aborted. And not an enlisted one:
+// a database may hold it bound to the application's connection, so that its participant cannot
+// commit before the application has been told the outcome and let go of it.
 static bool prepare_may_delegate(const struct tx *tx)
 {
     const struct branch *alone = tx_alone(tx);

@@ -292,6 +292,14 @@ static struct effect_write *write(struct participant *self, const struct part *b
     return write;
 }
 
+// The end of a branch that was decided elsewhere: whoever waits for the outcome has it already. A
+// branch alone would wait in vain for company.
+static bool patient(const struct participant *self, const struct part *b, enum journal_stage stage)
+{
+    return stage == JOURNAL_FINISHED && !part_business(b) && !b->one_phase && !b->resolve &&
+           self->parts.count - part_finished_count(self) > 1;
+}
+
 void part_write(struct participant *self, struct part *b, enum journal_stage stage)
 {
     await(self, b, PART_WRITING);
@@ -303,7 +311,9 @@ void part_write(struct participant *self, struct part *b, enum journal_stage sta
         list_remove(&b->numbered); // where it is done again
         list_append(&self->numbered, &b->numbered);
     }
-    write(self, b, stage)->token = b->token;
+    struct effect_write *put = write(self, b, stage);
+    put->token = b->token;
+    put->patient = patient(self, b, stage);
     if (b->quorum)
         part_quorum_recorded(b);
 }

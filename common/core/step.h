@@ -144,9 +144,10 @@ enum effect_type {
 
 struct effect_write {
     token_t token;
-    bool decide; // write-once: if a decision already stands for the key, that one is the answer
-    bool lazy;   // may wait for the next batch; nothing visible depends on it
-    bool open;   // must be kept; otherwise it may be collected once the horizon passes `stamp`
+    bool decide;  // write-once: if a decision already stands for the key, that one is the answer
+    bool lazy;    // may wait for the next batch; nothing visible depends on it
+    bool patient; // is awaited, but nobody is in a hurry: it may wait a moment for company
+    bool open;    // must be kept; otherwise it may be collected once the horizon passes `stamp`
     uint64_t stamp;
     bool forget;                        // remove the key instead of writing a record
     const struct tx_record *tx;         // coordinator

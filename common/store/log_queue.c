@@ -24,7 +24,7 @@ enum {
 struct item {
     struct item *next;
     struct log_answer answer;
-    bool lazy;
+    enum log_haste haste;
     struct store_put put; // key and value point behind the item
     bool open_only, newest_first;
     uint64_t from_seq;
@@ -150,13 +150,13 @@ static int write_synced(struct log_queue *self, size_t count, assent_error *erro
 struct chunk {
     size_t items, puts;
     uint64_t bytes;
-    bool urgent; // something in it must be durable
+    enum log_haste haste; // of what is most urgent in it
     bool reads;
 };
 
 static struct chunk measure(const struct log_queue *self)
 {
-    struct chunk chunk = {0};
+    struct chunk chunk = {.haste = LOG_LAZY};
     for (const struct item *item = self->work.first; item; item = item->next) {
         if (chunk.puts == self->options.batch_max || chunk.items == 2 * self->options.batch_max ||
             chunk.bytes > BATCH_BYTES_MAX)
@@ -165,7 +165,8 @@ static struct chunk measure(const struct log_queue *self)
         if (item->answer.op == LOG_PUT) {
             chunk.puts++;
             chunk.bytes += item->put.key.size + item->put.value.size;
-            chunk.urgent |= !item->lazy;
+            if (item->haste < chunk.haste)
+                chunk.haste = item->haste;
         } else {
             chunk.reads = true;
         }
@@ -192,7 +193,7 @@ static int write_chunk(struct log_queue *self, const struct chunk *chunk, assent
             self->puts[count++] = item->put;
     }
     // What a lookup tells leaves the process, so it must not rest on a lazy record.
-    bool sync = chunk->urgent || (chunk->reads && (count || self->unsynced));
+    bool sync = chunk->haste < LOG_LAZY || (chunk->reads && (count || self->unsynced));
     if (!count && !sync)
         return ASSENT_OK;
     int code = sync ? write_timed(self, count, error)
@@ -335,12 +336,17 @@ static bool take_inbox(struct log_queue *self, uint64_t until_ms)
     return stopping;
 }
 
-// Lazy records alone wait for company; everything else is done at once.
-static bool may_wait(const struct log_queue *self)
+// Lazy and patient records alone wait for company; everything else is done at once. Until when the
+// work waits; 0: no longer.
+static uint64_t waits_until_ms(const struct log_queue *self)
 {
     struct chunk chunk = measure(self);
-    return !chunk.urgent && !chunk.reads && chunk.puts < self->options.batch_max &&
-           chunk.bytes <= BATCH_BYTES_MAX;
+    if (chunk.haste == LOG_URGENT || chunk.reads || chunk.puts == self->options.batch_max ||
+        chunk.bytes > BATCH_BYTES_MAX)
+        return 0;
+    uint64_t until_ms = self->work_since_ms + (chunk.haste == LOG_LAZY ? self->options.lazy_ms
+                                                                       : self->options.patient_ms);
+    return now_ms() < until_ms ? until_ms : 0;
 }
 
 static int work_until_stopped(struct log_queue *self, assent_error *error)
@@ -351,15 +357,15 @@ static int work_until_stopped(struct log_queue *self, assent_error *error)
         uint64_t now = now_ms(), until = now;
         if (!self->work.first)
             until = more || stopping ? now : now + COLLECT_IDLE_MS;
-        else if (may_wait(self) && !stopping)
-            until = self->work_since_ms + self->options.lazy_ms;
+        else if (!stopping)
+            until = waits_until_ms(self);
         stopping = take_inbox(self, until);
         if (!self->work.first) {
             if (!stopping)
                 code = collect(self, &more, error);
             continue;
         }
-        if (may_wait(self) && !stopping && now_ms() < self->work_since_ms + self->options.lazy_ms)
+        if (!stopping && waits_until_ms(self))
             continue;
         code = do_chunk(self, error);
         self->work_since_ms = now_ms();
@@ -476,14 +482,15 @@ static struct slice copy_in(uint8_t *to, struct slice from)
     return slice_of(to, from.size);
 }
 
-bool log_queue_put(struct log_queue *self, uint64_t token, const struct store_put *put, bool lazy)
+bool log_queue_put(struct log_queue *self, uint64_t token, const struct store_put *put,
+                   enum log_haste haste)
 {
     size_t value_size = put->forget ? 0 : put->value.size;
     struct item *item = stage(self, LOG_PUT, token, put->key.size + value_size);
     if (!item)
         return false;
     uint8_t *room = (uint8_t *)(item + 1);
-    item->lazy = lazy;
+    item->haste = haste;
     item->put = *put;
     item->put.key = copy_in(room, put->key);
     item->put.value = copy_in(room + put->key.size, slice_of(put->value.data, value_size));

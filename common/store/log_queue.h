@@ -33,6 +33,7 @@ struct log_queue_crash {
 
 struct log_queue_options {
     uint32_t lazy_ms;               // lazy records wait at most so long for a batch to ride on
+    uint32_t patient_ms;            // likewise patient ones; at most lazy_ms
     uint32_t batch_max;             // puts to a batch; 0: LOG_BATCH_MAX
     uint32_t slow_ms;               // a sync that takes so long is logged; 0: none is
     uint64_t (*horizon)(void *arg); // asked now and then: what may be collected. May be NULL
@@ -48,11 +49,18 @@ struct log_queue *log_queue_new(struct store *store, const struct log_queue_opti
 // Writes what was submitted, syncs, stops the thread, closes the store.
 void log_queue_destroy(struct log_queue **self_p);
 
+enum log_haste {
+    LOG_URGENT,  // is synced at once
+    LOG_PATIENT, // likewise, but not before others come, or `patient_ms` have passed
+    LOG_LAZY,    // is not synced for its own sake
+};
+
 // Key and value are copied. Order is kept. False: out of memory.
 // A put is answered when it is durable; a lazy one when it is written, which a power failure may
 // undo. A lookup or scan sees every put submitted before it, and perhaps later ones, and is
 // answered when all that it saw is durable.
-bool log_queue_put(struct log_queue *self, uint64_t token, const struct store_put *put, bool lazy);
+bool log_queue_put(struct log_queue *self, uint64_t token, const struct store_put *put,
+                   enum log_haste haste);
 bool log_queue_lookup(struct log_queue *self, uint64_t token, struct slice key);
 // Runs the visitor on the log thread.
 bool log_queue_scan(struct log_queue *self, uint64_t token, bool open_only, bool newest_first,

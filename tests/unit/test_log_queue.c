@@ -50,7 +50,15 @@ static void put(struct desk *desk, uint64_t token, const char *key, const char *
                 unsigned flags)
 {
     struct store_put what = shelf_a_put(key, value, flags, token);
-    assert_true(log_queue_put(desk->queue, token, &what, flags & SHELF_LAZY));
+    enum log_haste haste = flags & SHELF_LAZY ? LOG_LAZY : LOG_URGENT;
+    assert_true(log_queue_put(desk->queue, token, &what, haste));
+}
+
+static void put_patient(struct desk *desk, uint64_t token, const char *key)
+{
+    struct store_put what = shelf_a_put(key, "1", 0, token);
+    assert_true(log_queue_put(desk->queue, token, &what, LOG_PATIENT));
+    log_queue_flush(desk->queue);
 }
 
 // The next answer; fails the test when none comes.
@@ -217,6 +225,41 @@ static void lazy_records_wait_for_company(void **state)
         expect(&desk, LOG_PUT, i);
     log_queue_stats(desk.queue, &stats);
     assert_int_equal(stats.batches, 1);
+    stop(&desk);
+}
+
+static void patient_records_wait_for_company(void **state)
+{
+    (void)state;
+    struct desk desk;
+    struct log_queue_stats stats;
+    const struct log_queue_options options = {.lazy_ms = PATIENCE_MS, .patient_ms = PATIENCE_MS};
+    start(&desk, false, &options);
+    put_patient(&desk, 1, "a");
+    put_patient(&desk, 2, "b");
+    put(&desk, 3, "c", "1", 0);
+    log_queue_flush(desk.queue);
+    for (uint64_t i = 1; i <= 3; i++)
+        expect(&desk, LOG_PUT, i);
+    log_queue_stats(desk.queue, &stats);
+    assert_int_equal(stats.batches, 1);
+    stop(&desk);
+}
+
+static void patient_records_are_synced_alone_in_the_end(void **state)
+{
+    (void)state;
+    struct desk desk;
+    struct log_queue_stats stats;
+    const struct log_queue_options options = {.lazy_ms = PATIENCE_MS, .patient_ms = 1};
+    start(&desk, false, &options);
+    put(&desk, 1, "a", "1", SHELF_LAZY);
+    put_patient(&desk, 2, "b");
+    expect(&desk, LOG_PUT, 1);
+    struct log_answer answer = next(&desk);
+    assert_int_equal(answer.head_seq, 3); // durable, and the lazy one with it
+    log_queue_stats(desk.queue, &stats);
+    assert_int_equal(stats.syncs, 1);
     stop(&desk);
 }
 
@@ -464,6 +507,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_stands_is_told),
         cmocka_unit_test(lazy_records_are_written_without_a_sync),
         cmocka_unit_test(lazy_records_wait_for_company),
+        cmocka_unit_test(patient_records_wait_for_company),
+        cmocka_unit_test(patient_records_are_synced_alone_in_the_end),
         cmocka_unit_test(a_lookup_does_not_rest_on_what_may_be_lost),
         cmocka_unit_test(scans_run_on_the_log_thread),
         cmocka_unit_test(what_was_submitted_is_written_at_the_end),
