@@ -45,7 +45,7 @@ struct coordinator *coordinator_new(const struct coordinator_config *config)
     map_init(&c->txs, rng_next(&c->rng));
     map_init(&c->leases, rng_next(&c->rng));
     map_init(&c->foreign, rng_next(&c->rng));
-    map_init(&c->notes, rng_next(&c->rng));
+    map_init(&c->notes, config->seed);
     list_init(&c->leases_by_age);
     slots_init(&c->slots);
     c->log_seq = config->log_seq;

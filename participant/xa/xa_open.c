@@ -23,6 +23,8 @@ static int switch_load(assent_xa *xa, const char *library, const char *symbol, a
                          "%s has no '%s': the resource manager's documentation has the name of its "
                          "XA switch",
                          library, symbol);
+    if ((uintptr_t)xa->xa_switch % _Alignof(struct xa_switch_t)) // a function, or a text
+        return error_set(error, ASSENT_CONFIG, "this is no XA switch: '%s' of %s", symbol, library);
     return ASSENT_OK;
 }
 

@@ -66,7 +66,7 @@ static enum xa_deed scan_chunks(const assent_xa *xa, struct xid_list *ret)
             break;
     }
     recover(xids, 0, xa->rmid, TMENDRSCAN); // what was found is found, whatever it says
-    if (ret->count > 0)
+    if (ret->count)
         qsort(ret->xids, ret->count, sizeof *ret->xids, xid_compare);
     return XA_GO_ON;
 }

@@ -164,7 +164,8 @@ int assent_xid_branch(const char *branch_id, const char *resource, XID *ret, ass
         return code;
     struct slice bqual = slice_text(branch_id);
     struct slice gtid = part_next(&bqual);
-    if (ret && gtid.size <= MAXGTRIDSIZE && bqual.size < MAXBQUALSIZE - HASH_CHARACTERS) {
+    if (ret && gtid.size > 0 && gtid.size <= MAXGTRIDSIZE &&
+        bqual.size < MAXBQUALSIZE - HASH_CHARACTERS) {
         xid_make(gtid, bqual, resource, &xid);
         assent_xid_parse(&xid, &parts);
     }

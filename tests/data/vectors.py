@@ -21,7 +21,7 @@ NAME = re.compile(rb"[A-Za-z0-9._:-]{1,64}\Z")
 ADDRESS = re.compile(rb"[ -~]{0,192}\Z")
 NONE = 65535
 TWO, THREE, TCC, SAGA, MESSAGE = range(1, 6)
-CALL, ENLISTED, STEP, SENDER, CONSUMER, TOPIC = range(1, 7)
+CALL, ENLISTED, STEP, SENDER, CONSUMER, TOPIC, READ_ONLY = range(1, 8)
 KINDS = {TWO: {CALL, ENLISTED}, THREE: {CALL, ENLISTED}, TCC: {CALL, ENLISTED}, SAGA: {STEP},
          MESSAGE: {SENDER, CONSUMER, TOPIC}}
 ROUND_MAX = 1 << 30
@@ -92,23 +92,25 @@ MESSAGES = {
                     *only(lambda fields: fields["protocol"] == TCC, PAYLOAD)]),
     "ENLISTED": (11, [REQUEST, GTID, BRANCH]),
     "SUBMIT": (12, [REQUEST, GTID, PROTOCOL, ("flags", "u8", range(8)), TIMEOUT,
-                    ("branches", "list", [BRANCH, ("kind", "enum", range(1, 7)),
+                    ("branches", "list", [BRANCH, ("kind", "enum", range(1, 8)),
                                           ("resource", "name"), PAYLOAD, *PLAN])]),
     "CANCEL": (13, [REQUEST, GTID]),
     "STATUS": (14, [REQUEST, GTID]),
     "RESULT": (15, [REQUEST, GTID, ("about", "enum", {12, 13, 14}), ("outcome", "enum", range(4)),
-                    ("reason", "enum", range(8)), ("mixed", "enum", {0, 1}),
+                    ("reason", "enum", range(9)), ("mixed", "u8", range(4)),
                     ("finished", "enum", {0, 1}), ("branch", "u16", BRANCH_OR_NONE), REASON_TEXT]),
-    "PREPARE": (20, [GTID, ATTEMPT, BRANCH, PROTOCOL, KIND, ("flags", "u8", range(2)), TIMEOUT,
+    "PREPARE": (20, [GTID, ATTEMPT, BRANCH, PROTOCOL, KIND, ("flags", "u8", range(3)), TIMEOUT,
                      PAYLOAD, *only(of_kind(STEP), ("inputs", "inputs")), *only(three, MEMBERS)]),
     "VOTE": (21, [GTID, ATTEMPT, BRANCH, ("vote", "enum", range(1, 5)), ("text", "text16", 512)]),
     "COMMIT": (22, [GTID, ATTEMPT, BRANCH, ("flags", "u8", {0, 1, 4, 5}), *CONTENT]),
     "ROLLBACK": (23, [GTID, ATTEMPT, BRANCH, ("flags", "u8", range(8)), *CONTENT]),
     "DONE": (24, [GTID, ATTEMPT, BRANCH, ("outcome", "enum", {1, 2}), ("flags", "u8", range(8)),
+                  *only(lambda fields: fields["flags"] & 1, ("heuristic", "enum", range(1, 10))),
                   *only(lambda fields: fields["flags"] & 4, RESULT)]),
     "INQUIRE": (25, [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), BRANCH,
                      ("prepared", "enum", range(3))]),
-    "STANDING": (26, [GTID, ATTEMPT, BRANCH, ("outcome", "enum", range(4))]),
+    "STANDING": (26, [GTID, ATTEMPT, BRANCH, ("outcome", "enum", range(4)),
+                      ("flags", "u8", range(4))]),
     "EXTEND": (27, [GTID, ATTEMPT, BRANCH, INDEX, ("kind", "enum", {CALL, ENLISTED}),
                     ("resource", "name"), PAYLOAD]),
     "EXTENDED": (28, [GTID, ATTEMPT, BRANCH, INDEX, ("number", "u16", BRANCH_OR_NONE),
@@ -127,7 +129,7 @@ END, OUTCOME = ("outcome", "enum", range(3)), ("outcome", "enum", range(4))
 RECORD_KIND, RECORD_PROTOCOL = ("kind", "enum", range(6)), ("protocol", "enum", {0, *KINDS})
 RECORDS = {
     "TX": (1, [GTID, ATTEMPT, RECORD_PROTOCOL, ("stage", "enum", range(1, 5)), OUTCOME,
-               ("reason", "enum", range(8)), ("mixed", "enum", {0, 1}),
+               ("reason", "enum", range(9)), ("mixed", "enum", {0, 1}),
                ("reason_branch", "u16", BRANCH_OR_NONE), ("digest", "hex", 16),
                ("started_ms", "u64"), ("decided_ms", "u64"), ("ended_ms", "u64"),
                ("owner", "text16", 64), ("reason_text", "text16", 160),
@@ -135,7 +137,7 @@ RECORDS = {
                ("heuristic_who", "text16", 128), ("heuristic_why", "text16", 256),
                *only(business, ("submitted", "enum", {0, 1}), TIMEOUT),
                ("branches", "list", [BRANCH, RECORD_KIND, ("vote", "enum", range(4)), OUTCOME,
-                                     ("heuristic", "enum", {0, 1}), ("journal", "u64"),
+                                     ("heuristic", "enum", range(10)), ("journal", "u64"),
                                      ("resource", "name"),
                                      *only(business, ("asked", "u8", range(4))),
                                      *only(nested, ("parent", "u16", range(64)), ("index", "u16", range(64))),
@@ -143,7 +145,7 @@ RECORDS = {
                                      *only(business, PAYLOAD), *only(of_kind(STEP), RESULT)])]),
     "BRANCH": (2, [GTID, ATTEMPT, ("coordinator", "u64", range(1 << 40)), BRANCH,
                    RECORD_PROTOCOL, RECORD_KIND, ("stage", "enum", {1, 2, 3}), END,
-                   ("heuristic", "enum", {0, 1}), ("log_seq", "u64"), ("seal", "u64"),
+                   ("heuristic", "enum", range(10)), ("log_seq", "u64"), ("seal", "u64"),
                    ("prepared_ms", "u64"), PAYLOAD, *only(of_kind(STEP), RESULT),
                    *only(three, ("quorum_state", "enum", {2, 3, 4, 6, 7}),
                          ("quorum_horizon", "u32", range(ROUND_MAX + 2)),
@@ -307,10 +309,10 @@ def decode_fields(reader, table, around=None):
     return fields
 
 
-def check_branch(protocol, branch):
-    if "kind" in branch and branch["kind"] not in KINDS[protocol]:
+def check_branch(protocol, branch, more=frozenset()):
+    if "kind" in branch and branch["kind"] not in KINDS[protocol] | more:
         raise Refused("kind of another protocol")
-    if protocol != TCC and branch.get("kind") == ENLISTED and branch["payload"]:
+    if protocol != TCC and branch.get("kind") in (ENLISTED, READ_ONLY) and branch["payload"]:
         raise Refused("payload of an enlisted branch")
 
 
@@ -321,13 +323,18 @@ def check_message(kind, fields):
     for number, branch in enumerate(fields.get("branches", [])):
         if branch["branch"] != number:
             raise Refused("numbers of branches")
-    for branch in [fields, *fields.get("branches", [])]:
-        check_branch(fields.get("protocol", TCC), branch)  # EXTEND is of tcc
+    protocol = fields.get("protocol", TCC)  # EXTEND is of tcc
+    check_branch(protocol, fields)
+    for branch in fields.get("branches", []):
+        check_branch(protocol, branch, {READ_ONLY} if protocol in (TWO, THREE) else frozenset())
     if kind == "SUBMIT" and fields["flags"] >= {TWO: 2, THREE: 2, MESSAGE: 8}.get(fields["protocol"], 4):
         raise Refused("flags of another protocol")
     if kind == "PREPARE" and three(fields) and (
-            fields["flags"] or fields["branch"] >= len(fields["members"])):
+            fields["flags"] not in ({0, 2} if fields["kind"] == ENLISTED else {0}) or
+            fields["branch"] >= len(fields["members"])):
         raise Refused("one phase, or not a member")
+    if kind == "PREPARE" and not three(fields) and fields["flags"] > 1:
+        raise Refused("read-only")
     if "from" in fields and fields["from"] == fields["to"]:
         raise Refused("to itself")
     if kind == "VOTE" and fields["vote"] != 1 and len(fields["text"].encode()) > 160:
@@ -400,7 +407,12 @@ def decode_record(kind, data):
             raise Refused("kind of another protocol")
     if kind == "BRANCH" and three(fields):
         check_quorum(fields)
-    if kind == "TX" and fields["stage"] == 1 and len(fields["branches"]) != 1:
+    marks = [(fields.get("heuristic", 0), kind == "BRANCH" and fields["stage"] != 3),
+             *((branch["heuristic"], False) for branch in fields.get("branches", []))]
+    if any(mark > 1 and (early or business(fields)) for mark, early in marks):
+        raise Refused("what a resource manager did by itself")
+    if (kind == "TX" and fields["stage"] == 1 and
+            sum(branch["vote"] != 3 for branch in fields["branches"]) != 1):
         raise Refused("delegated to other than one")
     numbers = [branch["branch"] for branch in fields.get("branches", [])]
     if len(set(numbers)) != len(numbers):

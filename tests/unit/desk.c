@@ -244,7 +244,8 @@ void desk_finish(struct desk *d, peer_t peer, const struct msg_decide *decide, e
                                  .attempt = decide->attempt,
                                  .branch = decide->branch,
                                  .outcome = (uint8_t)outcome,
-                                 .flags = (uint8_t)flags}};
+                                 .flags = (uint8_t)flags,
+                                 .heuristic = flags & DONE_HEURISTIC ? HEURISTIC_OPERATOR : 0}};
     desk_receive(d, peer, "alice", &msg);
 }
 

@@ -158,13 +158,16 @@ static void settle(const struct field *table, unsigned protocol, void *whole)
             memset((char *)whole + field->offset, 0, field_size(field->kind));
 }
 
+// Those that are met in a SUBMIT only.
+static const uint64_t kinds_submitted = 1 << BRANCH_TOPIC | 1 << BRANCH_READ_ONLY;
+
 // A kind of branch that belongs into that protocol, one of `allowed`.
 static uint8_t random_kind(struct rng *rng, unsigned protocol, uint64_t allowed)
 {
     static const uint64_t kinds[] = {
         [0] = 2 | 4,
-        [PROTOCOL_2PC] = 2 | 4,
-        [PROTOCOL_3PC] = 2 | 4,
+        [PROTOCOL_2PC] = 2 | 4 | 1 << BRANCH_READ_ONLY,
+        [PROTOCOL_3PC] = 2 | 4 | 1 << BRANCH_READ_ONLY,
         [PROTOCOL_TCC] = 2 | 4,
         [PROTOCOL_SAGA] = 1 << BRANCH_STEP,
         [PROTOCOL_MESSAGE] = 1 << BRANCH_SENDER | 1 << BRANCH_CONSUMER | 1 << BRANCH_TOPIC,
@@ -175,7 +178,7 @@ static uint8_t random_kind(struct rng *rng, unsigned protocol, uint64_t allowed)
 // An enlisted branch carries a payload in tcc only.
 static void settle_payload(unsigned protocol, unsigned kind, struct slice *payload)
 {
-    if (kind == BRANCH_ENLISTED && protocol != PROTOCOL_TCC)
+    if ((kind == BRANCH_ENLISTED || kind == BRANCH_READ_ONLY) && protocol != PROTOCOL_TCC)
         payload->size = 0;
 }
 
@@ -201,10 +204,12 @@ static void random_submit(struct rng *rng, struct message_fields *ret)
 
 static void random_prepare(struct rng *rng, struct msg_prepare *prepare)
 {
-    prepare->kind = random_kind(rng, prepare->protocol, ~(UINT64_C(1) << BRANCH_TOPIC));
+    prepare->kind = random_kind(rng, prepare->protocol, ~kinds_submitted);
     settle_payload(prepare->protocol, prepare->kind, &prepare->payload);
+    if (prepare->protocol != PROTOCOL_3PC)
+        prepare->flags &= PREPARE_ONE_PHASE;
     if (prepare->protocol == PROTOCOL_3PC) {
-        prepare->flags = 0;
+        prepare->flags &= prepare->kind == BRANCH_ENLISTED ? PREPARE_READ_ONLY : 0;
         prepare->branch = (uint16_t)(prepare->branch % count_members(prepare->members));
     }
 }
@@ -238,8 +243,7 @@ static void agree(struct rng *rng, struct message_fields *ret)
     if (msg->type == MSG_PREPARE)
         random_prepare(rng, &msg->u.prepare);
     if (msg->type == MSG_COMMIT || msg->type == MSG_ROLLBACK)
-        msg->u.decide.kind =
-            random_kind(rng, msg->u.decide.protocol, ~(UINT64_C(1) << BRANCH_TOPIC));
+        msg->u.decide.kind = random_kind(rng, msg->u.decide.protocol, ~kinds_submitted);
     if (msg->type == MSG_VOTE && msg->u.vote.vote != VOTE_YES && msg->u.vote.text.size > 160)
         msg->u.vote.text.size = 160;
     if (msg->type >= MSG_ASK)
@@ -270,9 +274,11 @@ static void random_tx_branch(struct rng *rng, unsigned protocol, unsigned number
 {
     random_fields(fields_tx_branch, rng, ret);
     ret->branch = (uint16_t)number;
-    ret->kind = rng_below(rng, 8) ? random_kind(rng, protocol, ~(UINT64_C(1) << BRANCH_TOPIC)) : 0;
+    ret->kind = rng_below(rng, 8) ? random_kind(rng, protocol, ~kinds_submitted) : 0;
     if (protocol != PROTOCOL_TCC)
         ret->asked &= ASKED;
+    if (protocol_business(protocol))
+        ret->heuristic &= HEURISTIC_OPERATOR;
     settle(fields_tx_branch, protocol, ret);
     if (ret->payload.size > LIMIT_ADMITTED_BYTES / LIMIT_BRANCHES)
         ret->payload.size = LIMIT_ADMITTED_BYTES / LIMIT_BRANCHES;
@@ -297,11 +303,14 @@ void fields_random_tx(struct rng *rng, struct tx_fields *ret)
     if (rng_below(rng, 2))
         ret->record.reason_branch = BRANCH_NONE;
     bool alone = ret->record.stage == STAGE_DELEGATED;
-    unsigned count = alone ? 1 : (unsigned)random_up_to(rng, LIMIT_BRANCHES);
+    unsigned count = (unsigned)random_up_to(rng, LIMIT_BRANCHES);
+    count += alone && count == 0;
     unsigned rotated = (unsigned)rng_below(rng, LIMIT_BRANCHES); // distinct, in no fixed order
     for (unsigned i = 0; i < count; i++)
         random_tx_branch(rng, ret->record.protocol, (i + rotated) % LIMIT_BRANCHES,
                          &ret->branches[i]);
+    for (unsigned i = 0; i < count && alone; i++) // of those that are not read-only there is one
+        ret->branches[i].vote = (uint8_t)(i ? VOTE_READ_ONLY : rng_below(rng, VOTE_READ_ONLY));
     ret->record.branch_count = (uint16_t)count;
     ret->record.branches = ret->branches;
 }
@@ -325,8 +334,9 @@ void fields_random_branch(struct rng *rng, struct branch_record *ret)
         ret->stage = JOURNAL_PREPARED;
     else if (ret->stage == JOURNAL_PREPARED)
         ret->stage = JOURNAL_DECIDED;
-    ret->kind =
-        rng_below(rng, 8) ? random_kind(rng, ret->protocol, ~(UINT64_C(1) << BRANCH_TOPIC)) : 0;
+    if (ret->stage != JOURNAL_FINISHED || protocol_business(ret->protocol))
+        ret->heuristic &= HEURISTIC_OPERATOR;
+    ret->kind = rng_below(rng, 8) ? random_kind(rng, ret->protocol, ~kinds_submitted) : 0;
     if (ret->protocol == PROTOCOL_3PC)
         random_quorum_record(rng, ret);
     settle(fields_branch_record, 0, ret);

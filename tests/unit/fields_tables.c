@@ -33,7 +33,8 @@
 enum {
     BUSINESS = 1 << PROTOCOL_TCC | 1 << PROTOCOL_SAGA | 1 << PROTOCOL_MESSAGE,
     PROTOCOLS = 1 << PROTOCOL_2PC | 1 << PROTOCOL_3PC | BUSINESS,
-    BIT_2 = 0xf0, // the values of a flags field of three bits in which bit 2 is set
+    BIT_0 = 0xaa, // the values of a flags field of three bits in which bit 0 is set
+    BIT_2 = 0xf0, // likewise bit 2
 };
 
 const struct field fields_header[] = {
@@ -101,7 +102,7 @@ static const struct field submit_table[] = {
 };
 const struct field fields_submit_branch[] = {
     BRANCH_OF(struct msg_branch),
-    F(struct msg_branch, kind, U8, BITS(7) - 1),
+    F(struct msg_branch, kind, U8, BITS(8) - 1),
     F(struct msg_branch, resource, NAME, 64),
     F(struct msg_branch, payload, HEX, 65536),
     PLAN_OF(struct msg_branch, 1 << BRANCH_CONSUMER | 1 << BRANCH_TOPIC),
@@ -114,8 +115,8 @@ static const struct field result_table[] = {
     GTID_OF(struct msg_result),
     F(struct msg_result, about, U8, 1 << MSG_SUBMIT | 1 << MSG_CANCEL | 1 << MSG_STATUS),
     F(struct msg_result, outcome, U8, BITS(4)),
-    F(struct msg_result, reason, U8, BITS(8)),
-    F(struct msg_result, mixed, U8, BITS(2)),
+    F(struct msg_result, reason, U8, BITS(9)),
+    F(struct msg_result, mixed, U8, BITS(4)),
     F(struct msg_result, finished, U8, BITS(2)),
     BRANCH_OF(struct msg_result),
     F(struct msg_result, text, TEXT, 160),
@@ -127,7 +128,7 @@ static const struct field prepare_table[] = {
     BRANCH_OF(struct msg_prepare),
     F(struct msg_prepare, protocol, U8, PROTOCOLS),
     F(struct msg_prepare, kind, U8, BITS(6) - 1),
-    F(struct msg_prepare, flags, U8, BITS(2)),
+    F(struct msg_prepare, flags, U8, BITS(3)),
     F(struct msg_prepare, timeout_ms, U32, UINT32_MAX),
     F(struct msg_prepare, payload, HEX, 65536),
     STEP_OF(struct msg_prepare, "inputs", inputs, INPUTS, 64),
@@ -159,6 +160,7 @@ static const struct field done_table[] = {
     BRANCH_OF(struct msg_done),
     F(struct msg_done, outcome, U8, 2 | 4),
     F(struct msg_done, flags, U8, BITS(8)),
+    ONLY(struct msg_done, flags, BIT_0, "heuristic", heuristic, U8, BITS(10) - 1),
     ONLY(struct msg_done, flags, BIT_2, "result", result, HEX, 512),
     END,
 };
@@ -175,6 +177,7 @@ static const struct field standing_table[] = {
     ATTEMPT_OF(struct msg_standing),
     BRANCH_OF(struct msg_standing),
     F(struct msg_standing, outcome, U8, BITS(4)),
+    F(struct msg_standing, flags, U8, BITS(4)),
     END,
 };
 static const struct field extend_table[] = {
@@ -248,7 +251,7 @@ const struct field fields_tx_record[] = {
     F(struct tx_record, protocol, U8, 1 | PROTOCOLS),
     F(struct tx_record, stage, U8, BITS(5) - 1),
     F(struct tx_record, outcome, U8, BITS(4)),
-    F(struct tx_record, reason, U8, BITS(8)),
+    F(struct tx_record, reason, U8, BITS(9)),
     F(struct tx_record, mixed, U8, BITS(2)),
     F(struct tx_record, reason_branch, U16, 63),
     F(struct tx_record, digest, DIGEST, 0),
@@ -270,7 +273,7 @@ const struct field fields_tx_branch[] = {
     F(struct record_branch, kind, U8, BITS(6)),
     F(struct record_branch, vote, U8, BITS(4)),
     F(struct record_branch, outcome, U8, BITS(4)),
-    F(struct record_branch, heuristic, U8, BITS(2)),
+    F(struct record_branch, heuristic, U8, BITS(10)),
     F(struct record_branch, journal, U64, UINT64_MAX),
     F(struct record_branch, resource, NAME, 64),
     {"asked", offsetof(struct record_branch, asked), U8, BITS(4), BUSINESS, AROUND},
@@ -292,7 +295,7 @@ const struct field fields_branch_record[] = {
     F(struct branch_record, kind, U8, BITS(6)),
     F(struct branch_record, stage, U8, 2 | 4 | 8),
     F(struct branch_record, outcome, U8, BITS(3)),
-    F(struct branch_record, heuristic, U8, BITS(2)),
+    F(struct branch_record, heuristic, U8, BITS(10)),
     F(struct branch_record, log_seq, U64, UINT64_MAX),
     F(struct branch_record, seal, U64, UINT64_MAX),
     F(struct branch_record, prepared_ms, U64, UINT64_MAX),

@@ -28,6 +28,7 @@ static void names_are_what_operators_read(void **state)
     assert_string_equal(branch_kind_name(BRANCH_SENDER), "sender");
     assert_string_equal(branch_kind_name(BRANCH_CONSUMER), "consumer");
     assert_string_equal(branch_kind_name(BRANCH_TOPIC), "topic");
+    assert_string_equal(branch_kind_name(BRANCH_READ_ONLY), "read-only");
 }
 
 // Numbers come from the wire, so any value may be asked for.
@@ -44,7 +45,33 @@ static void numbers_without_a_name_are_question_marks(void **state)
     assert_string_equal(reason_text((enum abort_reason)200), "?");
     assert_string_equal(protocol_name((enum protocol)0), "?");
     assert_string_equal(branch_kind_name((enum branch_kind)0), "?");
-    assert_string_equal(branch_kind_name((enum branch_kind)7), "?");
+    assert_string_equal(branch_kind_name((enum branch_kind)8), "?");
+}
+
+static void what_a_resource_manager_did_by_itself_is_how_a_branch_ended(void **state)
+{
+    (void)state;
+    const struct {
+        unsigned heuristic;
+        enum outcome outcome; // where it was asked to commit
+        const char *name;
+    } all[] = {
+        {0, OUTCOME_COMMITTED, NULL},
+        {HEURISTIC_OPERATOR, OUTCOME_COMMITTED, NULL},
+        {HEURISTIC_COMMIT, OUTCOME_COMMITTED, "committed"},
+        {HEURISTIC_ROLLBACK, OUTCOME_ABORTED, "rolled back"},
+        {HEURISTIC_ROLLBACK | HEURISTIC_OPERATOR, OUTCOME_ABORTED, "rolled back"},
+        {HEURISTIC_MIXED, OUTCOME_UNKNOWN, "mixed"},
+        {HEURISTIC_HAZARD, OUTCOME_UNKNOWN, "hazard"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        assert_int_equal(heuristic_outcome(all[i].heuristic, OUTCOME_COMMITTED), all[i].outcome);
+        if (all[i].name)
+            assert_string_equal(heuristic_name(all[i].heuristic), all[i].name);
+        else
+            assert_null(heuristic_name(all[i].heuristic));
+    }
+    assert_int_equal(heuristic_outcome(0, OUTCOME_ABORTED), OUTCOME_ABORTED);
 }
 
 static void no_two_messages_share_a_name(void **state)
@@ -108,8 +135,8 @@ static void kinds_of_branches_belong_to_protocols(void **state)
 {
     (void)state;
     static const char *const kinds[] = {
-        [PROTOCOL_2PC] = "12", [PROTOCOL_3PC] = "12",      [PROTOCOL_TCC] = "12",
-        [PROTOCOL_SAGA] = "3", [PROTOCOL_MESSAGE] = "456", [PROTOCOL_MESSAGE + 1] = "",
+        [PROTOCOL_2PC] = "127", [PROTOCOL_3PC] = "127",     [PROTOCOL_TCC] = "12",
+        [PROTOCOL_SAGA] = "3",  [PROTOCOL_MESSAGE] = "456", [PROTOCOL_MESSAGE + 1] = "",
     };
     for (unsigned protocol = 0; protocol <= PROTOCOL_MESSAGE + 1; protocol++) {
         for (unsigned kind = 0; kind < 10; kind++) {
@@ -128,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_what_operators_read),
         cmocka_unit_test(numbers_without_a_name_are_question_marks),
+        cmocka_unit_test(what_a_resource_manager_did_by_itself_is_how_a_branch_ended),
         cmocka_unit_test(no_two_messages_share_a_name),
         cmocka_unit_test(inputs_are_taken_off_one_by_one),
         cmocka_unit_test(no_inputs_are_none),

@@ -443,7 +443,7 @@ static void garbage_says_what_and_where(void **state)
     int code;
     assert_int_equal(wire_add(&frame, &msg), ASSENT_OK);
     wire_end(&frame, &header);
-    frame.data[frame.size - 1] = 9;
+    frame.data[frame.size - 2] = 9;
     assert_int_equal(wire_open(&reader, buf_slice(&frame), &header, &error), ASSENT_OK);
     for (int i = 0; i < 2; i++) {
         assert_false(wire_next(&reader, &msg, &code, &error));
