@@ -292,7 +292,7 @@ static void what_cannot_be_prepared(void **state)
     // A notification alone writes nothing, and must not go out before the outcome either.
     XID xid = world_xid("g", 0);
     assert_int_equal(start(&xid), XA_OK);
-    work("NOTIFY bell");
+    work("SELECT pg_notify('bell', '')");
     assert_int_equal(end(&xid), XA_OK);
     assert_int_equal(prepare(&xid), XA_RBOTHER);
 }
