@@ -93,13 +93,15 @@ int assent_mariadb_finish(MYSQL *db, const XID *xid, int commit, assent_error *e
 {
     unsigned number;
     int code;
+    bool bound = db && link_is_open(db); // to this branch, or something else is open
     if (!commit)
         run(db, "END", xid, &number, NULL); // where it is not ended
     code = run(db, commit ? "COMMIT" : "ROLLBACK", xid, &number, error);
     switch (number) {
     case ER_XAER_NOTA_NUMBER: return look(db, xid, error);
-    // It had changed nothing, and its connection is closed: there is nothing to be done.
-    case ER_XA_RBROLLBACK_NUMBER: return ASSENT_OK;
+    // It had changed nothing, and its connection is closed: there is nothing to be done. On its own
+    // connection it has failed before it was prepared.
+    case ER_XA_RBROLLBACK_NUMBER: return commit && bound ? code : ASSENT_OK;
     case ER_XA_RBTIMEOUT_NUMBER:
     case ER_XA_RBDEADLOCK_NUMBER: return commit ? code : ASSENT_OK;
     // The branch is there, and was not touched.

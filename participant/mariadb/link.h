@@ -56,6 +56,9 @@ int link_code(unsigned number);     // the code of assent_error
 int link_refuse(unsigned number, const char *message, assent_error *error);
 // XA_RB* for errors that say that the branch is rolled back, else 0.
 int link_rollback_code(unsigned number);
+// Whether it is one of these by its name: the branch is rolled back, and there is nothing left of
+// it.
+bool link_says_rolled_back(unsigned number);
 // Whether the last error was that the connection's branch is rolled back already, and has to be
 // ended as such: after a deadlock the server keeps it, and refuses everything but XA ROLLBACK.
 bool link_is_rolled_back(MYSQL *db);

@@ -130,3 +130,9 @@ int link_rollback_code(unsigned number)
     default: return 0;
     }
 }
+
+bool link_says_rolled_back(unsigned number)
+{
+    return number == ER_XA_RBROLLBACK_NUMBER || number == ER_XA_RBTIMEOUT_NUMBER ||
+           number == ER_XA_RBDEADLOCK_NUMBER;
+}

@@ -29,7 +29,9 @@ void pool_discard(struct sql_session *session)
 
 void pool_give(struct manager *manager, struct sql_session *session)
 {
-    struct sql_session *surplus = session->db ? NULL : session;
+    // With autocommit off (by whoever had it) it could end no branch that is not bound to it.
+    bool good = session->db && !link_is_open(session->db);
+    struct sql_session *surplus = good ? NULL : session;
     pthread_mutex_lock(&manager->lock);
     if (!surplus && manager->idle_count >= manager->parked_max)
         surplus = session;
@@ -166,17 +168,34 @@ struct branch *branch_new(struct manager *manager, const XID *xid, bool *ret_the
     return NULL;
 }
 
-struct branch *branch_claim(struct manager *manager, const XID *xid, bool *ret_busy)
+void branch_end(struct manager *manager, struct branch *branch)
+{
+    pthread_mutex_lock(&manager->lock);
+    branch->state = BRANCH_ENDED;
+    pthread_mutex_unlock(&manager->lock);
+}
+
+static enum claim claim_of(const struct branch *branch)
+{
+    if (!branch)
+        return CLAIM_UNKNOWN;
+    if (branch->busy)
+        return CLAIM_BUSY;
+    return branch->state == BRANCH_ACTIVE  ? CLAIM_ACTIVE
+           : branch->state == BRANCH_ENDED ? CLAIM_ENDED
+                                           : CLAIM_PREPARED;
+}
+
+enum claim branch_claim(struct manager *manager, const XID *xid, struct branch **ret)
 {
     pthread_mutex_lock(&manager->lock);
     struct branch *branch = branch_find(manager, xid);
-    *ret_busy = branch && branch->busy;
-    if (*ret_busy)
-        branch = NULL;
-    if (branch)
+    enum claim claim = claim_of(branch);
+    *ret = claim == CLAIM_ENDED || claim == CLAIM_PREPARED ? branch : NULL;
+    if (*ret)
         branch->busy = true;
     pthread_mutex_unlock(&manager->lock);
-    return branch;
+    return claim;
 }
 
 void branch_release(struct manager *manager, struct branch *branch)

@@ -75,9 +75,12 @@ void pool_discard(struct sql_session *session);
 
 // NULL: out of memory, or there is such a branch (*ret_there).
 struct branch *branch_new(struct manager *manager, const XID *xid, bool *ret_there);
-// The branch of that XID, for the calling thread alone until branch_release, _park or _drop. NULL:
-// there is none, or *ret_busy: another thread has it.
-struct branch *branch_claim(struct manager *manager, const XID *xid, bool *ret_busy);
+// It has been ended by the thread that began it; from then on it is anybody's.
+void branch_end(struct manager *manager, struct branch *branch);
+// The branch of that XID: where it is ended or prepared, for the calling thread alone until
+// branch_release, _park or _drop; otherwise *ret is NULL.
+enum claim { CLAIM_UNKNOWN, CLAIM_BUSY, CLAIM_ACTIVE, CLAIM_ENDED, CLAIM_PREPARED };
+enum claim branch_claim(struct manager *manager, const XID *xid, struct branch **ret);
 void branch_release(struct manager *manager, struct branch *branch);
 // It is prepared: closes the connections of others, when there are too many.
 void branch_park(struct manager *manager, struct branch *branch);

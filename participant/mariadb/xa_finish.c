@@ -141,6 +141,10 @@ static int finish_parked(struct finish *f, struct branch *branch, long flags)
         branch_drop(f->manager, branch, true);
         return XA_OK;
     }
+    if (link_says_rolled_back(number)) {
+        branch_drop(f->manager, branch, false);
+        return f->commit ? tell(f, link_rollback_code(number)) : XA_OK;
+    }
     // A backup, say, keeps commits out: it is as it was.
     if (!link_is_lost(number) && number != ER_XAER_NOTA_NUMBER &&
         is_listed(branch->session->db, f->xid)) {
@@ -155,7 +159,6 @@ static int finish_parked(struct finish *f, struct branch *branch, long flags)
 static int finish(XID *xid, int rmid, long flags, bool commit)
 {
     int code;
-    bool busy;
     struct finish f = {.xid = xid, .commit = commit};
     f.opened = switch_enter(rmid, flags, &code);
     if (!f.opened)
@@ -165,17 +168,15 @@ static int finish(XID *xid, int rmid, long flags, bool commit)
         return switch_refuse(f.opened, XAER_INVAL, "MariaDB: no such flags");
     if (!xids_statement(commit ? "COMMIT" : "ROLLBACK", xid, "", f.sql))
         return switch_refuse_xid(f.opened);
-    struct branch *branch = branch_claim(f.manager, xid, &busy);
-    if (busy)
+    struct branch *branch;
+    switch (branch_claim(f.manager, xid, &branch)) {
+    case CLAIM_UNKNOWN: return finish_elsewhere(&f, flags);
+    case CLAIM_BUSY:
         return switch_refuse(f.opened, XA_RETRY, "MariaDB: another thread is at this branch");
-    if (!branch)
-        return finish_elsewhere(&f, flags);
-    switch (branch->state) {
-    case BRANCH_ENDED: return finish_ended(&f, branch, flags);
-    case BRANCH_PREPARED: return finish_parked(&f, branch, flags);
-    case BRANCH_ACTIVE: break;
+    case CLAIM_ENDED: return finish_ended(&f, branch, flags);
+    case CLAIM_PREPARED: return finish_parked(&f, branch, flags);
+    case CLAIM_ACTIVE: break;
     }
-    branch_release(f.manager, branch);
     return switch_refuse(f.opened, XAER_PROTO, "MariaDB: the branch is not ended");
 }
 

@@ -130,7 +130,7 @@ int switch_end(XID *xid, int rmid, long flags)
         return switch_refuse(opened, XAER_NOTA, "MariaDB: another branch is begun in this thread");
     opened->current = NULL;
     code = end(opened, branch, flags == TMSUCCESS);
-    branch->state = BRANCH_ENDED;
+    branch_end(opened->manager, branch);
     return code;
 }
 
@@ -172,20 +172,22 @@ static int prepare(struct opened *opened, struct branch *branch)
 int switch_prepare(XID *xid, int rmid, long flags)
 {
     int code;
-    bool busy;
+    struct branch *branch;
     struct opened *opened = switch_enter(rmid, flags, &code);
     if (!opened)
         return code;
     if (!xid || flags != TMNOFLAGS)
         return switch_refuse(opened, XAER_INVAL, "MariaDB: xa_prepare takes no flags");
-    struct branch *branch = branch_claim(opened->manager, xid, &busy);
-    if (!branch)
-        return busy ? switch_refuse(opened, XAER_PROTO, "MariaDB: another thread is at this branch")
-                    : switch_refuse(opened, XAER_NOTA, "MariaDB: there is no such branch here");
-    if (branch->state != BRANCH_ENDED) {
+    switch (branch_claim(opened->manager, xid, &branch)) {
+    case CLAIM_UNKNOWN:
+        return switch_refuse(opened, XAER_NOTA, "MariaDB: there is no such branch here");
+    case CLAIM_BUSY:
+        return switch_refuse(opened, XAER_PROTO, "MariaDB: another thread is at this branch");
+    case CLAIM_ACTIVE: return switch_refuse(opened, XAER_PROTO, "MariaDB: the branch is not ended");
+    case CLAIM_PREPARED:
         branch_release(opened->manager, branch);
-        return switch_refuse(opened, XAER_PROTO, "MariaDB: the branch is %s",
-                             branch->state == BRANCH_ACTIVE ? "not ended" : "prepared already");
+        return switch_refuse(opened, XAER_PROTO, "MariaDB: the branch is prepared already");
+    case CLAIM_ENDED: break;
     }
     code = branch->rollback_code ? branch->rollback_code : XA_RDONLY;
     if (!branch->rollback_code && !branch->read_only)

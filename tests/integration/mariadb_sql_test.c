@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <mysql.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -429,6 +430,43 @@ static void branches_of_applications(void **state)
     driver->close(&b);
 }
 
+static void *lock_the_other(void *arg)
+{
+    return link_run(arg, "UPDATE t SET v = v + 1 WHERE k = 'd1'") == ER_LOCK_DEADLOCK_NUMBER ? arg
+                                                                                             : NULL;
+}
+
+// Of a branch that a deadlock has rolled back nothing is prepared, and nothing said to be
+// committed.
+static void a_deadlock_of_applications(void **state)
+{
+    (void)state;
+    struct sql_session *a = open_session(), *b = open_session();
+    XID one = xid_of("dead"), two = xid_of("lock");
+    pthread_t thread;
+    void *refused;
+    good(a, "REPLACE INTO t VALUES ('d1', 0, NULL), ('d2', 0, NULL)");
+    assert_int_equal(assent_mariadb_start(a->db, &one, NULL), ASSENT_OK);
+    assert_int_equal(assent_mariadb_start(b->db, &two, NULL), ASSENT_OK);
+    good(a, "UPDATE t SET v = v + 1 WHERE k = 'd1'");
+    good(b, "UPDATE t SET v = v + 1 WHERE k = 'd2'");
+    pthread_create(&thread, NULL, lock_the_other, b->db);
+    unsigned number = link_run(a->db, "UPDATE t SET v = v + 1 WHERE k = 'd2'");
+    pthread_join(thread, &refused);
+    assert_true((number == ER_LOCK_DEADLOCK_NUMBER) != (refused != NULL));
+    MYSQL *loser = refused ? b->db : a->db, *winner = refused ? a->db : b->db;
+    const XID *lost = refused ? &two : &one, *won = refused ? &one : &two;
+    assert_int_equal(assent_mariadb_prepare(loser, lost, NULL), ASSENT_BUSY);
+    assert_int_equal(assent_mariadb_finish(loser, lost, 1, NULL), ASSENT_UNKNOWN);
+    assert_int_equal(assent_mariadb_start(loser, lost, NULL), ASSENT_OK); // it is as good as new
+    assert_int_equal(assent_mariadb_finish(loser, lost, 0, NULL), ASSENT_OK);
+    assert_int_equal(assent_mariadb_prepare(winner, won, NULL), ASSENT_OK);
+    assert_int_equal(assent_mariadb_finish(winner, won, 1, NULL), ASSENT_OK);
+    assert_string_equal(first(a, "SELECT SUM(v) FROM t WHERE k IN ('d2', $1)", "d1"), "2");
+    driver->close(&a);
+    driver->close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +481,7 @@ int main(void)
         cmocka_unit_test(lost_connections),
         cmocka_unit_test(sessions_of_the_switch),
         cmocka_unit_test(branches_of_applications),
+        cmocka_unit_test(a_deadlock_of_applications),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -110,7 +110,8 @@ class Case(unittest.TestCase):
     def end(self):
         for process in self.processes:
             if process.process.poll() is None:
-                process.kill()
+                process.close()
+                self.assertEqual(process.process.returncode, 0)  # not so where memory is lost
         if not server.running():
             server.start()
         for xid in server.prepared():
@@ -359,6 +360,16 @@ class Traps(Case):
             other.kill()
         wait_until(lambda: p("commit", "g/1", 0) == OK, "the branch to be let go")
         self.assertEqual(self.value("a"), 1)
+
+    def test_what_a_branch_leaves_behind(self):
+        """A connection with autocommit off ends no branch of others: it is not used again."""
+        p, q = self.start(), self.start()
+        p.prepare("g/1", "SET autocommit = 0", self.add("a"))
+        self.assertEqual(p("commit", "g/1", 0), OK)
+        q.prepare("g/2", self.add("b"))
+        q.kill()
+        wait_until(lambda: p("commit", "g/2", 0) == OK, "the branch to be let go")
+        self.assertEqual((self.value("a"), self.value("b")), (1, 1))
 
     def test_implicit_commits(self):
         p = self.start()

@@ -45,14 +45,15 @@ struct st_mysql; // libmariadb's MYSQL
 // XAER_RMFAIL: it cannot be reached. assent_mariadb_reason says more. Threads that end close what
 // they have open.
 //
-// xa_start: TMNOFLAGS only (no TMJOIN, TMRESUME). xa_end: TMSUCCESS or TMFAIL. xa_prepare: XA_RDONLY
-// where it is certain that the branch has changed nothing; XA_RB*: it is rolled back; XAER_RMFAIL
-// where the connection was lost: nobody knows whether it is prepared, and xa_recover tells.
-// xa_commit and xa_rollback of prepared branches, from any thread and any process: XA_RETRY while
-// another connection holds the branch, or keeps the server from it; XAER_RMFAIL: the server cannot
-// be reached; XAER_NOTA: no branch is prepared under that XID (any more). With TMONEPHASE xa_commit
-// takes only what is ended and not prepared, in the process that did it; after XAER_RMFAIL nobody
-// knows what became of that. xa_recover gives all that the server holds, whoever prepared it.
+// xa_start: TMNOFLAGS only (no TMJOIN, TMRESUME). xa_end: TMSUCCESS or TMFAIL. xa_prepare:
+// XA_RDONLY where it is certain that the branch has changed nothing; XA_RB*: it is rolled back;
+// XAER_RMFAIL where the connection was lost: nobody knows whether it is prepared, and xa_recover
+// tells. xa_commit and xa_rollback of prepared branches, from any thread and any process: XA_RETRY
+// while another connection holds the branch, or keeps the server from it; XAER_RMFAIL: the server
+// cannot be reached; XAER_NOTA: no branch is prepared under that XID (any more). With TMONEPHASE
+// xa_commit takes only what is ended and not prepared, in the process that did it; after
+// XAER_RMFAIL nobody knows what became of that. xa_recover gives all that the server holds, whoever
+// prepared it.
 ASSENT_API extern struct xa_switch_t assent_mariadb_xa;
 
 // The calling thread's connection, between xa_start and xa_end of that rmid; NULL at other times.
@@ -65,8 +66,8 @@ ASSENT_API const char *assent_mariadb_reason(int rmid);
 
 // ---- branches on a connection of one's own ----
 //
-// All of them: ASSENT_INVALID for arguments that are none; ASSENT_UNAVAILABLE when the connection is
-// lost.
+// All of them: ASSENT_INVALID for arguments that are none; ASSENT_UNAVAILABLE when the connection
+// is lost.
 
 // Begins the branch. ASSENT_STATE: a transaction is open, or a branch is bound to this connection;
 // ASSENT_CONFLICT: there is such a branch.
@@ -75,9 +76,9 @@ ASSENT_API int assent_mariadb_start(struct st_mysql *db, const XID *xid, assent_
 // Ends its work and prepares it: on ASSENT_OK, and only then, it is, and outlives connection and
 // server. Until its outcome is known keep the connection, and finish the branch there, or close the
 // connection: while it is open nobody else can end the branch. After ASSENT_UNAVAILABLE nobody
-// knows whether it is prepared: do not commit, and have it rolled back. ASSENT_STATE: no such branch
-// is begun here and not ended; nothing was done. After ASSENT_BUSY (deadlock, lock timeout: try
-// again) it is rolled back.
+// knows whether it is prepared: do not commit, and have it rolled back. ASSENT_STATE: no such
+// branch is begun here and not ended; nothing was done. After ASSENT_BUSY (deadlock, lock timeout:
+// try again) it is rolled back.
 ASSENT_API int assent_mariadb_prepare(struct st_mysql *db, const XID *xid, assent_error *error);
 
 // Commits (commit is 1) or rolls back (0) a branch: on the connection that prepared it, or, when
@@ -133,8 +134,8 @@ ASSENT_API int assent_barrier_mariadb_enter(struct st_mysql *db, const char *gti
                                             assent_barrier_operation operation,
                                             assent_barrier_entry *ret, assent_error *error);
 ASSENT_API int assent_barrier_mariadb_answer(struct st_mysql *db, const char *gtid, uint16_t branch,
-                                             assent_barrier_operation operation,
-                                             const void *answer, size_t size, assent_error *error);
+                                             assent_barrier_operation operation, const void *answer,
+                                             size_t size, assent_error *error);
 ASSENT_API int assent_barrier_mariadb_forget(struct st_mysql *db, const char *gtid, uint16_t branch,
                                              assent_error *error);
 ASSENT_API int assent_barrier_mariadb_seal(struct st_mysql *db, const char *gtid, uint16_t branch,
