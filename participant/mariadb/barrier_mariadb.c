@@ -134,12 +134,12 @@ int barrier_session_enter(struct sql_session *session, const char *gtid, uint16_
                           assent_barrier_operation operation, assent_barrier_entry *ret,
                           assent_error *error)
 {
-    assent_barrier_entry entry;
+    assent_barrier_entry entry = {.answer_bytes = 0};
     int code =
         sql_barrier_enter(&barrier, session, gtid, branch, operation, ret ? &entry : NULL, error);
     if (!code && (entry.verdict == ASSENT_BARRIER_EMPTY || entry.verdict == ASSENT_BARRIER_REFUSED))
         code = leave(session, gtid, branch, error);
-    if (!code)
+    if (!code && ret) // which it is not without
         *ret = entry;
     return code;
 }

@@ -133,7 +133,7 @@ int link_open(const struct where *where, struct link_track *tracked, MYSQL **ret
 int link_check_durable(MYSQL *db, assent_error *error)
 {
     enum { FLUSH, BINLOG, SYNC, SETTINGS };
-    long long set[SETTINGS];
+    long long set[SETTINGS] = {0};
     unsigned number = link_numbers(
         db, "SELECT @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog", set, SETTINGS);
     if (number)
@@ -157,7 +157,7 @@ int link_check_durable(MYSQL *db, assent_error *error)
 int link_check(MYSQL *db, unsigned *ret_connections, assent_error *error)
 {
     enum { INNODB, CONNECTIONS, SETTINGS };
-    long long found[SETTINGS];
+    long long found[SETTINGS] = {0};
     if (!mariadb_connection(db) || mysql_get_server_version(db) < VERSION_LEAST)
         return error_set(error, ASSENT_CONFIG,
                          "MariaDB: the server is '%s': MariaDB 10.5 or later is needed, which "

@@ -101,7 +101,7 @@ static int check_answers(const struct call *call, char *why)
     const struct procedure *first = NULL;
     for (unsigned i = 0; i < call->count; i++) {
         const struct procedure *p = call->items[i].procedure;
-        if (!procedure_answers(p))
+        if (!p || !procedure_answers(p))
             continue;
         if (first)
             return refuse(why, "%.64s and %.64s both answer: an action has one answer", first->name,

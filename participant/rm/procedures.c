@@ -161,7 +161,7 @@ static int check_marks(const struct place *at, const struct statement *s, const 
 static int take_with(const struct place *at, const struct procedure *p, enum operation operation,
                      struct statement *s, const json_t *with)
 {
-    unsigned count;
+    unsigned count = 0;
     if (with && !json_is_array(with))
         return wrong(at, "'with' is not a list of names");
     int code = check_marks(at, s, with, &count);

@@ -187,6 +187,8 @@ int rm_options_read(struct rm_options *ret, int argc, char **argv, assent_error 
 
 void rm_options_free(struct rm_options *self)
 {
+    if (!self)
+        return;
     for (const struct option *o = long_options; o->name; o++) {
         char **text = text_of(self, o->name);
         if (text)

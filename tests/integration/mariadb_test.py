@@ -110,7 +110,8 @@ class Case(unittest.TestCase):
     def end(self):
         for process in self.processes:
             if process.process.poll() is None:
-                process.kill()
+                process.close()
+                self.assertEqual(process.process.returncode, 0)  # not so where memory is lost
         if not server.running():
             server.start()
         for xid in server.prepared():

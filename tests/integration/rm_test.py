@@ -12,7 +12,7 @@ import sys
 import threading
 import unittest
 
-from rm_world import PATIENCE_S, Process, RmWorld, TOTAL, available, do, until
+from rm_world import PATIENCE_S, RmWorld, TOTAL, available, do, until
 
 world = None
 
@@ -26,11 +26,17 @@ def setUpModule():
 
 def leave_orphans():
     """Branches of which nobody knows any more, but the databases hold them: application and
-    coordinator died. That takes its time to be found out: the last test looks."""
-    caller = world.caller("2pc", "pg", "@enlist", "my", "@enlist")
-    for name in ("pg", "my"):
+    coordinator died. That takes its time to be found out: the last test looks. Their participants
+    are others than those that are killed, and the one at PostgreSQL has serializable transactions."""
+    apart = {"strict": ("pg", " options=-cdefault_transaction_isolation=serializable"),
+             "idle": ("my", "")}
+    for name, (database, more) in apart.items():
+        world.start_apart(name, database, more)
+    caller = world.caller("2pc", *(word for name in apart for word in (name, "@enlist")))
+    for database, _ in apart.values():
         xid = caller.stdout.readline().split(" ")[2].strip()
-        world.databases[name].prepare(xid, "INSERT INTO orders (gtid, item) VALUES ('x', 'orphan')")
+        world.databases[database].prepare(
+            xid, "INSERT INTO orders (gtid, item) VALUES ('x', 'orphan')")
     caller.communicate("die\n")
     world.servers["assentd"].kill()
     world.start_coordinator()
@@ -117,15 +123,7 @@ class Commit(RmTest):
         self.assertEqual(self.crossing(*world.databases), {"committed"})
 
     def test_serialization_failures_are_tried_again(self):
-        """Another participant at the same database, whose transactions are serializable."""
-        strict = Process(world, "strict", [
-            world.bin / "assent-rm", "-r", "strict", "-j", world.dir / "journal-strict",
-            "-p", world.procedures], env={"ASSENT_RM_DATABASE": world.databases["pg"].address() +
-                                          " options=-cdefault_transaction_isolation=serializable"})
-        world.servers["strict"] = strict
-        strict.await_text("ready\n")
         self.assertEqual(self.crossing("strict"), {"committed"})
-        self.assertEqual(strict.stop(), 0)
 
 
 class Tcc(RmTest):

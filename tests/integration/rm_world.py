@@ -203,6 +203,14 @@ class RmWorld(World):
             server.await_text("ready\n")
         return server
 
+    def start_apart(self, name, database, more=""):
+        """One more participant at a database."""
+        server = Process(self, name, [self.bin / "assent-rm", "--resource", name, "--journal",
+                                      self.dir / f"journal-{name}", "-p", self.procedures],
+                         env={"ASSENT_RM_DATABASE": self.databases[database].address() + more})
+        self.servers[name] = server
+        server.await_text("ready\n")
+
     # ---- applications ----
 
     def caller(self, protocol, *work, gtid="-", timeout_ms=0):
@@ -246,4 +254,4 @@ class RmWorld(World):
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-__all__ = ["PATIENCE_S", "Failure", "Process", "RmWorld", "TOTAL", "available", "do", "os", "until"]
+__all__ = ["PATIENCE_S", "Failure", "RmWorld", "TOTAL", "available", "do", "os", "until"]
