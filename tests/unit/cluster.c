@@ -370,6 +370,8 @@ static struct holding *holding_of(const struct actor *a, const struct gtid *gtid
 static void hold(struct actor *a, const struct effect_call *call)
 {
     struct holding *h = holding_of(a, &call->gtid, call->branch, call->attempt);
+    if (result > RM_RETRY && h && h->held == HELD_PREPARED) // by a decision of its own
+        h->held = result == RM_HEURISTIC_COMMIT ? HELD_COMMITTED : HELD_ROLLED_BACK;
     if (!h) {
         a->holdings = realloc(a->holdings, (a->holding_count + 1) * sizeof *a->holdings);
         CHECK(a->holdings);
