@@ -265,13 +265,11 @@ int assent_call(assent_tx *tx, const char *resource, const void *payload, size_t
 
 int assent_read_only(assent_tx *tx, uint16_t branch, assent_error *error)
 {
+    bool can = protocol_has_kind(tx->protocol, BRANCH_READ_ONLY);
     if (atomic_load(&tx->phase) != PHASE_OPEN)
-        return error_set(error, ASSENT_STATE, "%s was committed or rolled back already",
-                         tx->gtid_text);
-    bool there = branch < tx->branch_count && protocol_has_kind(tx->protocol, BRANCH_READ_ONLY);
-    if (!there || tx->branches[branch].kind == BRANCH_CALL)
-        return error_set(error, ASSENT_INVALID, "%s has no enlisted branch %u that can be so",
-                         tx->gtid_text, branch);
+        return error_set(error, ASSENT_STATE, "%s was ended already", tx->gtid_text);
+    if (!can || branch >= tx->branch_count || tx->branches[branch].kind == BRANCH_CALL)
+        return error_set(error, ASSENT_INVALID, "%u is no such enlisted branch", branch);
     tx->branches[branch].kind = BRANCH_READ_ONLY;
     return ASSENT_OK;
 }
@@ -383,9 +381,7 @@ void tx_content(const assent_tx *tx, const struct request *request, struct msg_b
             .branch = (uint16_t)i,
             .kind = b->kind,
             .resource = branch_resource(tx, b),
-            .payload = b->kind == BRANCH_ENLISTED || b->kind == BRANCH_READ_ONLY
-                           ? slice_of(NULL, 0)
-                           : branch_payload(tx, b),
+            .payload = b->kind == BRANCH_ENLISTED ? slice_of(NULL, 0) : branch_payload(tx, b),
             .plan = b->plan,
         };
     }

@@ -186,11 +186,27 @@ static void check_told(struct oracle *o, const struct tx_record *record, peer_t 
         check_decide(o, record, peer, type, m);
 }
 
+// What a resource manager did by itself is noted only where it is on record.
+static void check_noted(const struct tx_record *record, const struct msg_standing *m)
+{
+    bool noted = false;
+    for (unsigned i = 0; record && i < record->branch_count; i++) {
+        const struct record_branch *b = &record->branches[i];
+        noted |= b->heuristic & HEURISTIC_MANAGER &&
+                 (b->branch == m->branch || record_branch_earlier(b));
+    }
+    CHECK(noted);
+}
+
 // Only where one asks, and never that a branch is unknown that is on record as ours.
 static void check_standing(struct oracle *o, const struct tx_record *record, peer_t peer,
                            const struct msg_standing *m)
 {
     struct msg_decide about = {.gtid = m->gtid, .attempt = m->attempt, .branch = m->branch};
+    if (m->flags & STANDING_NOTED)
+        check_noted(record, m);
+    if (m->flags)
+        return;
     if (answers(o, peer, &about, is_foreign)) // which never waits for a lookup
         return;
     CHECK(answers(o, peer, &about, is_ours));

@@ -63,7 +63,9 @@ static void do_submit(struct world *w)
         bool enlisted = kinds >> i & 1;
         branches[i] = (struct msg_branch){
             .branch = (uint16_t)i,
-            .kind = enlisted ? BRANCH_ENLISTED : BRANCH_CALL,
+            .kind = !enlisted      ? BRANCH_CALL
+                    : kinds & 0x80 ? BRANCH_READ_ONLY
+                                   : BRANCH_ENLISTED,
             .resource = slice_text(world_resources[(i + (how >> 6)) % ORACLE_RESOURCES]),
             .payload = slice_of("payload", enlisted ? 0 : how >> 5),
         };
@@ -107,9 +109,11 @@ static void send_vote(struct world *w, unsigned slot, const struct command *abou
     world_receive(w, slot, &msg);
 }
 
+// A heuristic is an operator's word, or whatever a resource manager may have done by itself.
 static void send_done(struct world *w, unsigned slot, const struct command *about, uint8_t outcome,
                       uint8_t flags)
 {
+    uint8_t own = flags & DONE_HEURISTIC ? input_byte(&w->in) % (HEURISTIC_LAST + 1) : 0;
     struct msg msg = {.type = MSG_DONE};
     msg.u.done = (struct msg_done){
         .gtid = about->gtid,
@@ -117,6 +121,7 @@ static void send_done(struct world *w, unsigned slot, const struct command *abou
         .branch = about->branch,
         .outcome = outcome,
         .flags = flags,
+        .heuristic = own ? own : (flags & DONE_HEURISTIC ? HEURISTIC_OPERATOR : 0),
     };
     world_receive(w, slot, &msg);
 }

@@ -133,9 +133,31 @@ static void inquiry_answer(struct site *s, const struct msg_inquire *asked, bool
     site_send(s, &msg, arrives);
 }
 
+// What a resource manager did by itself, and its participant has told, is on record.
+static void note(struct site *s, struct run *run)
+{
+    if (!run->own_told || run->own_forgotten)
+        return;
+    struct gtid gtid = ledger_gtid(run->key);
+    struct msg msg = {.type = MSG_STANDING};
+    msg.u.standing = (struct msg_standing){
+        .gtid = gtid,
+        .attempt = run->attempt,
+        .branch = ledger_branch(run->key),
+        .outcome = run->decided,
+        .flags = STANDING_NOTED,
+    };
+    site_send(s, &msg, true);
+}
+
 static void do_answer(struct site *s)
 {
     uint8_t how = input_byte(&s->in);
+    for (unsigned key = 0; how & 0x40 && key < LEDGER_KEYS; key++) {
+        struct run *run = ledger_last(&s->ledger, key);
+        if (run)
+            note(s, run);
+    }
     unsigned count = s->asked_count < LINE ? s->asked_count : LINE;
     if (count == 0)
         return;
@@ -292,6 +314,8 @@ static bool settle_turn(struct site *s)
     s->asked_count = 0;
     for (unsigned i = 0; i < asked; i++)
         inquiry_answer(s, &s->asked[i].u.inquire, true);
+    for (unsigned i = 0; i < s->ledger.count; i++)
+        note(s, &s->ledger.runs[i]);
     for (unsigned n = 0; n < 64 && (site_sync(s) || site_called(s, 0, RM_DONE, slice_text("")));
          n++) {
     }

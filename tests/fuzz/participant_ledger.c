@@ -116,7 +116,9 @@ static void check_done(const struct run *run, const struct msg_done *done)
     if (done->flags & DONE_FORGOTTEN)
         return;
     CHECK(run->held != HELD_PREPARED);
-    if (run->forced || run->read_only)
+    uint8_t says = done->flags & DONE_HEURISTIC ? done->heuristic & HEURISTIC_MANAGER : 0;
+    CHECK(says == run->own || (run->own_forgotten && says == 0));
+    if (run->forced || run->read_only || run->own)
         return;
     CHECK(committed == (run->held == HELD_COMMITTED));
     CHECK((done->flags & DONE_HEURISTIC) == 0);
@@ -131,6 +133,7 @@ void ledger_done(struct ledger *l, const struct msg_done *done)
     CHECK(run);
     check_done(run, done);
     run->acknowledged = true;
+    run->own_told |= done->flags & DONE_HEURISTIC && done->heuristic & HEURISTIC_MANAGER;
     if (run->decided == OUTCOME_NONE)
         run->decided = done->outcome;
 }
@@ -165,12 +168,39 @@ void ledger_rollback(struct ledger *l, const struct effect_call *call)
         run->held = HELD_ROLLED_BACK;
 }
 
+// Only what is on record.
+void ledger_forget(struct ledger *l, const struct effect_call *call)
+{
+    struct run *run = ledger_find(l, &call->gtid, call->branch, call->attempt);
+    if (!call->heuristic || !l->strict)
+        return;
+    CHECK(run && run->own == call->heuristic && run->own_told);
+    run->own_forgotten = true;
+}
+
+uint8_t ledger_own(struct ledger *l, const struct effect_call *call, uint8_t will)
+{
+    struct run *run = ledger_find(l, &call->gtid, call->branch, call->attempt);
+    if (!run || run->own_forgotten || (!run->own && (!will || run->held != HELD_PREPARED)))
+        return 0;
+    if (run->own)
+        return run->own;
+    if (call->op == RM_COMMIT)
+        ledger_commit(l, call);
+    else
+        ledger_rollback(l, call);
+    run->own = will;
+    if (heuristic_outcome(will, OUTCOME_UNKNOWN) != OUTCOME_UNKNOWN)
+        run->held = will == HEURISTIC_COMMIT ? HELD_COMMITTED : HELD_ROLLED_BACK;
+    return run->own;
+}
+
 void ledger_settled(const struct ledger *l)
 {
     for (unsigned i = 0; i < l->count; i++) {
         const struct run *run = &l->runs[i];
         CHECK(run->held != HELD_PREPARED);
-        if (run->read_only || run->forced)
+        if (run->read_only || run->forced || run->own)
             continue;
         CHECK(run->decided != OUTCOME_NONE);
         CHECK((run->decided == OUTCOME_COMMITTED) == (run->held == HELD_COMMITTED));

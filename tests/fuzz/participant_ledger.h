@@ -18,6 +18,8 @@ struct run { // of the transaction of one key
     uint8_t decided; // enum outcome
     uint8_t forced;  // enum outcome: an operator's word
     enum held held;  // at the resource manager
+    uint8_t own;     // HEURISTIC_ bits: what that did by a decision of its own,
+    bool own_told, own_forgotten;
 };
 
 struct ledger {
@@ -44,6 +46,10 @@ void ledger_vote(struct ledger *l, const struct msg_vote *vote);
 void ledger_done(struct ledger *l, const struct msg_done *done);
 void ledger_commit(struct ledger *l, const struct effect_call *call);
 void ledger_rollback(struct ledger *l, const struct effect_call *call);
+void ledger_forget(struct ledger *l, const struct effect_call *call);
+// The resource manager is asked to end a branch, and has a will of its own, if any. Returns what it
+// did by itself, now or before; 0: what it was asked for is done.
+uint8_t ledger_own(struct ledger *l, const struct effect_call *call, uint8_t will);
 // In the end nothing may be left half done.
 void ledger_settled(const struct ledger *l);
 

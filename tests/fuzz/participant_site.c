@@ -174,11 +174,24 @@ static void execute(struct site *s, const struct effect_call *call, enum rm_resu
         CHECK(!s->ledger.strict || run->held != HELD_COMMITTED || run->read_only);
         if (run)
             run->held = result == RM_DONE ? HELD_PREPARED : HELD_NOTHING;
+    } else if (call->op == RM_FORGET) {
+        if (result == RM_DONE)
+            ledger_forget(&s->ledger, call);
     } else if (result == RM_DONE && call->op == RM_COMMIT) {
         ledger_commit(&s->ledger, call);
     } else if (result == RM_DONE) {
         ledger_rollback(&s->ledger, call);
     }
+}
+
+// Answers that are none to a commit or rollback stand for a decision of its own.
+static uint8_t will_of(enum rm_result result, bool unclear)
+{
+    if (result == RM_NO)
+        return unclear ? HEURISTIC_MIXED : HEURISTIC_ROLLBACK;
+    if (result == RM_READ_ONLY)
+        return unclear ? HEURISTIC_HAZARD : HEURISTIC_COMMIT;
+    return 0;
 }
 
 bool site_called(struct site *s, unsigned which, enum rm_result result, struct slice text)
@@ -188,9 +201,14 @@ bool site_called(struct site *s, unsigned which, enum rm_result result, struct s
     struct call *place = &s->calls[which % s->call_count];
     struct call call = *place;
     *place = s->calls[--s->call_count];
+    bool ends = call.call.op == RM_COMMIT || call.call.op == RM_ROLLBACK;
+    uint8_t own = ends ? ledger_own(&s->ledger, &call.call, will_of(result, text.size > 100)) : 0;
     if (call.call.op != RM_PREPARE && result != RM_DONE)
         result = RM_RETRY;
-    execute(s, &call.call, result);
+    if (own)
+        result = (enum rm_result)(RM_HEURISTIC_COMMIT + own / HEURISTIC_COMMIT - 1);
+    else
+        execute(s, &call.call, result);
     struct event event = {.type = EVENT_CALLED};
     event.u.called = (struct event_called){
         .token = call.token,
@@ -253,7 +271,8 @@ void site_crash(struct site *s, bool called)
     participant_destroy(&s->p);
     fake_log_crash(&s->journal);
     for (unsigned i = 0; called && i < s->call_count; i++)
-        execute(s, &s->calls[i].call, RM_DONE);
+        if (!ledger_own(&s->ledger, &s->calls[i].call, 0))
+            execute(s, &s->calls[i].call, RM_DONE);
     s->call_count = 0;
     s->line_count = 0; // the transport does not deliver to a later run what was for an earlier one
     s->asked_count = 0;

@@ -229,7 +229,8 @@ static enum rm_result finish(struct actor *a, const struct effect_call *call, st
 {
     if (held->state == HELD_PREPARED && faults_strike(&a->world->faults, FAULT_RM_HEURISTIC))
         end_by_itself(a, call, held);
-    struct held *nameless = call->attempt ? NULL : held_under_that_name(a, call, true);
+    bool by_name = call->op == RM_ROLLBACK && held->state != HELD_PREPARED && !held->own;
+    struct held *nameless = by_name ? held_under_that_name(a, call, true) : NULL;
     if (nameless && nameless != held) {
         *held = *nameless;
         *nameless = (struct held){.bank = held->bank};
@@ -243,8 +244,8 @@ static enum rm_result finish(struct actor *a, const struct effect_call *call, st
         held->undone |= call->op == RM_ROLLBACK;
         return RM_DONE;
     }
-    struct held *named = call->attempt ? NULL : held_under_that_name(a, call, false);
-    if (call->op == RM_ROLLBACK && named)
+    struct held *named = by_name ? held_under_that_name(a, call, false) : NULL;
+    if (named)
         end(a, named, false);
     struct held *work = truth_held(a->world, &call->gtid, 0, call->branch);
     if (call->op == RM_ROLLBACK && work && work->state == HELD_WORKING && work->bank == a->index)
@@ -501,7 +502,7 @@ static bool is_held(const struct sim_tx *tx, unsigned branch)
 }
 
 // Work of an application, under a name with no run in it.
-static bool is_nameless(const struct actor *a, const struct held *held)
+bool bank_nameless(const struct actor *a, const struct held *held)
 {
     return a->rm_durable && held->kind == BRANCH_ENLISTED;
 }
@@ -513,7 +514,7 @@ static void lose(struct actor *a, const struct sim_tx *tx, unsigned branch, uint
 {
     struct bank *bank = &a->bank;
     bool committed = held->state == HELD_COMMITTED;
-    if (is_held(tx, branch) || held->own || is_nameless(a, held) ||
+    if (is_held(tx, branch) || held->own || bank_nameless(a, held) ||
         (!committed && held->state != HELD_ROLLED_BACK) || !held->voted_yes ||
         held->journal_stage != JOURNAL_FINISHED || !is_remembered(a, tx, branch, attempt) ||
         !faults_strike(&a->world->faults, FAULT_RM_LOSES))
@@ -576,57 +577,6 @@ void bank_free(struct actor *a)
     for (unsigned i = 0; i < a->call_capacity; i++)
         close_call(&a->calls[i]);
     free(a->calls);
-}
-
-// A bank names to its participant what is prepared, and what it ended by itself and has not
-// forgotten.
-static bool is_listed(const struct actor *a, const struct held *held)
-{
-    return held->bank == a->index &&
-           (held->state == HELD_PREPARED || (held->own && !held->own_forgotten));
-}
-
-static struct branch_record record_of(const struct world *w, const struct sim_tx *tx,
-                                      uint64_t attempt, unsigned branch)
-{
-    return (struct branch_record){
-        .gtid = tx->gtid,
-        .attempt = attempt,
-        .coordinator = w->actors[tx->coordinator].id,
-        .branch = (uint16_t)branch,
-        .protocol = PROTOCOL_2PC,
-    };
-}
-
-void bank_found(struct actor *a)
-{
-    struct world *w = a->world;
-    for (unsigned i = 0; i < w->tx_count && a->alive; i++) {
-        const struct sim_tx *tx = &w->txs[i];
-        for (unsigned n = 0; n < tx->attempt_count * SIM_BRANCHES_MAX && a->alive; n++) {
-            const struct attempt *attempt = &tx->attempts[n / SIM_BRANCHES_MAX];
-            const struct held *held = &attempt->branches[n % SIM_BRANCHES_MAX];
-            if (!is_listed(a, held) || is_nameless(a, held))
-                continue;
-            struct branch_record record = record_of(w, tx, attempt->number, n % SIM_BRANCHES_MAX);
-            shell_step(a, &(struct event){.type = EVENT_FOUND, .u.branch = &record});
-        }
-    }
-}
-
-void bank_working(struct actor *a)
-{
-    struct world *w = a->world;
-    for (unsigned i = 0; i < w->tx_count && a->alive; i++) {
-        const struct sim_tx *tx = &w->txs[i];
-        for (unsigned n = 0; n < tx->attempt_count * SIM_BRANCHES_MAX && a->alive; n++) {
-            const struct attempt *attempt = &tx->attempts[n / SIM_BRANCHES_MAX];
-            const struct held *held = &attempt->branches[n % SIM_BRANCHES_MAX];
-            struct branch_record record = record_of(w, tx, 0, n % SIM_BRANCHES_MAX);
-            if (is_listed(a, held) && is_nameless(a, held))
-                shell_step(a, &(struct event){.type = EVENT_WORKING, .u.branch = &record});
-        }
-    }
 }
 
 int64_t bank_total(const struct world *w)

@@ -9,6 +9,7 @@
 //   disk.c         the log thread, and what a crash leaves of its work
 //   life.c         processes start, die and come back
 //   bank.c         resource managers
+//   bank_start.c   what they name at start
 //   deed.c         business under the other protocols, with the barrier
 //   app.c          applications
 //   disaster.c     what happens to whole machines; operators
@@ -448,6 +449,7 @@ void bank_said(struct sim_tx *tx);  // 3pc: nothing is held of what is called re
 void bank_working(struct actor *a); // and, after the start, WORKING events for what it cannot name
 bool bank_work(struct actor *a, struct sim_tx *tx, unsigned branch);
 struct slice bank_payload(struct buf *out, const struct sim_tx *tx, unsigned branch, bool other);
+bool bank_nameless(const struct actor *a, const struct held *held);
 int64_t bank_total(const struct world *w);
 
 // ---- deed.c ----

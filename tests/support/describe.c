@@ -40,7 +40,8 @@ void describe_text(const struct describe *d, struct slice text)
 
 const char *describe_kind(unsigned kind)
 {
-    static const char *const texts[] = {"?", "call", "call", "step", "sender", "consumer", "topic"};
+    static const char *const texts[] = {"?",      "call",     "call",  "step",
+                                        "sender", "consumer", "topic", "read-only"};
     return kind < sizeof texts / sizeof texts[0] ? texts[kind] : "?";
 }
 

@@ -393,6 +393,8 @@ static enum rm_result rm_obey(struct actor *a, const struct effect_call *call,
     if (options->rm)
         result = options->rm(options->arg, a, call, ret_text);
     struct holding *h = holding_of(a, &call->gtid, call->branch, call->attempt);
+    if (result > RM_RETRY && h && h->held == HELD_PREPARED) // by a decision of its own
+        h->held = result == RM_HEURISTIC_COMMIT ? HELD_COMMITTED : HELD_ROLLED_BACK;
     // Of admitted protocols it holds nothing that it could list.
     if (result != RM_DONE || protocol_business(call->protocol) || call->op == RM_FORGET)
         return result;

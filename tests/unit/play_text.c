@@ -158,7 +158,16 @@ static void tell_content(struct play *p, const struct effect_call *call)
 static void tell_called(struct play *p, const struct sight *sight)
 {
     static const char *ops[] = {"?", "prepare", "commit", "roll back", "forget"};
-    static const char *results[] = {"done", "no", "read-only", "try again"};
+    static const char *results[] = {
+        "done",
+        "no",
+        "read-only",
+        "try again",
+        "had committed by itself",
+        "had rolled back by itself",
+        "had done some of it by itself",
+        "had ended it somehow by itself",
+    };
     const struct effect_call *call = &sight->item->call;
     TELL("resource manager: %s %s/%u", ops[call->op], play_gtid_text(p, &call->gtid), call->branch);
     if (protocol_business(call->protocol) && call->op != RM_FORGET)

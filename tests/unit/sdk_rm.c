@@ -100,7 +100,16 @@ static assent_done_code commit(void *context, const assent_branch *branch)
     (void)context;
     payload_text(branch, payload);
     call_begins('c', branch, payload);
+    if (strncmp(payload, "heur", 4) == 0) // and which one
+        return (assent_done_code)(payload[4] - '0');
     return strcmp(payload, "retry") == 0 && branch->tries < 3 ? ASSENT_RETRY : ASSENT_DONE;
+}
+
+static assent_done_code forget(void *context, const assent_branch *branch)
+{
+    (void)context;
+    call_begins('o', branch, "");
+    return branch->tries < 1 ? ASSENT_RETRY : ASSENT_DONE;
 }
 
 static assent_done_code rollback(void *context, const assent_branch *branch)
@@ -222,7 +231,7 @@ const assent_handlers rm_business = {
 const assent_handlers *rm_handlers(bool with_recover)
 {
     static const assent_handlers plain = {
-        .prepare = prepare, .commit = commit, .rollback = rollback};
+        .prepare = prepare, .commit = commit, .rollback = rollback, .forget = forget};
     static const assent_handlers recovering = {
         .prepare = prepare, .commit = commit, .rollback = rollback, .recover = recover};
     return with_recover ? &recovering : &plain;
@@ -412,6 +421,17 @@ void rm_commit(const char *gtid, uint64_t attempt)
 void rm_rollback(const char *gtid, uint64_t attempt)
 {
     decide(MSG_ROLLBACK, gtid, attempt);
+}
+
+void rm_noted(const char *gtid, uint64_t attempt)
+{
+    struct msg msg = {.type = MSG_STANDING};
+    msg.u.standing = (struct msg_standing){.gtid = gtid_named(gtid),
+                                           .attempt = attempt,
+                                           .branch = 1,
+                                           .outcome = OUTCOME_COMMITTED,
+                                           .flags = STANDING_NOTED};
+    fake_do(&rm.fake, send_order, &msg);
 }
 
 void rm_standing(const char *gtid, uint64_t attempt, enum outcome outcome)

@@ -3,7 +3,8 @@
 // coordinator made of strings, and what the participant said to it.
 //
 // prepare:  "no" votes no, "read" votes read-only, "slow..." waits to be let go, others vote yes
-// commit:   "retry" fails three times first, "slow-commit" waits to be let go
+// commit:   "retry" fails three times first, "slow-commit" waits to be let go, "heur2" and so on
+//           answer that heuristic; forget ('o') fails once
 // try_:     as prepare, "nested" and "nested-enlist" ask for a branch first and vote no with the
 //           reason if they get none; action, deliver, check_back: "no" fails (where that can be),
 //           "later" is to come again, "slow" waits to be let go, others are done. An action returns
@@ -71,7 +72,8 @@ void rm_prepare_flags(const char *gtid, uint64_t attempt, const char *payload, u
 void rm_commit(const char *gtid, uint64_t attempt);
 void rm_rollback(const char *gtid, uint64_t attempt);
 void rm_standing(const char *gtid, uint64_t attempt, enum outcome outcome);
-void rm_fence(uint64_t fence); // rises with the next frame
+void rm_noted(const char *gtid, uint64_t attempt); // what the resource manager did by itself
+void rm_fence(uint64_t fence);                     // rises with the next frame
 void rm_say(const struct msg *msg);
 
 // Waits for the n-th (from 1) message of the type about the gtid.

@@ -397,6 +397,34 @@ static void calls_and_enlisted_branches_go_together(void **state)
     assert_int_equal(last.flags, SUBMIT_WAIT_DONE);
 }
 
+static void an_enlisted_branch_is_said_to_be_read_only(void **state)
+{
+    (void)state;
+    w.fake.handler = keep_submit;
+    join();
+    assent_result result;
+    assent_tx *tx;
+    uint16_t branch;
+    assert_int_equal(assent_begin(w.client, "g", NULL, &tx, NULL), ASSENT_OK);
+    assert_int_equal(assent_call(tx, "one", "commit", 6, NULL, NULL), ASSENT_OK);
+    assert_int_equal(assent_enlist(tx, "two", &branch, &w.error), ASSENT_OK);
+    assert_int_equal(assent_read_only(tx, 0, &w.error), ASSENT_INVALID); // that one is a call
+    assert_int_equal(assent_read_only(tx, 2, &w.error), ASSENT_INVALID);
+    assert_int_equal(assent_read_only(tx, branch, &w.error), ASSENT_OK);
+    assert_int_equal(assent_read_only(tx, branch, &w.error), ASSENT_OK);
+    assert_int_equal(assent_commit(tx, &result, &w.error), ASSENT_OK);
+    assert_int_equal(assent_read_only(tx, branch, &w.error), ASSENT_STATE);
+    assent_tx_destroy(&tx);
+    fake_wait_seen(&w.fake, MSG_SUBMIT, 1);
+    assert_int_equal(last.kinds[0], BRANCH_CALL);
+    assert_int_equal(last.kinds[1], BRANCH_READ_ONLY);
+    const assent_tx_options tcc = {.protocol = ASSENT_TCC};
+    assert_int_equal(assent_begin(w.client, "h", &tcc, &tx, NULL), ASSENT_OK);
+    assert_int_equal(assent_enlist_with(tx, "two", "x", 1, &branch, &w.error), ASSENT_OK);
+    assert_int_equal(assent_read_only(tx, branch, &w.error), ASSENT_INVALID);
+    assent_tx_destroy(&tx);
+}
+
 static void an_enlist_without_an_answer_spoils_the_transaction(void **state)
 {
     (void)state;
@@ -471,6 +499,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(branches_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(the_largest_transaction_arrives, setup, teardown),
         cmocka_unit_test_setup_teardown(calls_and_enlisted_branches_go_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_enlisted_branch_is_said_to_be_read_only, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_enlist_without_an_answer_spoils_the_transaction, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_rollback_of_what_nobody_knows_costs_nothing, setup,

@@ -88,6 +88,41 @@ static void a_commit_that_fails_is_tried_until_done(void **state)
         assert_int_equal(rm_await_call('c', "g", n).tries, n - 1);
 }
 
+static void heuristics_are_told_and_forgotten_when_they_are_noted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *gtid, *payload;
+        unsigned heuristic;
+    } all[] = {
+        {"a", "heur2", HEURISTIC_COMMIT},
+        {"b", "heur3", HEURISTIC_ROLLBACK},
+        {"c", "heur4", HEURISTIC_MIXED},
+        {"d", "heur5", HEURISTIC_HAZARD},
+    };
+    rm_open(false, false);
+    for (unsigned i = 0; i < 4; i++) {
+        rm_prepare(all[i].gtid, 100 + i, all[i].payload);
+        rm_await_vote(all[i].gtid, VOTE_YES);
+        rm_commit(all[i].gtid, 100 + i);
+        struct rm_said done = rm_await(MSG_DONE, all[i].gtid, 1);
+        assert_int_equal(done.msg.u.done.outcome, OUTCOME_COMMITTED); // what it was told
+        assert_int_equal(done.msg.u.done.heuristic, all[i].heuristic);
+    }
+    rm_fence(200);
+    rm_close(); // and all of that is in the journal
+    rm_open(false, false);
+    for (unsigned i = 0; i < 4; i++) {
+        rm_commit(all[i].gtid, 100 + i);
+        assert_int_equal(rm_await(MSG_DONE, all[i].gtid, 2).msg.u.done.heuristic, all[i].heuristic);
+        assert_string_equal(rm_story(all[i].gtid), "pc");
+        rm_noted(all[i].gtid, 100 + i);
+        struct rm_call call = rm_await_call('o', all[i].gtid, 2); // it fails at first
+        assert_string_equal(call.about, "2pc call forget");
+        assert_non_null(strchr(strchr(call.id, '/') + 1, '/')); // with the run in it
+    }
+}
+
 static void duplicates_are_answered_without_calling_again(void **state)
 {
     (void)state;
@@ -303,6 +338,7 @@ int main(int argc, char **argv)
         TEST(work_that_was_done_already_is_prepared_without_payload),
         TEST(a_branch_alone_commits_in_one_phase),
         TEST(a_commit_that_fails_is_tried_until_done),
+        TEST(heuristics_are_told_and_forgotten_when_they_are_noted),
         TEST(duplicates_are_answered_without_calling_again),
         TEST(a_slow_handler_holds_up_nobody_else),
         TEST(calls_of_one_branch_never_overlap),
