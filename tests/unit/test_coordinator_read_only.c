@@ -3,17 +3,24 @@
 // asked, and nothing waits for them.
 #include "desk.h"
 
-static struct msg_branch branch(const char *resource, bool read_only)
+static struct msg_branch branch(const char *resource, enum branch_kind kind)
 {
-    return (struct msg_branch){.kind = read_only ? BRANCH_READ_ONLY : BRANCH_ENLISTED,
-                               .resource = slice_text(resource)};
+    return (struct msg_branch){.kind = kind, .resource = slice_text(resource)};
+}
+
+static enum branch_kind kind_of(bool read_only)
+{
+    return read_only ? BRANCH_READ_ONLY : BRANCH_CALL;
 }
 
 static void submit(struct desk *d, const struct gtid *gtid, unsigned protocol, bool a, bool b,
                    const char *third)
 {
-    const struct msg_branch branches[] = {branch("bank-a", a), branch("bank-b", b),
-                                          branch(third ? third : "bank-b", false)};
+    const struct msg_branch branches[] = {
+        branch("bank-a", kind_of(a)),
+        branch("bank-b", kind_of(b)),
+        branch(third ? third : "bank-b", BRANCH_CALL),
+    };
     desk_submit_as(d, CLIENT, gtid, (struct msg_submit){.protocol = (uint8_t)protocol}, branches,
                    third ? 3 : 2);
 }
@@ -37,8 +44,11 @@ static void test_one_of_three(void **state)
     struct desk *d = *state;
     struct gtid gtid = desk_gtid(d);
     uint64_t fence = fence_of(d, PEER_B);
-    const struct msg_branch branches[] = {branch("bank-a", false), branch("bank-b", true),
-                                          branch("bank-a", false)};
+    const struct msg_branch branches[] = {
+        branch("bank-a", BRANCH_ENLISTED),
+        branch("bank-b", BRANCH_READ_ONLY),
+        branch("bank-a", BRANCH_ENLISTED),
+    };
     desk_submit_as(d, CLIENT, &gtid, (struct msg_submit){.protocol = PROTOCOL_2PC}, branches, 3);
     expect_released(d, PEER_B, 1);
     struct msg_prepare first = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
@@ -107,6 +117,22 @@ static void test_one_is_left(void **state)
     one_is_left(*state, PROTOCOL_3PC);
 }
 
+// Its participant could not commit what the application's connection may still hold: it is not
+// left to decide.
+static void test_an_enlisted_one_is_left(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    const struct msg_branch branches[] = {branch("bank-a", BRANCH_READ_ONLY),
+                                          branch("bank-b", BRANCH_ENLISTED)};
+    desk_submit_as(d, CLIENT, &gtid, (struct msg_submit){.protocol = PROTOCOL_2PC}, branches, 2);
+    expect_released(d, PEER_A, 0);
+    struct msg_prepare p = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
+    assert_int_equal(p.flags, 0);
+    desk_vote(d, PEER_B, &p, VOTE_YES);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_COMMITTED, false);
+}
+
 // The second branch decides alone; the coordinator crashes, and asks it what it did.
 static void test_one_is_left_and_a_crash(void **state)
 {
@@ -149,7 +175,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_one_of_three), T(test_all), T(test_one_is_left), T(test_one_is_left_and_a_crash),
+        T(test_one_of_three),
+        T(test_all),
+        T(test_one_is_left),
+        T(test_one_is_left_and_a_crash),
+        T(test_an_enlisted_one_is_left),
         T(test_three_phases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,7 +173,9 @@ static void released(void **state)
     play_open(&p, &TWO_BANKS);
     play_say(&p, "The application worked at both banks, and only looked at bank-b: that is not "
                  "asked, and not waited");
-    play_say(&p, "for. bank-a decides alone.");
+    play_say(&p,
+             "for. bank-a is asked as if there were others: the application's connection may hold "
+             "the branch until it knows.");
     struct gtid gtid = play_begin(&p, "app");
     play_enlist(&p, "app", gtid, 0, "bank-a");
     play_run(&p);
