@@ -50,8 +50,8 @@ if(ASSENT_SANITIZE)
   list(APPEND ASSENT_TEST_ENVIRONMENT
        "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/lib"
        "ASSENT_SANITIZE=${ASSENT_SANITIZE}"
-       "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
-       "UBSAN_OPTIONS=print_stacktrace=1"
+       "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:allow_addr2line=1"
+       "UBSAN_OPTIONS=print_stacktrace=1:allow_addr2line=1"
        "TSAN_OPTIONS=halt_on_error=1:ignore_noninstrumented_modules=1:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
 endif()
 if(ASSENT_FUZZ)

@@ -48,6 +48,7 @@ class Three(unittest.TestCase):
 
 class NoFailure(Three):
     def test_committed(self):
+        self.world.suspect_ms = 60000
         self.world.start()
         self.assertEqual(self.world.answer("order-1"), "committed")
         self.assertEqual(self.world.wait_outcome("order-1"), "commit")
@@ -56,6 +57,7 @@ class NoFailure(Three):
 class Doors(Three):
     def test_a_place_that_has_no_address(self):
         """No others can be told of it; all else works."""
+        self.world.suspect_ms = 60000
         odd = self.world.directory / "j\u00fcrgens journal"
         odd.mkdir()
         self.world.directory_of["south"] = odd

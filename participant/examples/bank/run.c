@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,12 +56,12 @@ struct run {
     bool quiet, json;
 };
 
-static volatile sig_atomic_t interrupted;
+static atomic_bool interrupted; // any thread may be the one that takes the signal
 
 static void on_signal(int number)
 {
     (void)number;
-    interrupted = 1;
+    interrupted = true;
 }
 
 enum {

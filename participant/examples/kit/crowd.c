@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,12 +18,12 @@ struct member {
     uint64_t random;
 };
 
-static volatile sig_atomic_t interrupted;
+static atomic_bool interrupted; // any thread may be the one that takes the signal
 
 static void on_signal(int number)
 {
     (void)number;
-    interrupted = 1;
+    interrupted = true;
 }
 
 static double seconds_since(const struct timespec *then)
