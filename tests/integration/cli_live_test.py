@@ -308,6 +308,29 @@ class Orders(CliTest):
         self.assertEqual(row["heuristic"]["why"], "month end")
         self.assertIn("Operator local", self.assent(daemon, "explain", "t").out)
 
+    def test_by_the_resource_manager(self):
+        daemon = self.start_quiet()
+        bank = Bank(self, daemon)
+        bank.stick("t")
+        b = bank.return_b()
+        decision = b.await_("COMMIT", gtid="t")
+        b.send({**done(decision, COMMITTED), "flags": 1, "heuristic": 4})  # it had rolled back
+        self.assertEqual(b.await_("STANDING", gtid="t")["flags"], 1)
+        row = self.row(daemon, "t", "--state", "mixed")
+        self.assertEqual((row["outcome"], row["mixed_by"], row["heuristic"]),
+                         ("committed", "manager", None))
+        self.assertIn("mixed by the resource manager",
+                      self.assent(daemon, "list", "--state", "mixed").out)
+        shown = self.assent(daemon, "show", "t").out
+        self.assertIn("rolled back (by the resource manager)", shown)
+        self.assertNotIn("perator", shown)
+        told = self.assent(daemon, "explain", "t").out
+        self.assertIn("Branch 1 at participant bank-b: the resource manager rolled it back by a "
+                      "decision of its own.", told)
+        self.assertNotIn("perator", told)
+        branches = self.json(daemon, "show", "t")["transaction"]["branches"]
+        self.assertEqual([branch["by_manager"] for branch in branches], [None, "rolled back"])
+
     def test_against_the_decision(self):
         daemon = self.start_quiet()
         bank = Bank(self, daemon)
@@ -335,7 +358,7 @@ class Orders(CliTest):
         b = bank.return_b()
         decision = b.await_("ROLLBACK", gtid="t")
         self.assertEqual(decision["flags"] & 1, 1)
-        b.send({**done(decision, ABORTED), "flags": 1})
+        b.send({**done(decision, ABORTED), "flags": 1, "heuristic": 1})
         row = self.wait_row(daemon, "t", "--state", "mixed")
         self.assertEqual(row["outcome"], "committed")
         outcomes = [branch["outcome"]
@@ -420,7 +443,7 @@ class Orders(CliTest):
         self.assent(daemon, "abort", "lost", "-r", "its coordinator burnt", "--yes")
         decision = bank.a.await_("ROLLBACK", gtid="lost")
         self.assertEqual((decision["branch"], decision["attempt"]), (3, "0x4d"))
-        bank.a.send({**done(decision, ABORTED), "flags": 1})
+        bank.a.send({**done(decision, ABORTED), "flags": 1, "heuristic": 1})
         row = self.wait_row(daemon, "lost", "--finished")
         self.assertEqual((row["mixed"], row["heuristic"]["why"]), (True, "its coordinator burnt"))
         self.assertEqual(self.json(daemon, "list")["foreign"], [])

@@ -135,7 +135,8 @@ typedef struct assent_handlers {
     // after a crash: what is not known (any more) is ASSENT_DONE.
     assent_done_code (*forget)(void *context, const assent_branch *branch);
     // Optional: called once at start, before anything else. Report each branch that the resource
-    // manager holds prepared with assent_recovery_add. Those whose vote was never given are rolled
+    // manager holds prepared, or has ended by itself and not forgotten (XA lists both), with
+    // assent_recovery_add. Those whose vote was never given are rolled
     // back, the others are finished as their coordinator decided. Returns 0, or other than 0 to
     // make assent_participant_open fail.
     int (*recover)(void *context, assent_recovery *recovery);
