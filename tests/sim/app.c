@@ -159,11 +159,18 @@ static void plan_business(struct world *w, struct sim_tx *tx)
         tx->branches[i].plan.delay_ms = rng_below(rng, 3) ? 0 : (uint32_t)rng_below(rng, 5000);
 }
 
+// So many branches, the first ones, are enlisted.
+static unsigned to_enlist(const struct sim_tx *tx)
+{
+    return tx->enlisted ? tx->branch_count - tx->calls_last : 0;
+}
+
 // Which of its enlisted branches the application says to be read-only.
 static void plan_said(struct world *w, struct sim_tx *tx)
 {
     bool locks = tx->protocol == PROTOCOL_2PC || tx->protocol == PROTOCOL_3PC;
-    for (unsigned i = 0; i < tx->branch_count && tx->enlisted && locks; i++) {
+    tx->calls_last = locks && tx->enlisted && tx->branch_count > 1 && tx->index % 4 == 1;
+    for (unsigned i = 0; i < to_enlist(tx) && locks; i++) {
         if (tx->branches[i].read_only && rng_below(&w->rng_say, MILLION) < w->setup.say_rate)
             tx->said |= (uint8_t)(1u << i);
     }
@@ -232,7 +239,7 @@ static uint8_t kind_of(const struct sim_tx *tx, unsigned branch)
     case PROTOCOL_3PC:
         if (tx->said >> branch & 1)
             return BRANCH_READ_ONLY;
-        return tx->enlisted ? BRANCH_ENLISTED : BRANCH_CALL;
+        return branch < to_enlist(tx) ? BRANCH_ENLISTED : BRANCH_CALL;
     case PROTOCOL_TCC: return tx->enlisted ? BRANCH_ENLISTED : BRANCH_CALL;
     case PROTOCOL_SAGA: return BRANCH_STEP;
     case PROTOCOL_MESSAGE: return branch ? BRANCH_CONSUMER : BRANCH_SENDER;
@@ -272,7 +279,7 @@ static void submit(struct actor *a, struct sim_tx *tx, enum app_step step)
             .plan = tx->branches[i].plan,
             .resource = slice_text(w->actors[tx->branches[from].bank].name),
         };
-        if (!tx->enlisted && branches[i].kind != BRANCH_SENDER)
+        if (i >= to_enlist(tx) && branches[i].kind != BRANCH_SENDER)
             branches[i].payload = bank_payload(&payloads, tx, i, other);
         if (step == APP_OTHER && tx->other_plan)
             *(tx->protocol == PROTOCOL_SAGA ? &branches[i].plan.backoff_max_ms
@@ -329,7 +336,7 @@ static void vanish(struct actor *a)
 static void enlist_one(struct actor *a, struct sim_tx *tx, unsigned i)
 {
     struct world *w = a->world;
-    if (tx->vanishes && i == tx->branch_count - 1) {
+    if (tx->vanishes && i == to_enlist(tx) - 1) {
         vanish(a);
         return;
     }
@@ -350,7 +357,7 @@ static void enlist_one(struct actor *a, struct sim_tx *tx, unsigned i)
 static void enlist(struct world *w, struct sim_tx *tx)
 {
     struct actor *a = &w->actors[tx->client];
-    unsigned last = tx->hurries ? tx->branch_count - 1 : tx->enlisted_count;
+    unsigned last = tx->hurries ? to_enlist(tx) - 1 : tx->enlisted_count;
     // The application that knows of it may be gone.
     for (unsigned i = tx->enlisted_count; i <= last && a->alive && a->life == tx->client_life; i++)
         enlist_one(a, tx, i);
@@ -479,7 +486,7 @@ static void enlisted(struct actor *a, struct sim_tx *tx, unsigned branch,
     }
     bank_work(&w->actors[tx->branches[tx->enlisted_count].bank], tx, tx->enlisted_count);
     tx->enlisted_count++;
-    later(w, tx, tx->enlisted_count < tx->branch_count ? APP_ENLIST : APP_SUBMIT,
+    later(w, tx, tx->enlisted_count < to_enlist(tx) ? APP_ENLIST : APP_SUBMIT,
           rng_below(&w->rng_app, THINK_US));
 }
 

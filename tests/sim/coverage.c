@@ -261,7 +261,14 @@ static bool point_elsewhere(enum crash_point point)
     case CRASH_part_before_forget:
     case CRASH_part_after_forget:
     case CRASH_client_after_prepare:
-    case CRASH_client_before_submit: return true;
+    case CRASH_client_before_submit:
+    case CRASH_tx_after_begin:
+    case CRASH_tx_after_end:
+    case CRASH_tx_after_enlist:
+    case CRASH_tx_after_prepare:
+    case CRASH_tx_after_decision:
+    case CRASH_tx_after_commit:
+    case CRASH_tx_after_rollback: return true;
     default: break;
     }
     for (size_t i = 0; i < sizeof special_points / sizeof special_points[0]; i++) {
