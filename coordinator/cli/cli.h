@@ -9,6 +9,7 @@
 //   verb_*.c       one verb, or one family, each
 //   explain*.c     why a transaction is not finished, in sentences; story.h has what they share
 //   log_content.c  what records of a log say
+//   doctor*.c      what databases hold prepared, against the coordinator and the journals
 //   saga_*.c       a saga in a file; the graph of one
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -20,7 +21,13 @@
 #include "exit_code.h"
 #include "format.h"
 
-enum { CLI_SCHEMA = 1, CLI_WORDS_MAX = 4, CLEAN_BYTES = 1200 };
+enum { CLI_SCHEMA = 1, CLI_WORDS_MAX = 4, CLI_LIST_MAX = 32, CLEAN_BYTES = 1200 };
+
+// Values of an option that can be given several times.
+struct cli_list {
+    const char *items[CLI_LIST_MAX];
+    size_t count;
+};
 
 // What the command line said. Texts borrow from it.
 struct cli {
@@ -40,10 +47,12 @@ struct cli {
     const char *after;                   // --after
     const char *name, *role, *resources; // keygen
     const char *gtid;                    // --gtid
+    struct cli_list databases, configs, journals;
+    const char *data_dir; // --data-dir
     uint64_t older_ms, younger_ms;
     uint64_t limit, count; // 0: no limit
     uint64_t interval_ms;
-    bool in_doubt, finished, yes, all, wait, dot, lost;
+    bool in_doubt, finished, yes, all, wait, dot, lost, fix, older_said;
     // derived
     bool color; // standard output may have colours
 };
@@ -52,7 +61,7 @@ struct verb {
     const char *name;  // "log verify" is one
     const char *words; // "GTID"
     int words_min, words_max;
-    unsigned options;  // bits of enum option_id
+    uint64_t options;  // bits of enum option_id
     const char *about; // one line
     const char *more;  // for --help
     enum exit_code (*run)(struct cli *cli);

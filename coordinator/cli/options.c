@@ -92,6 +92,16 @@ static bool take_count(const char *text, uint64_t *ret, const char *option)
     return false;
 }
 
+static bool take_one_more(struct cli_list *list, const char *text, const char *option)
+{
+    if (list->count == CLI_LIST_MAX) {
+        fprintf(stderr, "assent: --%s: at most %d times\n", option, CLI_LIST_MAX);
+        return false;
+    }
+    list->items[list->count++] = text;
+    return true;
+}
+
 static bool take_option(struct cli *cli, enum option_id id, const char *value)
 {
     const char *name = rows[id].name;
@@ -109,7 +119,7 @@ static bool take_option(struct cli *cli, enum option_id id, const char *value)
     case OPT_IN_DOUBT: cli->in_doubt = true; break;
     case OPT_FINISHED: cli->finished = true; break;
     case OPT_PARTICIPANT: cli->participant = value; break;
-    case OPT_OLDER: return take_age(value, &cli->older_ms, name);
+    case OPT_OLDER: cli->older_said = true; return take_age(value, &cli->older_ms, name);
     case OPT_YOUNGER: return take_age(value, &cli->younger_ms, name);
     case OPT_LIMIT: return take_count(value, &cli->limit, name);
     case OPT_AFTER: cli->after = value; break;
@@ -125,6 +135,11 @@ static bool take_option(struct cli *cli, enum option_id id, const char *value)
     case OPT_WAIT: cli->wait = true; break;
     case OPT_GTID: cli->gtid = value; break;
     case OPT_DOT: cli->dot = true; break;
+    case OPT_DATABASE: return take_one_more(&cli->databases, value, name);
+    case OPT_CONFIG: return take_one_more(&cli->configs, value, name);
+    case OPT_JOURNAL: return take_one_more(&cli->journals, value, name);
+    case OPT_DATA_DIR: cli->data_dir = value; break;
+    case OPT_FIX: cli->fix = true; break;
     case OPT_COUNT_ALL: return false;
     }
     return true;
@@ -178,10 +193,10 @@ static void print_option(int id)
     print_wrapped(rows[id].about);
 }
 
-static void print_options(unsigned bits)
+static void print_options(uint64_t bits)
 {
     for (int i = 0; i < OPT_COUNT_ALL; i++)
-        if (bits & 1u << i)
+        if (bits & UINT64_C(1) << i)
             print_option(i);
 }
 
@@ -237,7 +252,7 @@ static const char *gtid_word(const struct cli *cli)
     return of && at < cli->word_count ? cli->words[at] : NULL;
 }
 
-static enum exit_code settle(struct cli *cli, unsigned given, const char *const *words, int count,
+static enum exit_code settle(struct cli *cli, uint64_t given, const char *const *words, int count,
                              bool *ret_done)
 {
     int used = 0;
@@ -269,7 +284,7 @@ static enum exit_code settle(struct cli *cli, unsigned given, const char *const 
         return EXIT_USAGE;
     }
     for (int i = 0; i < OPT_COUNT_ALL; i++)
-        if ((given & 1u << i) && !(cli->verb->options & 1u << i)) {
+        if ((given & UINT64_C(1) << i) && !(cli->verb->options & UINT64_C(1) << i)) {
             say_usage("this does not take --", rows[i].name, cli->verb->name);
             return EXIT_USAGE;
         }
@@ -287,7 +302,7 @@ enum exit_code cli_parse(struct cli *cli, int argc, char **argv, bool *ret_done)
 {
     struct option longs[OPT_COUNT_ALL + 1];
     char shorts[SHORT_BYTES];
-    unsigned given = 0;
+    uint64_t given = 0;
     getopt_tables(longs, shorts);
     *cli = (struct cli){.timeout_ms = 5000, .interval_ms = 2000, .limit = 100};
     opterr = 0;
@@ -298,7 +313,7 @@ enum exit_code cli_parse(struct cli *cli, int argc, char **argv, bool *ret_done)
                       argv[optind - 1], NULL);
             return EXIT_USAGE;
         }
-        given |= 1u << id;
+        given |= UINT64_C(1) << id;
         if (!take_option(cli, (enum option_id)id, optarg))
             return EXIT_USAGE;
     }

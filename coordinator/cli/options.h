@@ -38,7 +38,14 @@
     X(RESOURCES, "resources", 0, "NAMES", "participants it may speak for, by ','; * for any")      \
     X(WAIT, "wait", 'w', NULL, "wait until it has ended, at most as long as --timeout says")       \
     X(GTID, "gtid", 'g', "GTID", "your own gtid: the same file under it is the same saga")         \
-    X(DOT, "dot", 0, NULL, "print the graph for Graphviz (dot)")
+    X(DOT, "dot", 0, NULL, "print the graph for Graphviz (dot)")                                   \
+    X(DATABASE, "database", 0, "RESOURCE=ADDRESS",                                                 \
+      "a participant's database, as for assent-rm: postgres:CONNINFO or mariadb:WORDS")            \
+    X(CONFIG, "config", 0, "FILE", "its resource, database and journal, from a file of assent-rm") \
+    X(JOURNAL, "journal", 0, "RESOURCE=DIR", "a participant's journal")                            \
+    X(DATA_DIR, "data-dir", 0, "DIR",                                                              \
+      "read the log of a coordinator that is down instead of asking a running one")                \
+    X(FIX, "fix", 0, NULL, "do what is safe: roll old orphans back, have stragglers asked again")
 
 enum option_id {
 #define X(id, name, letter, argument, about) OPT_##id,
@@ -47,7 +54,7 @@ enum option_id {
         OPT_COUNT_ALL
 };
 
-#define OPT_BIT(id) (1u << OPT_##id)
+#define OPT_BIT(id) (UINT64_C(1) << OPT_##id)
 
 #define OPT_COMMON                                                                                 \
     (OPT_BIT(ENDPOINT) | OPT_BIT(CERTIFICATE) | OPT_BIT(SERVER_CERTIFICATE) | OPT_BIT(JSON) |      \

@@ -69,6 +69,17 @@ const struct verb cli_verbs[] = {
     {"log dump", "DIR [GTID]", 1, 2, OPT_LOCAL, "Print the records of a log that nobody has open",
      "Oldest first; with GTID only those of that transaction. With --json one record a line.",
      verb_log_dump},
+    {"doctor", "", 0, 0,
+     OPT_COMMON | OPT_BIT(DATABASE) | OPT_BIT(CONFIG) | OPT_BIT(JOURNAL) | OPT_BIT(DATA_DIR) |
+         OPT_BIT(OLDER) | OPT_BIT(FIX),
+     "What databases hold prepared, against the coordinator and the journals",
+     "Names orphans, stragglers, what is long in doubt, what contradicts, and what is somebody\n"
+     "else's, each with the commands that end it. --database, --config and --journal may be given\n"
+     "several times. What is younger than --older (default 60s) is left alone. --fix never makes "
+     "a\n"
+     "heuristic decision. A database that tells no ages (MariaDB) is then looked at twice, so far\n"
+     "apart. Exit status: 0 nothing is wrong, 1 something is, 3 something could not be asked.",
+     verb_doctor},
     {"config", "", 0, 0, OPT_COMMON, "The configuration in force, and where each value is from",
      NULL, verb_config},
     {"keygen", "FILE", 1, 1, OPT_LOCAL | OPT_BIT(NAME) | OPT_BIT(ROLE) | OPT_BIT(RESOURCES),

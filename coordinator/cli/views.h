@@ -52,5 +52,6 @@ enum exit_code verb_config(struct cli *cli);
 enum exit_code verb_log_verify(struct cli *cli);
 enum exit_code verb_log_dump(struct cli *cli);
 enum exit_code verb_keygen(struct cli *cli);
+enum exit_code verb_doctor(struct cli *cli);
 
 #endif
