@@ -45,6 +45,11 @@ static const char *orphan_left(const struct doctor_truths *t)
 
 static struct doctor_verdict orphan(const struct doctor_truths *t, const char *why)
 {
+    if (!t->held)
+        return verdict(
+            t, DOCTOR_STRAGGLER,
+            "it never committed, and the database does not hold it; its participant will "
+            "hear that when it asks");
     struct doctor_verdict v = verdict(t, DOCTOR_ORPHAN, why);
     v.deed = DOCTOR_ROLL_BACK;
     v.left = orphan_left(t);
@@ -104,7 +109,8 @@ static struct doctor_verdict member(const struct doctor_truths *t)
 
 static struct doctor_verdict no_member(const struct doctor_truths *t)
 {
-    if (t->outcome == OUTCOME_ABORTED)
+    // A gtid that an application chose may be in use at another coordinator, too.
+    if (t->outcome == OUTCOME_ABORTED && t->same)
         return orphan(t, "its transaction was aborted and has no such branch");
     if (t->outcome == OUTCOME_NONE)
         return verdict(t, DOCTOR_IN_DOUBT,
@@ -137,10 +143,6 @@ static struct doctor_verdict silent(const struct doctor_truths *t)
     if (t->journal == DOCTOR_JOURNAL_DECIDED && t->journal_outcome == OUTCOME_COMMITTED)
         return finished(t, t->journal_outcome,
                         "its journal says commit, and the coordinator has no record of it");
-    if (!t->held)
-        return verdict(t, DOCTOR_STRAGGLER,
-                       "the coordinator has no record of it, so it aborted; its participant will "
-                       "hear that when it asks");
     // What is committed stays on record until every branch has acknowledged it.
     return orphan(t, "its coordinator has it neither in memory nor in its log, so it never "
                      "committed");
