@@ -9,7 +9,7 @@ static bool is_old(const struct doctor_truths *t)
 
 static bool is_certainly_old(const struct doctor_truths *t)
 {
-    return t->watched || (t->age_ms >= 0 && (uint64_t)t->age_ms >= t->older_ms);
+    return t->watched || t->older_ms == 0 || (t->age_ms >= 0 && (uint64_t)t->age_ms >= t->older_ms);
 }
 
 static struct doctor_verdict verdict(const struct doctor_truths *t, enum doctor_kind kind,

@@ -19,7 +19,7 @@ static bool needs_watching(const struct doctor *self)
 {
     for (size_t i = 0; i < self->count; i++)
         if (self->rows[i].verdict.kind == DOCTOR_ORPHAN && self->rows[i].truths.age_ms < 0 &&
-            !self->rows[i].watched)
+            self->rows[i].truths.fits && self->rows[i].truths.here)
             return true;
     return false;
 }

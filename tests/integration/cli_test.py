@@ -14,7 +14,8 @@ from cli_harness import (ASSENT, FAILED, NOT_FOUND, OK, REFUSED, UNREACHABLE, US
 from daemon_harness import PATIENCE_S, SOURCE, vectors, wait_until
 
 VERBS = ["status", "list", "show", "explain", "watch", "participants", "commit", "abort", "forget",
-         "retry", "saga submit", "saga show", "log verify", "log dump", "config", "keygen"]
+         "retry", "saga submit", "saga show", "log verify", "log dump", "doctor", "config",
+         "keygen"]
 
 
 class CommandLine(CliTest):
