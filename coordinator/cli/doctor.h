@@ -57,8 +57,8 @@ struct doctor {
     struct session *session; // NULL: not asked
     bool asked;              // the running one, or its log
     char coordinator[COORDINATOR_TEXT_BYTES];
-    uint64_t incarnation;
-    json_t *unasked; // {what, name, message} of each thing that could not be asked
+    uint64_t incarnation, horizon_ms; // what ended before may have been collected; 0: nothing was
+    json_t *unasked;                  // {what, name, message} of each thing that could not be asked
     bool memory_out;
 };
 

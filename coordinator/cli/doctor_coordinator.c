@@ -74,6 +74,7 @@ void doctor_coordinator_open(struct doctor *self)
     }
     snprintf(self->coordinator, sizeof self->coordinator, "%s", member_text(reply, "coordinator"));
     self->incarnation = member_count(reply, "incarnation");
+    self->horizon_ms = member_count(json_object_get(reply, "log"), "horizon_at_ms");
     self->asked = true;
     json_decref(reply);
 }
@@ -171,6 +172,7 @@ static void read_log(struct doctor *self)
     }
     coordinator_text(summary.id, self->coordinator);
     self->incarnation = summary.incarnation;
+    self->horizon_ms = summary.horizon;
     self->asked = true;
 }
 

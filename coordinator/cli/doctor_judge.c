@@ -33,6 +33,11 @@ static const char *orphan_left(const struct doctor_truths *t)
         return "the database does not tell its age, and it was not seen twice so far apart";
     if (!is_certainly_old(t))
         return "it is young: its coordinator may be about to hear of it";
+    // A commit stays on record until it is acknowledged; but what acknowledged it may not be this
+    // database, if that was put back to an earlier state.
+    if (t->collected && t->asked == DOCTOR_SILENT)
+        return "it is older than what the coordinator keeps on record: make sure that the "
+               "database was not restored from a backup";
     if (!t->fits)
         return "it is of a resource that was not named";
     if (!t->here)

@@ -38,6 +38,7 @@ struct doctor_truths {
     bool later; // but of a run that this one, as its log says, has not had yet
     // The coordinator.
     enum doctor_asked asked;
+    bool collected;       // so old that its record, had it ended, may be gone with the retention
     bool offline;         // its log was read, nobody was asked
     enum outcome outcome; // of a branch that an operator forced: what that was
     enum doctor_run run;  // the branch's, against the transaction's

@@ -70,11 +70,28 @@ static bool names_coordinator(const struct doctor_row *row, char ret[COORDINATOR
     return true;
 }
 
-static int64_t age_ms(const struct doctor_row *row)
+static uint64_t wall_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+// It was not prepared before, so that it did not end before: by its age, else by its gtid.
+static uint64_t not_before_ms(const struct doctor_row *row)
+{
+    struct gtid gtid;
+    struct gtid_parts parts;
+    uint64_t now_ms = wall_ms();
+    if (row->held && row->prepared.age_s >= 0)
+        return now_ms - 1000 * ((uint64_t)row->prepared.age_s + 1);
+    bool made = gtid_from(slice_text(row->parts.gtid), &gtid) && gtid_parse(&gtid, &parts);
+    return made ? parts.lease_ms : 0;
+}
+
+static int64_t age_ms(const struct doctor_row *row)
+{
+    uint64_t now_ms = wall_ms();
     uint64_t since_ms = row->journal_ms ? row->journal_ms : row->tx.started_ms;
     if (row->held && row->prepared.age_s >= 0)
         return row->prepared.age_s * 1000;
@@ -106,6 +123,7 @@ static void judge(const struct doctor *self, struct doctor_row *row)
         .asked = !self->asked    ? DOCTOR_UNASKED
                  : row->tx.found ? DOCTOR_KNOWN
                                  : DOCTOR_SILENT,
+        .collected = not_before_ms(row) < self->horizon_ms,
         .offline = self->cli->data_dir != NULL,
         .outcome = row->tx.branch_outcome ? row->tx.branch_outcome : row->tx.outcome,
         .run = run_of(row),

@@ -85,6 +85,8 @@ static int commands_of(const struct doctor_row *row, struct command commands[COM
         add_ours(commands, &count, "explain", row, "");
     else if (v->kind == DOCTOR_MISMATCHED || v->kind == DOCTOR_UNCLEAR)
         add_ours(commands, &count, "show", row, "");
+    else if (v->kind == DOCTOR_FOREIGN && row->parts.kind != ASSENT_XID_FOREIGN)
+        add_ours(commands, &count, "show", row, " --endpoint THERE");
     if (v->kind == DOCTOR_IN_DOUBT)
         add_ours(commands, &count, "abort", row, " --reason TEXT");
     else if (row->held && v->deed != DOCTOR_COMMIT)
@@ -161,7 +163,7 @@ static enum exit_code print_as_json(const struct doctor *self)
 
 static bool print_table(const struct doctor *self)
 {
-    static const char *const headings[] = {"",         "GTID",        "BRANCH",  "RESOURCE", ">AGE",
+    static const char *const headings[] = {"KIND",     "GTID",        "BRANCH",  "RESOURCE", ">AGE",
                                            "DATABASE", "COORDINATOR", "JOURNAL", "NAME",     NULL};
     struct table *table = table_new(self->cli, headings);
     char age[AGE_TEXT_BYTES], branch[8];
@@ -189,9 +191,11 @@ static void print_advice(const struct doctor *self, const struct doctor_row *row
 {
     struct command commands[COMMANDS_MAX];
     const struct doctor_verdict *v = &row->verdict;
-    printf("\n%s%s%s%s: %s\n", paint(self->cli, PAINT_BOLD),
-           clean(text_or(row->prepared.name, row->parts.gtid)), *row->prepared.owner ? " of " : "",
-           clean(row->prepared.owner), unpaint(self->cli));
+    printf("\n%s%s%s", paint(self->cli, PAINT_BOLD),
+           clean(text_or(row->prepared.name, row->parts.gtid)), unpaint(self->cli));
+    if (*row->prepared.owner)
+        printf(", of %s", clean(row->prepared.owner));
+    putchar('\n');
     printf("  %s: %s.\n", doctor_kind_text(v->kind), v->why);
     if (row->fixed)
         printf("  --fix: %s.\n", row->fixed);
@@ -204,13 +208,21 @@ static void print_advice(const struct doctor *self, const struct doctor_row *row
         printf("  %s\n", clean(commands[i].text));
 }
 
+static size_t fixed(const struct doctor *self)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->count; i++)
+        count += self->rows[i].fixed && self->rows[i].verdict.roll_back;
+    return count;
+}
+
 static void print_summary(const struct doctor *self)
 {
     size_t findings = 0;
     const json_t *one;
     size_t i;
     for (i = 0; i < self->count; i++)
-        findings += self->rows[i].verdict.finding;
+        findings += self->rows[i].verdict.finding && !self->rows[i].fixed;
     if (self->count > 0)
         putchar('\n');
     json_array_foreach(self->unasked, i, one)
@@ -218,9 +230,9 @@ static void print_summary(const struct doctor *self)
                member_text(one, "what"), *member_text(one, "name") ? " " : "",
                clean(member_text(one, "name")), clean(member_text(one, "message")));
     if (findings > 0)
-        printf("%zu of %zu need a look.\n", findings, self->count);
+        printf("%zu of %zu need%s a look.\n", findings, self->count, findings == 1 ? "s" : "");
     else
-        printf("%zu branches are prepared, and nothing is wrong with them%s.\n", self->count,
+        printf("%zu prepared, and nothing is wrong%s.\n", self->count - fixed(self),
                json_array_size(self->unasked) ? ", as far as could be asked" : "");
 }
 

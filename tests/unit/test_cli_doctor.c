@@ -54,6 +54,13 @@ static const struct judged {
      DOCTOR_ROLL_BACK,
      false,
      false},
+    {"out of the retention",
+     {BASE, .collected = true},
+     DOCTOR_ORPHAN,
+     true,
+     DOCTOR_ROLL_BACK,
+     false,
+     false},
     {"by a log", {BASE, .offline = true}, DOCTOR_ORPHAN, true, DOCTOR_ROLL_BACK, false, false},
     {"enlisted",
      {BASE, .xid = ASSENT_XID_ENLISTED},
@@ -285,6 +292,7 @@ static struct doctor_truths nth(unsigned long n)
     PICK(same, bool, 2);
     PICK(later, bool, 2);
     PICK(asked, enum doctor_asked, 3);
+    PICK(collected, bool, 2);
     PICK(offline, bool, 2);
     PICK(outcome, enum outcome, 4);
     PICK(run, enum doctor_run, 3);
@@ -299,7 +307,7 @@ static struct doctor_truths nth(unsigned long n)
 static void test_what_is_never_done(void **state)
 {
     (void)state;
-    unsigned long all = 2UL * 2 * 3 * 2 * 3 * 2 * 2 * 2 * 2 * 3 * 2 * 4 * 3 * 2 * 2 * 5 * 4;
+    unsigned long all = 2UL * 2 * 3 * 2 * 3 * 2 * 2 * 2 * 2 * 3 * 2 * 2 * 4 * 3 * 2 * 2 * 5 * 4;
     unsigned long rolled_back = 0;
     for (unsigned long n = 0; n < all; n++) {
         struct doctor_truths t = nth(n);
@@ -314,7 +322,7 @@ static void test_what_is_never_done(void **state)
         assert_true(t.age_ms == OLD || t.watched);
         assert_true(t.asked != DOCTOR_UNASKED &&
                     (t.same || (!t.named && t.run == DOCTOR_RUN_EARLIER)));
-        assert_false(t.asked == DOCTOR_SILENT && (!t.named || t.later));
+        assert_false(t.asked == DOCTOR_SILENT && (!t.named || t.later || t.collected));
         assert_false(t.asked == DOCTOR_KNOWN && t.run == DOCTOR_RUN_SAME && t.member);
         assert_false(t.journal == DOCTOR_JOURNAL_FINISHED);
     }
