@@ -122,6 +122,7 @@ static void show_silence(struct admin *self, const struct request *to, uint64_t 
     object_set(&o, "transaction", json_null());
     object_set(&o, "foreign", foreign_of(self, &to->gtid));
     object_set(&o, "verdict", verdict_json(outcome_name(outcome), text));
+    object_ms(&o, "horizon_at_ms", horizon_ms);
     admin_reply(self, to->peer, to->id, to->verb, ASSENT_OK, object_take(&o));
 }
 

@@ -74,7 +74,6 @@ void doctor_coordinator_open(struct doctor *self)
     }
     snprintf(self->coordinator, sizeof self->coordinator, "%s", member_text(reply, "coordinator"));
     self->incarnation = member_count(reply, "incarnation");
-    self->horizon_ms = member_count(json_object_get(reply, "log"), "horizon_at_ms");
     self->asked = true;
     json_decref(reply);
 }
@@ -104,6 +103,8 @@ static void ask_running(struct doctor *self)
         const json_t *t = json_object_get(reply, "transaction");
         if (json_is_object(t))
             take_transaction(row, t);
+        else if (member_count(reply, "horizon_at_ms") > self->horizon_ms) // it only ever moves on
+            self->horizon_ms = member_count(reply, "horizon_at_ms");
     }
     json_decref(reply);
 }

@@ -9,6 +9,7 @@ usage: doctor_test.py [unittest options]
 import json
 import signal
 import sys
+import threading
 import unittest
 
 from rm_world import RmWorld, available, do, until
@@ -176,6 +177,37 @@ class Decided(DoctorTest):
             self.assertEqual(world.databases["pg"].prepared(), [row["name"]])
         finally:
             world.databases["pg"].sql(f"ROLLBACK PREPARED '{row['name']}'")
+
+
+class Traffic(DoctorTest):
+    LOOKS = 8
+
+    def test_what_goes_on_is_nothing_wrong(self):
+        """Whatever is between two of the three at the moment: no look takes it for more, and all
+        journals can be read while they are written."""
+        stop, seen, failed = threading.Event(), [], []
+
+        def work(protocol, account):  # of its own: locks across two databases are no deadlock there
+            while not stop.is_set():
+                outcome = world.call(protocol, "pg", do(("credit", account, 1)),
+                                     "my", do(("credit", account, 1)))
+                if outcome != "committed":
+                    failed.append(outcome)
+                    return
+        threads = [threading.Thread(target=work, args=args) for args in (("2pc", 1), ("3pc", 2))]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(self.LOOKS):
+                _, said = doctor("--older", "0s")
+                seen += [row["kind"] for row in said["branches"]]
+                self.assertEqual(said["unasked"], [])
+                self.assertLessEqual(set(seen), {"in_doubt", "straggler"}, said)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(failed, [])
 
 
 class Undecided(DoctorTest):
