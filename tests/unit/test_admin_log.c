@@ -191,6 +191,7 @@ static void show_silence(struct admin_desk *a, const struct gtid *gtid, uint64_t
     assert_true(json_is_null(at(a->reply, "transaction")));
     assert_string_equal(text_at(a->reply, "verdict.outcome"), outcome);
     assert_non_null(strstr(text_at(a->reply, "verdict.text"), word));
+    assert_int_equal(json_integer_value(at(a->reply, "horizon_at_ms")), horizon_ms);
 }
 
 // Silence is told as what it is, and unknown never as aborted.
