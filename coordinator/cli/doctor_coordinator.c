@@ -52,9 +52,10 @@ static void take_transaction(struct doctor_row *row, const json_t *t)
     }
 }
 
-static void coordinator_failed(struct doctor *self, const char *what, const assent_error *error)
+static void coordinator_failed(struct doctor *self, const assent_error *error)
 {
-    doctor_unasked(self, what, what[0] == 'l' ? self->cli->data_dir : "", error->message);
+    const char *dir = self->cli->data_dir;
+    doctor_unasked(self, dir ? "log" : "coordinator", dir ? dir : "", error->message);
     session_close(&self->session);
     self->asked = false;
 }
@@ -69,7 +70,7 @@ void doctor_coordinator_open(struct doctor *self)
     if (code == ASSENT_OK)
         code = session_ask(self->session, "status", NULL, &reply, &error);
     if (code != ASSENT_OK) {
-        coordinator_failed(self, "coordinator", &error);
+        coordinator_failed(self, &error);
         return;
     }
     snprintf(self->coordinator, sizeof self->coordinator, "%s", member_text(reply, "coordinator"));
@@ -96,7 +97,7 @@ static void ask_running(struct doctor *self)
             continue;
         if (strcmp(row->parts.gtid, last) != 0 &&
             ask_one(self, row->parts.gtid, &reply, &error) != ASSENT_OK) {
-            coordinator_failed(self, "coordinator", &error);
+            coordinator_failed(self, &error);
             break;
         }
         last = row->parts.gtid;
@@ -168,7 +169,7 @@ static void read_log(struct doctor *self)
     assent_error error;
     if (store_dump(self->cli->data_dir, 0, visit_record, self, &summary, &error) != ASSENT_OK) {
         // What could be read of a log is no truth: a record that is missing would be an abort.
-        coordinator_failed(self, "log", &error);
+        coordinator_failed(self, &error);
         return;
     }
     coordinator_text(summary.id, self->coordinator);
