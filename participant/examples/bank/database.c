@@ -208,15 +208,9 @@ static int create_tables(const struct database *d, assent_error *error)
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         char sql[512];
         snprintf(sql, sizeof sql, "%s%s", tables[i], mariadb ? mariadb_table : "");
-        int code = d->driver->begin(d->session, error);
-        if (!code)
-            code = run(d, sql, NULL, 0, error);
-        if (!code)
-            code = d->driver->commit(d->session, error);
-        if (code) {
-            d->driver->rollback(d->session, NULL);
+        int code = run(d, sql, NULL, 0, error); // a transaction of its own, in MariaDB anyhow
+        if (code)
             return code;
-        }
     }
     return ASSENT_OK;
 }
