@@ -58,14 +58,26 @@ class Banks(unittest.TestCase):
             self.assertGreater(report["committed"], 0, (kind, report))
         self.world.audit()
 
+    def set_all(self, cents):
+        """In checking and in savings of each account, against cash."""
+        for name in (PG, MARIA):
+            self.sql(name, f"UPDATE accounts SET cash = cash + checking + savings - {2 * cents}, "
+                           f"checking = {cents}, savings = {cents}")
+
     def test_fee(self):
-        """A check that the account does not cover costs a fee; other debits are refused."""
-        self.sql(PG, "UPDATE accounts SET cash = cash + checking + savings, checking = 0, savings = 0 "
-                     "WHERE id = 7")
-        transfers = self.world.dir / "transfers.csv"
-        transfers.write_text("14,15,5\n")  # account 7 of the first bank
-        self.assertEqual(self.work("--transfers", transfers)["aborted"], 1)
-        self.work("--mix", "write-check=1")
+        """Checks are paid in any case, with a fee of 100 cents where the account does not cover them;
+        other debits are refused."""
+        taken_out = []
+        for cents in (100000000, 0):
+            self.set_all(cents)
+            before = self.audit()[1]["cash"]
+            report = self.work("--mix", "write-check=1", "--clients", 1, "--seed", 5)
+            self.assertEqual(report["committed"], 60)
+            taken_out.append(self.audit()[1]["cash"] - before)
+        self.assertEqual(taken_out[1] - taken_out[0], 60 * 100)
+        report = self.work("--mix", "send-payment=1", "--clients", 1)
+        self.assertEqual(report["aborted"], 60)
+        self.set_all(100000)
         self.world.audit()
 
     def test_directory(self):
