@@ -12,7 +12,7 @@ import tempfile
 import unittest
 
 import tutorial_test
-from bank_world import PATIENCE_S, until
+from bank_world import PATIENCE_S, Process, until
 from databases_world import DatabasesWorld, Mariadb, Postgres, available
 
 GOOD, WRONG, TROUBLE = 0, 1, 3
@@ -100,6 +100,10 @@ class Banks(unittest.TestCase):
         empty.mkdir()
         (empty / "database").write_text(address.strip())  # no end of line: cut off
         self.assertEqual(self.bank("serve", empty).returncode, TROUBLE)
+        other = self.world.dir / "other"  # of a directory that was lost
+        other.mkdir()
+        done = self.bank("serve", "--rm", "oracle:secret", other)
+        self.assertEqual((done.returncode, (other / "database").exists()), (TROUBLE, False))
         self.sql(PG, "CREATE DATABASE bare")
         (empty / "database").write_text(address.replace("dbname=postgres", "dbname=bare"))
         done = self.bank("serve", empty)
@@ -107,6 +111,12 @@ class Banks(unittest.TestCase):
                          (TROUBLE, True), done.stderr)
         self.assertEqual(self.bank("load", "--name", "bare", empty).returncode, GOOD)  # as is written
         self.assertEqual(self.bank("audit", empty).returncode, GOOD)
+        bare = (empty / "database").read_text().strip()
+        served = Process(self.world, "bare", [self.world.bin / "assent-bank", "serve", "--rm", bare,
+                                              other])
+        served.await_text("ready")
+        self.assertEqual(served.stop(), GOOD)
+        self.assertEqual(self.bank("audit", other).returncode, GOOD)
 
     def test_database_away(self):
         for name in (PG, MARIA):

@@ -3,6 +3,7 @@
 of its own, or in LevelDB."""
 
 import pathlib
+import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -111,8 +112,7 @@ class DatabasesWorld(World):
 
     def close(self, keep=False):
         super().close(keep)
-        for database in self.databases.values():
+        for name, database in self.databases.items():
             if keep:
-                print(f"{database.server.log}:\n{database.server.log.read_text(errors='replace')[-3000:]}",
-                      file=sys.stderr)
+                shutil.copy(database.server.log, self.dir / f"{name}.server.log")
             database.close()

@@ -68,12 +68,13 @@ static int address_write(const char *dir, const char *address, assent_error *err
     return ASSENT_OK;
 }
 
-// What is written down, or `rm`, which is written down then.
-static int address_settle(const char *dir, const char *rm, char address[ADDRESS_MAX],
+// `rm`, or what is written down. *ret_new: it is not written down yet.
+static int address_choose(const char *dir, const char *rm, char address[ADDRESS_MAX], bool *ret_new,
                           assent_error *error)
 {
     int code = address_read(dir, address, error);
-    if (code || !rm || strcmp(rm, address) == 0)
+    *ret_new = !code && rm && strcmp(rm, address) != 0;
+    if (!*ret_new)
         return code;
     if (strlen(rm) >= ADDRESS_MAX - 1 || strchr(rm, '\n'))
         return error_set(error, ASSENT_INVALID, "--rm takes one line of at most %d bytes",
@@ -83,7 +84,7 @@ static int address_settle(const char *dir, const char *rm, char address[ADDRESS_
                          "%s says that the bank is in a database: remove %s/database if it is not",
                          dir, dir);
     snprintf(address, ADDRESS_MAX, "%s", rm);
-    return address_write(dir, rm, error);
+    return ASSENT_OK;
 }
 
 static const struct bank_store_type *type_of(const char *address)
@@ -94,23 +95,31 @@ static const struct bank_store_type *type_of(const char *address)
 int store_create(const char *dir, const char *rm, const struct bank_new *bank, assent_error *error)
 {
     char address[ADDRESS_MAX];
+    bool new;
     if (mkdir(dir, 0700) != 0 && errno != EEXIST)
         return error_set(error, ASSENT_IO, "%s: %s", dir, strerror(errno));
-    // A crash after this leaves a directory of a bank that is not loaded: it can be loaded again.
-    int code = address_settle(dir, rm, address, error);
-    return code ? code : type_of(address)->create(dir, address, bank, error);
+    int code = address_choose(dir, rm, address, &new, error);
+    if (!code)
+        code = type_of(address)->create(dir, address, bank, error);
+    // A crash here leaves a database with a bank, of which `serve --rm` makes this its directory.
+    return code || !new ? code : address_write(dir, address, error);
 }
 
 int store_open(const char *dir, const char *rm, bool history, struct bank_store *ret,
                assent_error *error)
 {
     char address[ADDRESS_MAX];
-    int code = address_settle(dir, rm, address, error);
+    bool new;
+    int code = address_choose(dir, rm, address, &new, error);
     if (code)
         return code;
     struct bank_store store = {.type = type_of(address)};
     code = store.type->open(dir, address, history, &store.self, error);
-    if (code == ASSENT_OK)
+    if (!code && new)
+        code = address_write(dir, address, error);
+    if (code)
+        store_close(&store);
+    else
         *ret = store;
     return code;
 }
