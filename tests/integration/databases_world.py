@@ -2,8 +2,10 @@
 """A coordinator, banks and their clients, each bank where it was said: in a real PostgreSQL or MariaDB
 of its own, or in LevelDB."""
 
+import os
 import pathlib
 import shutil
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -22,6 +24,7 @@ class Postgres:
     deaths = ["SIGKILL", "immediate shutdown"]
 
     def __init__(self):
+        self.frozen = []
         self.server = postgres_server.PostgresServer()
         self.server.start()
 
@@ -33,6 +36,22 @@ class Postgres:
             self.server.kill()
         else:
             self.server.stop("immediate")
+
+    def freeze(self):
+        os.kill(self.server.pid, signal.SIGSTOP)  # first: no new ones
+        self.frozen = [self.server.pid, *postgres_server.children(self.server.pid)]
+        self.signal_all(signal.SIGSTOP)
+
+    def resume(self):
+        self.signal_all(signal.SIGCONT)
+        self.frozen = []
+
+    def signal_all(self, number):
+        for pid in self.frozen:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass  # it has ended meanwhile
 
     def is_running(self):
         return self.server.is_running()
@@ -58,6 +77,12 @@ class Mariadb:
 
     def die(self, _how):
         self.server.kill()
+
+    def freeze(self):
+        self.server.freeze()
+
+    def resume(self):
+        self.server.resume()
 
     def is_running(self):
         return self.server.running()
@@ -98,6 +123,7 @@ class DatabasesWorld(World):
 
     def heal(self):
         for database in self.databases.values():
+            database.resume()
             if not database.is_running():
                 database.start()
         super().heal()
