@@ -9,8 +9,8 @@
 #include <time.h>
 
 #include "assent/assent.h"
-#include "ledger.h"
 #include "mix.h"
+#include "store.h"
 #include "tally.h"
 #include "transfers.h"
 
@@ -21,7 +21,7 @@ struct fleet {
     assent_client *client;
     unsigned bank_count;
     struct {
-        char name[LEDGER_NAME_MAX + 1];
+        char name[STORE_NAME_MAX + 1];
         const char *dir;
     } banks[FLEET_BANKS_MAX];
     struct mix mix;

@@ -14,27 +14,12 @@
 #include <stdint.h>
 
 #include "assent/error.h"
+#include "operation.h"
+#include "totals.h"
 
 struct ledger;
 
 enum { LEDGER_NAME_MAX = 64, LEDGER_TEXT_MAX = 160 };
-
-// What a branch will do to one account. Amounts in cents; negative ones are debits.
-struct change {
-    uint64_t account;
-    int64_t checking;
-    int64_t savings;
-    int64_t cash;   // what the outside world pays in (negative) or takes out (positive)
-    bool overdraft; // may leave the account below zero
-};
-
-struct totals {
-    uint64_t accounts;
-    int64_t checking, savings, cash; // sums; their sum is constant over all banks together
-    int64_t loaded;                  // that sum when the accounts were made
-    int64_t reserved;                // set aside by branches that have not ended
-    uint64_t prepared;               // branches that have not ended
-};
 
 // Makes a ledger with accounts 0 .. accounts - 1, each with `balance` cents in checking and as much
 // in savings. ASSENT_STATE when there is one already, ASSENT_IO.

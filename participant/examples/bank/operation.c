@@ -46,3 +46,31 @@ bool operation_parse(const void *text, size_t size, struct operation *ret)
     *ret = op;
     return true;
 }
+
+struct change operation_change(const struct operation *op, int64_t available)
+{
+    struct change change = {.account = op->account};
+    switch (op->verb) {
+    case VERB_BALANCE:
+    case VERB_COUNT: break;
+    case VERB_DEBIT: change.checking = -op->amount; break;
+    case VERB_CREDIT: change.checking = op->amount; break;
+    case VERB_DEPOSIT:
+        change.checking = op->amount;
+        change.cash = -op->amount;
+        break;
+    case VERB_TRANSACT:
+        change.savings = op->amount;
+        change.cash = -op->amount;
+        break;
+    case VERB_CHECK:
+        // SmallBank's WriteCheck: paid in any case, with a fee when the account does not cover it.
+        change.checking = -op->amount;
+        if (available < op->amount)
+            change.checking -= OVERDRAFT_FEE;
+        change.cash = -change.checking;
+        change.overdraft = true;
+        break;
+    }
+    return change;
+}

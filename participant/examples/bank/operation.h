@@ -23,9 +23,20 @@ struct operation {
     int64_t amount; // cents
 };
 
+// What a branch will do to one account. Amounts in cents; negative ones are debits.
+struct change {
+    uint64_t account;
+    int64_t checking;
+    int64_t savings;
+    int64_t cash;   // what the outside world pays in (negative) or takes out (positive)
+    bool overdraft; // may leave the account below zero
+};
+
 enum { OPERATION_TEXT_MAX = 64, OVERDRAFT_FEE = 100, AMOUNT_MAX = 1000000000 };
 
 size_t operation_print(const struct operation *op, char text[OPERATION_TEXT_MAX]);
 bool operation_parse(const void *text, size_t size, struct operation *ret);
+// `available`: what the account has in all; only VERB_CHECK asks.
+struct change operation_change(const struct operation *op, int64_t available);
 
 #endif

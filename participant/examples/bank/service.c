@@ -14,18 +14,27 @@ struct service {
     void *context;
     void *socket;
     pthread_t thread;
-    struct ledger *ledger;
+    const struct bank_store *store;
     assent_participant *participant;
 };
+
+static void answer_error(const assent_error *error, char *answer, size_t size)
+{
+    snprintf(answer, size, "error %s", error->message);
+}
 
 static void answer_totals(struct service *s, char *answer, size_t size)
 {
     struct totals t;
-    ledger_totals(s->ledger, &t);
+    assent_error error;
+    if (s->store->type->totals(s->store->self, &t, &error)) {
+        answer_error(&error, answer, size);
+        return;
+    }
     snprintf(answer, size,
              "%s %" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRIu64,
-             ledger_name(s->ledger), t.accounts, t.checking, t.savings, t.cash, t.loaded,
-             t.reserved, t.prepared);
+             s->store->type->name(s->store->self), t.accounts, t.checking, t.savings, t.cash,
+             t.loaded, t.reserved, t.prepared);
 }
 
 static void answer_drain(struct service *s, const char *gtid, unsigned branch, uint64_t account,
@@ -33,15 +42,25 @@ static void answer_drain(struct service *s, const char *gtid, unsigned branch, u
 {
     assent_error error;
     // First of all the library must know: from here on the work is undone if its application dies.
-    if (assent_participant_working(s->participant, gtid, (uint16_t)branch, &error) != ASSENT_OK) {
-        snprintf(answer, size, "error %s", error.message);
-        return;
-    }
-    int64_t amount = ledger_work_drain(s->ledger, gtid, branch, account);
-    if (amount < 0)
-        snprintf(answer, size, "error no such account");
-    else
+    int code = assent_participant_working(s->participant, gtid, (uint16_t)branch, &error);
+    int64_t amount;
+    if (code == ASSENT_OK)
+        code = s->store->type->drain(s->store->self, gtid, branch, account, &amount, &error);
+    if (code == ASSENT_OK)
         snprintf(answer, size, "%" PRId64, amount);
+    else
+        answer_error(&error, answer, size);
+}
+
+static void answer_applied(struct service *s, const char *gtid, unsigned branch, char *answer,
+                           size_t size)
+{
+    bool applied;
+    assent_error error;
+    if (s->store->type->applied(s->store->self, gtid, branch, &applied, &error))
+        answer_error(&error, answer, size);
+    else
+        snprintf(answer, size, "%d", applied);
 }
 
 static void answer_request(struct service *s, const char *request, char *answer, size_t size)
@@ -54,7 +73,7 @@ static void answer_request(struct service *s, const char *request, char *answer,
     else if (sscanf(request, "drain %64s %u %" SCNu64, gtid, &branch, &account) == 3)
         answer_drain(s, gtid, branch, account, answer, size);
     else if (sscanf(request, "applied %64s %u", gtid, &branch) == 2)
-        snprintf(answer, size, "%d", ledger_applied(s->ledger, gtid, branch));
+        answer_applied(s, gtid, branch, answer, size);
     else
         snprintf(answer, size, "error not understood");
 }
@@ -91,14 +110,14 @@ static void endpoint_of(const char *dir, char *endpoint, size_t size)
     snprintf(endpoint, size, "ipc://%s/bank.sock", dir);
 }
 
-int service_start(const char *dir, struct ledger *ledger, assent_participant *participant,
+int service_start(const char *dir, const struct bank_store *store, assent_participant *participant,
                   struct service **ret, assent_error *error)
 {
     char endpoint[4200];
     struct service *s = calloc(1, sizeof *s);
     if (!s)
         return fail(error, ASSENT_NOMEM, dir, "out of memory");
-    s->ledger = ledger;
+    s->store = store;
     s->participant = participant;
     s->context = zmq_ctx_new();
     s->socket = zmq_socket(s->context, ZMQ_REP);

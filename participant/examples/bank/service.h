@@ -12,12 +12,12 @@
 #define BANK_SERVICE_H
 
 #include "assent/participant.h"
-#include "ledger.h"
+#include "store.h"
 
 struct service;
 
 // Answers on a thread of its own until it is stopped.
-int service_start(const char *dir, struct ledger *ledger, assent_participant *participant,
+int service_start(const char *dir, const struct bank_store *store, assent_participant *participant,
                   struct service **ret, assent_error *error);
 void service_stop(struct service **service_p);
 

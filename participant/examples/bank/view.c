@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/pause.h"
 #include "service.h"
 
-enum { VIEW_TIMEOUT_MS = 5000 };
+enum { VIEW_TIMEOUT_MS = 5000, VIEW_RETRY_MS = 100 };
 
 struct view {
-    struct ledger *ledger;   // the bank is not running
-    struct counter *counter; // it is
-    char name[LEDGER_NAME_MAX + 1];
+    struct bank_store store; // that can be opened: `self` is not NULL
+    struct counter *counter; // else: the bank that has it
+    char name[STORE_NAME_MAX + 1];
 };
 
 static int misunderstood(assent_error *error, const char *answer)
@@ -26,6 +27,17 @@ static int misunderstood(assent_error *error, const char *answer)
     return ASSENT_CORRUPT;
 }
 
+// A database may be away for a moment.
+static int open_patiently(const char *dir, struct bank_store *ret, assent_error *error)
+{
+    int code = store_open(dir, NULL, false, ret, error);
+    for (int ms = 0; code == ASSENT_UNAVAILABLE && ms < VIEW_TIMEOUT_MS; ms += VIEW_RETRY_MS) {
+        pause_ms(VIEW_RETRY_MS);
+        code = store_open(dir, NULL, false, ret, error);
+    }
+    return code;
+}
+
 int view_open(const char *dir, struct view **ret, assent_error *error)
 {
     struct totals totals;
@@ -33,10 +45,10 @@ int view_open(const char *dir, struct view **ret, assent_error *error)
     struct view *v = calloc(1, sizeof *v);
     if (!v)
         return ASSENT_NOMEM;
-    // Whoever can open the ledger is alone with it. Otherwise the bank is running, and is asked.
-    int code = ledger_open(dir, false, &v->ledger, &offline);
+    // Whoever can open a ledger is alone with it. Otherwise the bank is running, and is asked.
+    int code = open_patiently(dir, &v->store, &offline);
     if (code == ASSENT_OK) {
-        snprintf(v->name, sizeof v->name, "%s", ledger_name(v->ledger));
+        snprintf(v->name, sizeof v->name, "%s", v->store.type->name(v->store.self));
         *ret = v;
         return ASSENT_OK;
     }
@@ -47,7 +59,8 @@ int view_open(const char *dir, struct view **ret, assent_error *error)
     if (code == ASSENT_OK)
         code = view_totals(v, &totals, error);
     if (code) {
-        if (code == ASSENT_UNAVAILABLE && error) // why the ledger could not be opened says more
+        if (code == ASSENT_UNAVAILABLE && v->counter &&
+            error) // why the ledger could not be opened says more
             snprintf(error->message, sizeof error->message, "%s, and no bank answers there",
                      offline.message);
         view_close(&v);
@@ -63,7 +76,7 @@ void view_close(struct view **view_p)
     if (!v)
         return;
     *view_p = NULL;
-    ledger_close(&v->ledger);
+    store_close(&v->store);
     counter_close(&v->counter);
     free(v);
 }
@@ -76,10 +89,8 @@ const char *view_name(const struct view *v)
 int view_totals(struct view *v, struct totals *ret, assent_error *error)
 {
     char answer[256];
-    if (v->ledger) {
-        ledger_totals(v->ledger, ret);
-        return ASSENT_OK;
-    }
+    if (v->store.self)
+        return v->store.type->totals(v->store.self, ret, error);
     int code = counter_ask(v->counter, VIEW_TIMEOUT_MS, answer, error, "totals");
     if (code)
         return code;
@@ -94,10 +105,8 @@ int view_totals(struct view *v, struct totals *ret, assent_error *error)
 int view_applied(struct view *v, const char *gtid, unsigned branch, bool *ret, assent_error *error)
 {
     char answer[256];
-    if (v->ledger) {
-        *ret = ledger_applied(v->ledger, gtid, branch);
-        return ASSENT_OK;
-    }
+    if (v->store.self)
+        return v->store.type->applied(v->store.self, gtid, branch, ret, error);
     int code =
         counter_ask(v->counter, VIEW_TIMEOUT_MS, answer, error, "applied %s %u", gtid, branch);
     if (code == ASSENT_OK)

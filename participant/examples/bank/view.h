@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking into a bank from outside: asks the one that is running, or reads its ledger when it is
-// not.
+// Looking into a bank from outside: asks the database that it is in; or the bank that is running,
+// and its ledger when it is not.
 #ifndef BANK_VIEW_H
 #define BANK_VIEW_H
 
-#include "ledger.h"
+#include "store.h"
 
 struct view;
 
