@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Named points at which a process can be made to die as if by SIGKILL, for the crash tests.
-// ASSENT_CRASH_POINT=name[:n][:stop] in the environment arms one: the process kills itself (or, with
+// ASSENT_CRASH_POINT=name[:n][:stop] in the environment arms one: the process kills itself (or,
+// with
 // ":stop", stops itself as if by SIGSTOP, and goes on after SIGCONT) the n-th time (first, by
 // default) it passes there. A mistyped name is refused at start.
 #ifndef BASE_CRASH_POINT_H
