@@ -55,6 +55,11 @@ static void test_enlisted(void **state)
     assert_string_equal(result.text, "not prepared at bank");
 }
 
+static int is_gone(void *arg)
+{
+    return !memory_rm_holds(arg);
+}
+
 // The participant was never asked to prepare, and does not know what kind of branch it is.
 static void test_enlisted_and_dropped(void **state)
 {
@@ -64,8 +69,7 @@ static void test_enlisted_and_dropped(void **state)
     memory_rm_prepare(&xid);
     assert_int_equal(assent_rollback(tx, NULL, &live.error), ASSENT_OK);
     assent_tx_destroy(&tx);
-    live_until_idle();
-    assert_false(memory_rm_holds(&xid));
+    live_until(is_gone, &xid, "it is rolled back");
 }
 
 static int unfinished(void *arg)
