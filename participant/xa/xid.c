@@ -25,7 +25,9 @@ void assent_xid_resource_hash(const char *resource, char ret[9])
 static struct slice part_next(struct slice *rest)
 {
     const char *data = rest->data;
-    const char *slash = rest->size ? memchr(data, '/', rest->size) : NULL;
+    if (rest->size == 0)
+        return *rest;
+    const char *slash = memchr(data, '/', rest->size);
     size_t size = slash ? (size_t)(slash - data) : rest->size;
     *rest = slice_of(data + size + (slash ? 1 : 0), rest->size - size - (slash ? 1 : 0));
     return slice_of(data, size);
