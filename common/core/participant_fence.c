@@ -94,7 +94,8 @@ static void release(struct participant *self)
     struct timer *first;
     while ((first = heap_first(&self->finished)) && first->due_ms < self->heard.fence) {
         struct part *b = container_of(first, struct part, fenced);
-        bool unheard = part_reports(b) ? MUTANT(FORGOTTEN_UNNOTED) : MUTANT(END_UNHEARD);
+        bool unheard = (part_reports(b) && MUTANT(FORGOTTEN_UNNOTED)) ||
+                       (!part_reports(b) && MUTANT(END_UNHEARD));
         if (awaits_end(b) && !unheard)
             heap_disarm(&self->finished, first);
         else

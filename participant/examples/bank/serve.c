@@ -39,6 +39,7 @@ struct serve {
     bool history;
     const char *dir;
     const char *rm;
+    char journal[4200]; // its directory
 };
 
 enum { OPT_RM = 256, OPT_VOTES, OPT_HISTORY, OPT_CERTIFICATE, OPT_SERVER };
@@ -144,13 +145,12 @@ static int serve_participate(const struct serve *s, const struct bank_store *sto
 
 static int serve_store(struct serve *s, const struct bank_store *store)
 {
-    char journal[4200];
     assent_error error;
     assent_participant *participant;
     struct service *service;
-    snprintf(journal, sizeof journal, "%s/journal", s->dir);
+    snprintf(s->journal, sizeof s->journal, "%s/journal", s->dir);
     s->options.resource = store->type->name(store->self);
-    s->options.journal_dir = journal;
+    s->options.journal_dir = s->journal;
     s->options.workers = (unsigned)s->workers;
     int status = serve_participate(s, store, &participant);
     if (status >= 0)
