@@ -18,6 +18,7 @@ void participant_config_defaults(struct participant_config *config)
         .retry_max_ms = 10000,
         .branches_max = 16384,
         .finished_max = 262144,
+        .decided_max = 65536,
     };
 }
 

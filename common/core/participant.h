@@ -32,6 +32,7 @@ struct participant_config {
     uint32_t stagger_ms;   // and so much later for each branch before it
     uint32_t branches_max; // unfinished, in memory; prepares past it are voted no
     uint32_t finished_max; // finished, and remembered until they may be forgotten; likewise
+    uint32_t decided_max;  // decisions remembered for other branches that ask; at least 1
 };
 
 void participant_config_defaults(struct participant_config *config);

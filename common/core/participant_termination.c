@@ -85,8 +85,6 @@ static bool knows_decision(const struct part *b)
 // Finished branches leave memory when the fence has passed them, while others of the transaction
 // may be in doubt still. What is left of them is found by the attempt, which is one transaction's,
 // and in a place of its own among so many that follow each other.
-enum { LATELY = 65536 };
-
 struct part_decided {
     uint64_t attempt, coordinator;
     uint8_t outcome;
@@ -94,13 +92,13 @@ struct part_decided {
 
 bool part_termination_new(struct participant *self)
 {
-    self->lately = calloc(LATELY, sizeof *self->lately);
+    self->lately = calloc(self->config.decided_max, sizeof *self->lately);
     return self->lately;
 }
 
 static struct part_decided *place_of(const struct participant *self, uint64_t attempt)
 {
-    return &self->lately[attempt % LATELY];
+    return &self->lately[attempt % self->config.decided_max];
 }
 
 void part_decided(struct participant *self, const struct part *b)

@@ -317,6 +317,7 @@ void site_open(struct site *s, bool strict, bool rm_durable)
     s->config.rm_durable = rm_durable;
     s->config.branches_max = 3;
     s->config.finished_max = 4;
+    s->config.decided_max = 4;
     start(s);
 }
 
