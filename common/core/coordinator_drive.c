@@ -207,7 +207,7 @@ static bool done_late(const struct branch *b, const struct msg_done *done)
 void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *done)
 {
     struct tx *tx = b->tx;
-    if (tx->state == TX_DELEGATED) {
+    if (tx->state == TX_DELEGATED && b == tx_alone(tx)) {
         done_alone(c, b, done);
         return;
     }

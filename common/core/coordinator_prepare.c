@@ -144,7 +144,7 @@ void prepare_vote(struct coordinator *c, struct branch *b, const struct msg_vote
         c->stats.stale++;
         return;
     }
-    if (tx->state == TX_DELEGATED) {
+    if (tx->state == TX_DELEGATED && b == tx_alone(tx)) {
         if (tx->writing != WRITING_NONE)
             return; // an operator's word is on its way to the disk: it will be asked again
         b->vote = vote->vote;

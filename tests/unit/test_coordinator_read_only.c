@@ -105,6 +105,13 @@ static void one_is_left(struct desk *d, unsigned protocol)
     struct msg_prepare p = desk_expect(d, PEER_B, MSG_PREPARE)->u.prepare;
     assert_int_equal(p.flags, PREPARE_ONE_PHASE);
     assert_int_equal(p.branch, 1);
+    // What the participant of the other one says of it changes nothing.
+    struct msg_prepare never = p;
+    never.branch = 0;
+    desk_vote(d, PEER_A, &never, VOTE_NO);
+    desk_vote(d, PEER_A, &never, VOTE_READ_ONLY);
+    desk_did(d, PEER_A, &never, NULL);
+    desk_quiet(d);
     desk_did(d, PEER_B, &p, NULL);
     desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
     desk_expect_result(d, CLIENT, OUTCOME_COMMITTED);
