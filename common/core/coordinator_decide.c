@@ -121,6 +121,10 @@ static void decide_leave_phase_one(struct coordinator *c, struct tx *tx, enum ou
 
 static void decide_stands(struct coordinator *c, struct tx *tx, const struct tx_record *stands)
 {
+    if (stands && !tx_stage_decides(stands->stage)) {
+        coord_stop(c, ASSENT_CORRUPT, "the log holds what is no decision for one");
+        return;
+    }
     if (stands) { // somebody else decided first, and everyone follows that
         tx->outcome = stands->outcome;
         tx->reason = stands->reason;

@@ -166,7 +166,8 @@ static void done_alone(struct coordinator *c, struct branch *b, const struct msg
         return; // an operator's word is on its way to the disk: it will be asked again
     b->heuristic = done_heuristic(done);
     b->tx->keep |= note_is(done);
-    enum outcome outcome = (enum outcome)done_outcome(b, done);
+    // It decides, so what it says is what was decided, forgotten or not.
+    enum outcome outcome = (enum outcome)(note_is(done) ? done_outcome(b, done) : done->outcome);
     if (outcome == OUTCOME_UNKNOWN) {
         drive_differs(c, b->tx);
         outcome = (enum outcome)done->outcome;
@@ -207,6 +208,10 @@ static bool done_late(const struct branch *b, const struct msg_done *done)
 void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *done)
 {
     struct tx *tx = b->tx;
+    if (note_is(done) && protocol_business(tx->protocol)) {
+        c->stats.spoofed++; // there is no resource manager that could
+        return;
+    }
     if (tx->state == TX_DELEGATED && b == tx_alone(tx)) {
         done_alone(c, b, done);
         return;

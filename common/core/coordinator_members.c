@@ -6,7 +6,7 @@
 static struct member member_of(const struct branch *b)
 {
     return (struct member){
-        .journal = b->journal,
+        .journal = b->tx->protocol == PROTOCOL_3PC ? b->journal : 0, // else of no use to them
         .resource = slice_text(b->resource->name),
         .address = slice_text(b->resource->address),
     };

@@ -120,15 +120,32 @@ static bool note_taken(const struct tx_record *record, unsigned number)
     return false;
 }
 
+static bool note_own_gtid(const struct coordinator *c, const struct note *note)
+{
+    struct gtid_parts parts;
+    return gtid_parse(&note->done.gtid, &parts) && parts.coordinator == c->config.id;
+}
+
+// A gtid that this run has leased may yet begin, or has an end on record; one of an earlier run can
+// begin no more.
+static bool note_may_begin(const struct coordinator *c, const struct note *note)
+{
+    struct gtid_parts parts;
+    return gtid_parse(&note->done.gtid, &parts) && parts.coordinator == c->config.id &&
+           parts.incarnation >= c->config.incarnation;
+}
+
 // One that the record does not have: only where no client's request says which there are, and of
 // earlier runs. The number of those is the highest that is free. False: it cannot be.
-static bool note_add(const struct note *note, struct tx_record *record, struct slice resource,
-                     struct record_branch *ret)
+static bool note_add(const struct coordinator *c, const struct note *note, struct tx_record *record,
+                     struct slice resource, struct record_branch *ret)
 {
     bool same = note_same_run(note, record);
     unsigned number = same ? note->done.branch : LIMIT_BRANCHES - 1;
     while (!same && number > 0 && note_taken(record, number))
         number--;
+    if (!same && note_own_gtid(c, note))
+        return false; // it runs once only
     if ((same && !note_only(record)) || note_taken(record, number) ||
         (!same && note->done.attempt > record->attempt && !note_only(record)))
         return false;
@@ -151,7 +168,7 @@ static bool note_change(struct coordinator *c, const struct note *note, struct s
         return false;
     int place = note_place(note, record, resource);
     struct record_branch *b = &branches[place < 0 ? record->branch_count : (unsigned)place];
-    if (place < 0 && !note_add(note, record, resource, b)) {
+    if (place < 0 && !note_add(c, note, record, resource, b)) {
         c->stats.spoofed++;
         return false;
     }
@@ -183,6 +200,11 @@ void note_looked_up(struct coordinator *c, struct note *note, const struct tx_re
     bool ours = note->done.attempt < c->attempt_next &&
                 (found || !(note->done.heuristic & HEURISTIC_OPERATOR));
     if (!s || !s->resource || !record || !ours || tx_find(c, &note->done.gtid)) {
+        note_free(c, note);
+        return;
+    }
+    if (found ? protocol_business(found->protocol) : note_may_begin(c, note)) {
+        c->stats.spoofed++;
         note_free(c, note);
         return;
     }

@@ -163,7 +163,8 @@ bool part_met(struct participant *self, struct part *b, const struct msg *msg)
     if (msg->type == MSG_ASK && decision != OUTCOME_NONE)
         tell(self, m, decision);
     else if (msg->type == MSG_DECIDE && b && is_its(b, m) && b->state == PART_PREPARED &&
-             b->busy == PART_IDLE && slice_equal(part_member(b, m->from).resource, m->resource))
+             b->busy == PART_IDLE && forsaken(self, b) &&
+             slice_equal(part_member(b, m->from).resource, m->resource))
         told(self, b, m);
     else
         self->stats.stale++;
