@@ -60,7 +60,12 @@ void session_close(struct sql_session **session_p)
 
 int session_check(struct sql_session *session, assent_error *error)
 {
-    return session->db ? link_check(session->db, NULL, error) : refuse_lost(error);
+    int code = session->db ? ASSENT_OK : reconnect(session, error);
+    if (!code)
+        code = link_check(session->db, NULL, error);
+    if (code == ASSENT_UNAVAILABLE)
+        session_disconnect(session); // so that it is made anew the next time
+    return code;
 }
 
 // ---- local transactions ----
@@ -123,8 +128,10 @@ int session_rollback(struct sql_session *session, assent_error *error)
     session->local = session->failed = false;
     if (!session->db)
         return ASSENT_OK; // the server rolls back what its client does not commit
-    int code = command(session, "ROLLBACK", error);
-    return code == ASSENT_UNAVAILABLE ? ASSENT_OK : code;
+    // What is still open the next transaction would commit: it ends with its connection.
+    if (command(session, "ROLLBACK", error))
+        session_disconnect(session);
+    return ASSENT_OK;
 }
 
 // ---- statements ----

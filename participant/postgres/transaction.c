@@ -58,8 +58,9 @@ int postgres_rollback(struct sql_session *session, assent_error *error)
 {
     if (!end(session) || !session->conn || PQtransactionStatus(session->conn) == PQTRANS_IDLE)
         return ASSENT_OK;
-    int code = postgres_command(session, "ROLLBACK", NULL, error);
-    return code == ASSENT_UNAVAILABLE ? ASSENT_OK : code; // it ends with its connection
+    if (postgres_command(session, "ROLLBACK", NULL, error))
+        postgres_drop(session); // it ends with its connection
+    return ASSENT_OK;
 }
 
 // ---- prepared ones ----

@@ -52,6 +52,7 @@ static int find_result(struct local *local, assent_answer *ret, assent_error *er
     if (code)
         return code;
     if (entry.verdict == ASSENT_BARRIER_DUPLICATE) {
+        local->answer_known = true;
         ret->size = entry.answer_bytes;
         memcpy(ret->data, entry.answer, entry.answer_bytes);
     }
@@ -67,6 +68,7 @@ static int enter(struct local *local, assent_answer *found, assent_barrier_entry
     struct script_run *run = &local->run;
     int code = ASSENT_OK;
     found->size = 0;
+    local->answer_known = run->branch->result_size > 0;
     if (local->operation == OPERATION_COMPENSATE && run->branch->result_size == 0)
         code = find_result(local, found, error);
     run->result = found->size ? slice_of(found->data, found->size)
@@ -86,7 +88,7 @@ static enum outcome work(struct rm *rm, struct local *local)
     if (code)
         return code == ASSENT_INVALID ? OUTCOME_NO : OUTCOME_LOST;
     enum outcome outcome = OUTCOME_NO;
-    if (local->operation == OPERATION_COMPENSATE && uses_result(call) && run->result.size == 0)
+    if (local->operation == OPERATION_COMPENSATE && uses_result(call) && !local->answer_known)
         snprintf(run->why, sizeof run->why, "nobody knows what the action has answered");
     else
         outcome = script_execute(run, call);
@@ -168,9 +170,9 @@ enum outcome local_barrier(struct rm *rm, const assent_branch *branch, char *why
     if (sessions_mine(&rm->sessions, &session, &error) || rm->driver->begin(session, &error))
         return not_now(&error, why);
     int code = step(rm, session, branch, &error);
-    if (code)
-        rm->driver->rollback(session, NULL);
-    else
+    if (!code)
         code = rm->driver->commit(session, &error);
+    if (code)
+        rm->driver->rollback(session, NULL); // a commit that failed has left it open, perhaps
     return code ? not_now(&error, why) : OUTCOME_DONE;
 }

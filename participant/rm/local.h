@@ -9,6 +9,7 @@ struct local {
     enum operation operation; // of the procedures
     assent_barrier_operation barrier;
     assent_barrier_verdict verdict; // given
+    bool answer_known;              // compensate: what the action answered, be it nothing
     struct script_run run;          // answer and reason are given
 };
 

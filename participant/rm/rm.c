@@ -112,10 +112,10 @@ void rm_collect(struct rm *rm)
         code = rm->driver->begin(session, &error);
         if (!code)
             code = rm->driver->barrier_collect(session, horizon_ms, ROWS_AT_ONCE, &removed, &error);
+        if (!code)
+            code = rm->driver->commit(session, &error);
         if (code)
             rm->driver->rollback(session, NULL);
-        else
-            code = rm->driver->commit(session, &error);
     }
     if (code)
         log_event(LOG_WARN, "not_collected", KV("why", error.message));
