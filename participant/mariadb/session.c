@@ -129,9 +129,12 @@ int session_rollback(struct sql_session *session, assent_error *error)
     if (!session->db)
         return ASSENT_OK; // the server rolls back what its client does not commit
     // What is still open the next transaction would commit: it ends with its connection.
-    if (command(session, "ROLLBACK", error))
+    int code = command(session, "ROLLBACK", error);
+    if (code && !session->borrowed) {
         session_disconnect(session);
-    return ASSENT_OK;
+        code = ASSENT_OK;
+    }
+    return code == ASSENT_UNAVAILABLE ? ASSENT_OK : code;
 }
 
 // ---- statements ----

@@ -177,8 +177,12 @@ static int xa_end(XID *xid, int rmid, long flags)
         return is_own(session, xid) ? XAER_PROTO : XAER_NOTA;
     if (!is_own(session, xid))
         return XAER_NOTA;
-    if (session->conn && PQtransactionStatus(session->conn) == PQTRANS_ACTIVE)
-        return say(session, XAER_PROTO, "a statement is still running: take its result first");
+    if (session->conn && PQtransactionStatus(session->conn) == PQTRANS_ACTIVE) {
+        postgres_drop(session); // which rolls it back
+        session->branch = BRANCH_ENDED;
+        session->rollback_only = true;
+        return say(session, XA_RBPROTO, "the result of a statement was not taken");
+    }
     code = end_code(session);
     session->branch = BRANCH_ENDED;
     session->rollback_only = code != XA_OK || flags == TMFAIL;

@@ -58,9 +58,12 @@ int postgres_rollback(struct sql_session *session, assent_error *error)
 {
     if (!end(session) || !session->conn || PQtransactionStatus(session->conn) == PQTRANS_IDLE)
         return ASSENT_OK;
-    if (postgres_command(session, "ROLLBACK", NULL, error))
+    int code = postgres_command(session, "ROLLBACK", NULL, error);
+    if (code && session->own) {
         postgres_drop(session); // it ends with its connection
-    return ASSENT_OK;
+        code = ASSENT_OK;
+    }
+    return code == ASSENT_UNAVAILABLE ? ASSENT_OK : code;
 }
 
 // ---- prepared ones ----

@@ -51,6 +51,27 @@ static void one_phase_and_none(void **state)
     assert_int_equal(count(), 1);
 }
 
+// Whoever stops reading leaves a connection on which nothing more can be said.
+static void results_not_taken(void **state)
+{
+    (void)state;
+    XID xid = world_xid("g", 0);
+    assert_int_equal(start(&xid), XA_OK);
+    work("INSERT INTO t VALUES (1)");
+    assert_true(PQsendQuery(assent_postgres_connection(RM), "SELECT * FROM t"));
+    assert_int_equal(end(&xid), XA_RBPROTO);
+    assert_int_equal(rollback(&xid), XA_OK);
+    assert_int_equal(count(), 0);
+    assert_int_equal(start(&xid), XAER_RMFAIL); // that one is gone: it is to be opened anew
+    assert_int_equal(xa_open(RM, world_conninfo()), XA_OK);
+    assert_int_equal(start(&xid), XA_OK);
+    work("INSERT INTO t VALUES (1)");
+    assert_int_equal(end(&xid), XA_OK);
+    assert_int_equal(prepare(&xid), XA_OK);
+    assert_int_equal(commit(&xid), XA_OK);
+    assert_int_equal(count(), 1);
+}
+
 // A branch that only reads takes no slot, and is not heard of again.
 static void read_only(void **state)
 {
@@ -338,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(two_phases),
         TEST(one_phase_and_none),
+        TEST(results_not_taken),
         TEST(read_only),
         TEST(orders_that_are_wrong),
         TEST(scans),
