@@ -369,6 +369,9 @@ static void enlist_again(struct coordinator *c, struct session *s, struct tx *tx
                (tx->state == TX_ADMITTING && tx->protocol == PROTOCOL_3PC)) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_STATE, "the transaction is %s",
                      sm_name(&tx_table, tx->state));
+    } else if (!b && tx->submitted) {
+        coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_STATE,
+                     "the transaction was submitted without that branch");
     } else if (tx->protocol != enlist->protocol) {
         coord_refuse(c, s->id, MSG_ENLIST, &tx->gtid, ASSENT_CONFLICT, "this gtid was begun as %s",
                      protocol_name((enum protocol)tx->protocol));

@@ -248,6 +248,24 @@ static void test_another_decision_stands(void **state)
     desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
 }
 
+static void test_what_stands_is_no_decision(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct two two = prepare_two(d, &gtid);
+    desk_vote(d, PEER_A, &two.a, VOTE_YES);
+    desk_vote(d, PEER_B, &two.b, VOTE_YES);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_COMMITTED, false);
+    struct tx_record stands = d->record;
+    stands.stage = STAGE_ADMITTED;
+    stands.outcome = OUTCOME_NONE;
+    desk_step(d, &(struct event){
+                     .type = EVENT_WRITTEN,
+                     .u.written = {.token = d->write.token, .log_seq = 11, .stands = &stands}});
+    desk_expect_stop(d, ASSENT_CORRUPT);
+    desk_quiet(d);
+}
+
 static void test_fenced(void **state)
 {
     struct desk *d = *state;
@@ -317,6 +335,7 @@ int main(void)
         T(test_coordinator_crash_before_decision),
         T(test_coordinator_crash_after_decision),
         T(test_another_decision_stands),
+        T(test_what_stands_is_no_decision),
         T(test_fenced),
         T(test_echo),
         T(test_drain),

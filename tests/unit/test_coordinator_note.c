@@ -237,6 +237,89 @@ static void test_earlier_run(void **state)
     buf_free(&kept.bytes);
 }
 
+// It decides, so there is nobody else who could have decided what it says that it has forgotten.
+static void test_alone_and_forgotten(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_prepare p = delegated(d, &gtid);
+    const struct msg_decide what = {.gtid = gtid, .attempt = p.attempt};
+    desk_finish(d, PEER_A, &what, OUTCOME_COMMITTED, DONE_FORGOTTEN);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    desk_expect_result(d, CLIENT, OUTCOME_COMMITTED);
+}
+
+static uint64_t spoofed(const struct desk *d)
+{
+    struct coordinator_stats stats;
+    coordinator_stats(d->c, &stats);
+    return stats.spoofed;
+}
+
+// Business has no resource manager, and its records no place for what one did by itself.
+static void test_of_business(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_own("order-3");
+    const struct msg_branch call = {
+        .kind = BRANCH_CALL, .resource = slice_text("bank-a"), .payload = slice_text("reserve")};
+    desk_submit_as(d, CLIENT, &gtid, (struct msg_submit){.protocol = PROTOCOL_TCC}, &call, 1);
+    desk_found(d, NULL, 0);
+    desk_expect_write(d, STAGE_ADMITTED, OUTCOME_NONE, false);
+    desk_written(d);
+    struct msg_prepare p = desk_expect(d, PEER_A, MSG_PREPARE)->u.prepare;
+    desk_vote(d, PEER_A, &p, VOTE_YES);
+    desk_expect_write(d, STAGE_DECIDED, OUTCOME_COMMITTED, false);
+    desk_written(d);
+    struct msg_decide confirm = desk_expect(d, PEER_A, MSG_COMMIT)->u.decide;
+    desk_expect_result(d, CLIENT, OUTCOME_COMMITTED);
+    uint64_t before = spoofed(d);
+    tell(d, PEER_A, &confirm, OUTCOME_COMMITTED, HEURISTIC_ROLLBACK);
+    desk_quiet(d);
+    desk_finish(d, PEER_A, &confirm, OUTCOME_COMMITTED, 0);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, false);
+    struct desk_kept ended;
+    desk_keep(d, &ended);
+    desk_written(d);
+    desk_expect(d, PEER_A, MSG_STANDING);
+    tell_of(d, PEER_B, &gtid, 1, 0, OUTCOME_ABORTED, HEURISTIC_COMMIT); // of any run, by anybody
+    desk_found(d, &ended.record, 0);
+    desk_quiet(d);
+    assert_int_equal(spoofed(d), before + 2);
+    buf_free(&ended.bytes);
+}
+
+// A record under it would stand when the transaction is to be decided.
+static void test_a_gtid_that_may_yet_begin(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    tell_of(d, PEER_A, &gtid, 1, 0, OUTCOME_ABORTED, HEURISTIC_COMMIT);
+    desk_found(d, NULL, 0);
+    desk_quiet(d);
+    struct msg_decide a, b;
+    committing(d, &gtid, &a, &b);
+}
+
+// A gtid of the coordinator's own runs once: nobody can have been in an earlier run of it.
+static void test_no_earlier_run_of_its_own(void **state)
+{
+    struct desk *d = *state;
+    struct gtid gtid = desk_gtid(d);
+    struct msg_decide a, b;
+    committing(d, &gtid, &a, &b);
+    desk_finish(d, PEER_A, &a, OUTCOME_COMMITTED, 0);
+    desk_finish(d, PEER_B, &b, OUTCOME_COMMITTED, 0);
+    desk_expect_write(d, STAGE_ENDED, OUTCOME_COMMITTED, true);
+    struct desk_kept ended;
+    desk_keep(d, &ended);
+    desk_written(d);
+    tell_of(d, PEER_A, &gtid, 1, 0, OUTCOME_ABORTED, HEURISTIC_COMMIT);
+    desk_found(d, &ended.record, 0);
+    desk_quiet(d);
+    buf_free(&ended.bytes);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
@@ -247,6 +330,10 @@ int main(void)
         T(test_alone),
         T(test_presumed),
         T(test_earlier_run),
+        T(test_alone_and_forgotten),
+        T(test_of_business),
+        T(test_a_gtid_that_may_yet_begin),
+        T(test_no_earlier_run_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -231,6 +231,18 @@ static void test_one_phase_coordinator_crash(void **state)
     desk_expect_result(d, CLIENT, OUTCOME_ABORTED);
 }
 
+// What was submitted says which branches there are.
+static void test_enlist_after_submit(void **state)
+{
+    struct desk *d = *state;
+    struct gtid own = desk_own("order-1");
+    desk_submit(d, CLIENT, &own, "pay", "bank-a", "bank-b", NULL);
+    desk_expect_lookup(d);
+    desk_enlist(d, &own, 5, "bank-a");
+    desk_expect_refused(d, CLIENT, ASSENT_STATE);
+    desk_quiet(d);
+}
+
 static void test_enlist(void **state)
 {
     struct desk *d = *state;
@@ -422,6 +434,7 @@ int main(void)
         T(test_one_phase),
         T(test_one_phase_lost_answer),
         T(test_one_phase_coordinator_crash),
+        T(test_enlist_after_submit),
         T(test_enlist),
         T(test_cancel),
         T(test_cancel_before_a_submit_that_waits),
