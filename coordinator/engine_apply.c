@@ -94,7 +94,7 @@ static void apply_write(struct engine *e, const struct effect_write *write)
     crash_before_write(e, write);
     // A crash from here until the log thread has synced leaves no record: the transaction is as if
     // undecided, and nothing that says otherwise has left the process.
-    if (!log_queue_put(e->log, write->token, &put, write->lazy ? LOG_LAZY : LOG_URGENT))
+    if (!log_queue_put(e->log, write->token, &put, write->haste))
         engine_stop(e, EXIT_FAILED, "out of memory for a record");
 }
 

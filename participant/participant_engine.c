@@ -82,10 +82,9 @@ static void apply_write(assent_participant *p, const struct effect_write *write)
     }
     // A crash from here until the log thread has synced leaves no such record, and nothing that
     // rests on it has left the process.
-    enum log_haste haste = write->lazy ? LOG_LAZY : write->patient ? LOG_PATIENT : LOG_URGENT;
-    if (!log_queue_put(p->log, write->token, &put, haste))
+    if (!log_queue_put(p->log, write->token, &put, write->haste))
         engine_stop(p, ASSENT_NOMEM, "out of memory for a record");
-    else if (!write->lazy)
+    else if (write->haste != HASTE_LAZY)
         p->writes_due++;
 }
 

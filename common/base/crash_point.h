@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Named points at which a process can be made to die as if by SIGKILL, for the crash tests.
-// ASSENT_CRASH_POINT=name[:n][:stop] in the environment arms one: the process kills itself (or,
-// with
-// ":stop", stops itself as if by SIGSTOP, and goes on after SIGCONT) the n-th time (first, by
-// default) it passes there. A mistyped name is refused at start.
+// ASSENT_CRASH_POINT=name[:n][:stop] in the environment arms one: the process kills itself the n-th
+// time (first, by default) it passes there; with ":stop" it stops itself as if by SIGSTOP, and goes
+// on after SIGCONT. A mistyped name is refused at start.
 #ifndef BASE_CRASH_POINT_H
 #define BASE_CRASH_POINT_H
 

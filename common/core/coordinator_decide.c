@@ -87,7 +87,8 @@ void tx_write(struct coordinator *c, struct tx *tx, enum tx_writing what, enum t
     effect->u.write = (struct effect_write){
         .token = tx->pending.token,
         .decide = what == WRITING_DECISION || what == WRITING_DELEGATION,
-        .lazy = lazy || (MUTANT(DECISION_LAZY) && what == WRITING_DECISION),
+        .haste =
+            lazy || (MUTANT(DECISION_LAZY) && what == WRITING_DECISION) ? HASTE_LAZY : HASTE_NOW,
         .open = MUTANT(DECISION_CLOSED)       ? stage == STAGE_DELEGATED
                 : MUTANT(ADMISSION_CLOSED)    ? stage != STAGE_ADMITTED && stage != STAGE_ENDED
                 : MUTANT(HEURISTIC_COLLECTED) ? stage != STAGE_ENDED

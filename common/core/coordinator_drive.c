@@ -282,21 +282,27 @@ void drive_check_end(struct coordinator *c, struct tx *tx)
     tx_write(c, tx, WRITING_END, STAGE_ENDED, lazy);
 }
 
+void drive_standing(struct coordinator *c, const struct branch *b, enum outcome outcome,
+                    unsigned flags)
+{
+    if (b->resource->session)
+        coord_send(c, b->resource->session->id, MSG_STANDING)->u.standing = (struct msg_standing){
+            .gtid = b->tx->gtid,
+            .attempt = b->attempt,
+            .branch = b->number,
+            .outcome = (uint8_t)outcome,
+            .flags = (uint8_t)flags,
+        };
+}
+
 // Of admitted protocols nobody will ask about the branches any more, so they may be forgotten; of
 // any, what resource managers did by themselves is on record. One that does not hear this asks.
 static void drive_tell_ended(struct coordinator *c, struct tx *tx)
 {
     for (const struct branch *b = tx->branches; b; b = b->next) {
         bool noted = b->heuristic & HEURISTIC_MANAGER;
-        if (b->resource->session && (noted || protocol_admitted(tx->protocol)))
-            coord_send(c, b->resource->session->id, MSG_STANDING)->u.standing =
-                (struct msg_standing){
-                    .gtid = tx->gtid,
-                    .attempt = b->attempt,
-                    .branch = b->number,
-                    .outcome = tx->outcome,
-                    .flags = noted ? STANDING_NOTED : 0,
-                };
+        if (noted || protocol_admitted(tx->protocol))
+            drive_standing(c, b, tx->outcome, noted ? STANDING_NOTED : 0);
     }
 }
 

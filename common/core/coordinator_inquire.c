@@ -219,8 +219,7 @@ void inquire_answer(struct coordinator *c, struct inquiry *pending, const struct
     else if (inquiry->prepared == INQUIRE_FINISHED)
         // What is not ended is never collected: it has ended, and may be forgotten.
         standing_send(c, s->id, inquiry, OUTCOME_ABORTED);
-    else if (inquiry->attempt != 0 ||
-             (gtid_parse(&inquiry->gtid, &parts) && parts.coordinator == c->config.id))
+    else if (inquiry->attempt != 0 || tx_made_here(c, &inquiry->gtid, &parts))
         decision_send(c, s->id, inquiry,
                       MUTANT(PRESUMED_COMMIT) ? OUTCOME_COMMITTED : OUTCOME_ABORTED, 0);
     else

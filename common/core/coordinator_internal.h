@@ -271,6 +271,8 @@ void coord_lookup(struct coordinator *c, token_t token, const struct gtid *gtid)
 struct tx *tx_new(struct coordinator *c, const struct gtid *gtid, struct slice owner,
                   enum tx_state state);
 struct tx *tx_find(const struct coordinator *c, const struct gtid *gtid);
+// Whether this coordinator made that gtid; *ret is written where any has made it.
+bool tx_made_here(const struct coordinator *c, const struct gtid *gtid, struct gtid_parts *ret);
 void tx_bury(struct coordinator *c, struct tx *tx);
 void tx_free(struct coordinator *c, struct tx *tx);
 void *tx_alloc(struct tx *tx, size_t size);
@@ -413,6 +415,9 @@ void drive_begin(struct coordinator *c, struct tx *tx);
 void drive_branches(struct coordinator *c, struct tx *tx);  // all that are owed something
 void drive_branch(struct coordinator *c, struct branch *b); // to the outcome that it is meant for
 void drive_send(struct coordinator *c, struct branch *b);
+// STANDING, where its participant is there.
+void drive_standing(struct coordinator *c, const struct branch *b, enum outcome outcome,
+                    unsigned flags);
 void drive_done(struct coordinator *c, struct branch *b, const struct msg_done *done);
 void drive_one_phase(struct coordinator *c, struct branch *b, enum outcome outcome,
                      enum abort_reason reason, struct slice text);

@@ -120,32 +120,27 @@ static bool note_taken(const struct tx_record *record, unsigned number)
     return false;
 }
 
-static bool note_own_gtid(const struct coordinator *c, const struct note *note)
-{
-    struct gtid_parts parts;
-    return gtid_parse(&note->done.gtid, &parts) && parts.coordinator == c->config.id;
-}
-
 // A gtid that this run has leased may yet begin, or has an end on record; one of an earlier run can
 // begin no more.
 static bool note_may_begin(const struct coordinator *c, const struct note *note)
 {
     struct gtid_parts parts;
-    return gtid_parse(&note->done.gtid, &parts) && parts.coordinator == c->config.id &&
-           parts.incarnation >= c->config.incarnation;
+    return tx_made_here(c, &note->done.gtid, &parts) && parts.incarnation >= c->config.incarnation;
 }
 
 // One that the record does not have: only where no client's request says which there are, and of
-// earlier runs. The number of those is the highest that is free. False: it cannot be.
+// earlier runs, which gtids of the coordinator's own have none of. The number of those is the
+// highest that is free. False: it cannot be.
 static bool note_add(const struct coordinator *c, const struct note *note, struct tx_record *record,
                      struct slice resource, struct record_branch *ret)
 {
+    struct gtid_parts parts;
     bool same = note_same_run(note, record);
+    if (!same && tx_made_here(c, &note->done.gtid, &parts))
+        return false;
     unsigned number = same ? note->done.branch : LIMIT_BRANCHES - 1;
     while (!same && number > 0 && note_taken(record, number))
         number--;
-    if (!same && note_own_gtid(c, note))
-        return false; // it runs once only
     if ((same && !note_only(record)) || note_taken(record, number) ||
         (!same && note->done.attempt > record->attempt && !note_only(record)))
         return false;

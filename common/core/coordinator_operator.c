@@ -349,7 +349,7 @@ static void order_forget_record(struct coordinator *c, const struct event_operat
     // since might be: what is gone would be taken for what never was, and aborted.
     uint64_t stamp = found->ended_ms > c->stamp_ms ? found->ended_ms : c->stamp_ms;
     struct effect *effect = effects_add(c->fx, EFFECT_WRITE);
-    effect->u.write = (struct effect_write){.stamp = stamp, .tx = record, .lazy = true};
+    effect->u.write = (struct effect_write){.stamp = stamp, .tx = record, .haste = HASTE_LAZY};
     order_refuse(c, order, ASSENT_OK, "its record will go when the retention is over");
 }
 

@@ -35,13 +35,7 @@ static void prepare_read_only(struct coordinator *c, struct branch *b)
     branch_move(c, b, BRANCH_DONE);
     b->tx->voting--;
     b->tx->owing--;
-    if (b->resource->session)
-        coord_send(c, b->resource->session->id, MSG_STANDING)->u.standing = (struct msg_standing){
-            .gtid = b->tx->gtid,
-            .attempt = b->attempt,
-            .branch = b->number,
-            .flags = STANDING_RELEASED,
-        };
+    drive_standing(c, b, OUTCOME_NONE, STANDING_RELEASED);
 }
 
 void prepare_begin(struct coordinator *c, struct tx *tx)

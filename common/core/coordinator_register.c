@@ -8,7 +8,7 @@ enum outcome coordinator_silence(const struct coordinator *c, const struct gtid 
                                  uint64_t horizon_ms)
 {
     struct gtid_parts parts;
-    if (!gtid_parse(gtid, &parts) || parts.coordinator != c->config.id)
+    if (!tx_made_here(c, gtid, &parts))
         return OUTCOME_UNKNOWN;
     if ((parts.incarnation >= c->config.incarnation && !MUTANT(SILENCE_OF_THIS_RUN)) ||
         (parts.lease_ms < horizon_ms && !MUTANT(HORIZON_IGNORED)))

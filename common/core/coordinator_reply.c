@@ -72,7 +72,7 @@ void coord_result_of_tx(struct coordinator *c, peer_t peer, uint8_t about, const
                                              tx->told ? (enum outcome)tx->outcome
                                              : MUTANT(RUNNING_IS_ABORTED) ? OUTCOME_ABORTED
                                                                           : OUTCOME_NONE);
-    const struct branch *by = tx->branches;
+    const struct branch *by = tx->mixed ? tx->branches : NULL;
     while (by && !(by->heuristic & HEURISTIC_MANAGER && by->outcome != tx->outcome))
         by = by->next;
     result->mixed = mixed_by(tx->mixed, tx->heuristic != NULL, by != NULL);
@@ -81,7 +81,7 @@ void coord_result_of_tx(struct coordinator *c, peer_t peer, uint8_t about, const
     result->reason = tx->reason;
     result->branch = tx->reason_branch;
     result->text = tx->reason_text;
-    if (by && tx->mixed && result->text.size == 0)
+    if (by && result->text.size == 0)
         result->text = mixed_text(c, by->number, by->heuristic);
     result->finished = tx->owing == 0 || MUTANT(FINISHED_TOLD_EARLY);
 }
@@ -92,7 +92,7 @@ void coord_result_of_record(struct coordinator *c, peer_t peer, uint8_t about,
     struct msg_result *result =
         coord_result(c, peer, about, &record->gtid, (enum outcome)record->outcome);
     const struct record_branch *by = NULL;
-    for (unsigned i = 0; i < record->branch_count && !by; i++) {
+    for (unsigned i = 0; record->mixed && i < record->branch_count && !by; i++) {
         if (record_branch_differs(&record->branches[i], record->outcome))
             by = &record->branches[i];
     }
@@ -100,7 +100,7 @@ void coord_result_of_record(struct coordinator *c, peer_t peer, uint8_t about,
     result->reason = record->reason;
     result->branch = record->reason_branch;
     result->text = record->reason_text;
-    if (by && record->mixed && result->text.size == 0)
+    if (by && result->text.size == 0)
         result->text = mixed_text(c, by->branch, by->heuristic);
     result->finished = record->stage == STAGE_ENDED;
 }

@@ -40,6 +40,11 @@ struct slice tx_copy(struct tx *tx, struct slice from)
     return slice_of(copy, from.size);
 }
 
+bool tx_made_here(const struct coordinator *c, const struct gtid *gtid, struct gtid_parts *ret)
+{
+    return gtid_parse(gtid, ret) && ret->coordinator == c->config.id;
+}
+
 struct tx *tx_new(struct coordinator *c, const struct gtid *gtid, struct slice owner,
                   enum tx_state state)
 {
@@ -53,7 +58,7 @@ struct tx *tx_new(struct coordinator *c, const struct gtid *gtid, struct slice o
     tx->deadline.kind = TIMER_TX;
     tx->started_ms = c->stamp_ms;
     struct gtid_parts parts;
-    tx->own_gtid = gtid_parse(gtid, &parts) && parts.coordinator == c->config.id;
+    tx->own_gtid = tx_made_here(c, gtid, &parts);
     tx->owner = tx_copy(tx, owner);
     if (owner.size && !tx->owner.size)
         goto no_room;

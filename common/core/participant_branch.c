@@ -294,10 +294,12 @@ static struct effect_write *write(struct participant *self, const struct part *b
 
 // The end of a branch that was decided elsewhere: whoever waits for the outcome has it already. A
 // branch alone would wait in vain for company.
-static bool patient(const struct participant *self, const struct part *b, enum journal_stage stage)
+static enum haste haste(const struct participant *self, const struct part *b,
+                        enum journal_stage stage)
 {
-    return stage == JOURNAL_FINISHED && !part_business(b) && !b->one_phase && !b->resolve &&
-           self->parts.count - part_finished_count(self) > 1;
+    bool patient = stage == JOURNAL_FINISHED && !part_business(b) && !b->one_phase && !b->resolve &&
+                   self->parts.count - part_finished_count(self) > 1;
+    return patient ? HASTE_PATIENT : HASTE_NOW;
 }
 
 void part_write(struct participant *self, struct part *b, enum journal_stage stage)
@@ -313,7 +315,7 @@ void part_write(struct participant *self, struct part *b, enum journal_stage sta
     }
     struct effect_write *put = write(self, b, stage);
     put->token = b->token;
-    put->patient = patient(self, b, stage);
+    put->haste = haste(self, b, stage);
     if (b->quorum)
         part_quorum_recorded(b);
 }
@@ -322,7 +324,7 @@ void part_write(struct participant *self, struct part *b, enum journal_stage sta
 void part_write_aside(struct participant *self, const struct part *b, bool forget)
 {
     struct effect_write *aside = write(self, b, JOURNAL_FINISHED);
-    aside->lazy = true;
+    aside->haste = HASTE_LAZY;
     aside->forget = forget;
 }
 

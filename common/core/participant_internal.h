@@ -165,6 +165,7 @@ bool part_keep_members(struct part *b, struct slice members); // copies; false: 
 struct slice part_members(const struct part *b);
 // All zero when nothing is known of that branch.
 struct member part_member(const struct part *b, unsigned branch);
+struct msg part_word(const struct part *b, enum msg_type type, unsigned to);
 void part_tell(struct participant *self, const struct member *to, const struct msg *msg);
 
 // participant_vote.c

@@ -34,6 +34,22 @@ struct member part_member(const struct part *b, unsigned branch)
     return (struct member){0};
 }
 
+// What a branch says to another one of its transaction, as yet without more than that.
+struct msg part_word(const struct part *b, enum msg_type type, unsigned to)
+{
+    return (struct msg){
+        .type = type,
+        .u.quorum =
+            {
+                .gtid = b->gtid,
+                .attempt = b->attempt,
+                .coordinator = b->coordinator,
+                .from = b->branch,
+                .to = (uint16_t)to,
+            },
+    };
+}
+
 // At another participant, or in this one: then it is heard at the end of the step. What finds no
 // room is lost like on a network.
 void part_tell(struct participant *self, const struct member *to, const struct msg *msg)

@@ -132,21 +132,12 @@ static enum msg_type type_of(enum quorum_msg_type type)
 
 static struct msg message(const struct part *b, unsigned to, const struct quorum_msg *msg)
 {
-    return (struct msg){
-        .type = type_of(msg->type),
-        .u.quorum =
-            {
-                .gtid = b->gtid,
-                .attempt = b->attempt,
-                .coordinator = b->coordinator,
-                .from = b->branch,
-                .to = (uint16_t)to,
-                .number = msg->number,
-                .last = msg->attempt,
-                .state = (uint8_t)msg->state,
-                .outcome = (uint8_t)msg->outcome,
-            },
-    };
+    struct msg said = part_word(b, type_of(msg->type), to);
+    said.u.quorum.number = msg->number;
+    said.u.quorum.last = msg->attempt;
+    said.u.quorum.state = (uint8_t)msg->state;
+    said.u.quorum.outcome = (uint8_t)msg->outcome;
+    return said;
 }
 
 static void tell_branch(struct participant *self, const struct part *b, unsigned to,

@@ -17,21 +17,6 @@ static bool forsaken(const struct participant *self, const struct part *b)
            (!part_ours(self, b) || self->now.mono_ms - self->heard_ms >= self->config.suspect_ms);
 }
 
-static struct msg question(const struct part *b, unsigned to)
-{
-    return (struct msg){
-        .type = MSG_ASK,
-        .u.quorum =
-            {
-                .gtid = b->gtid,
-                .attempt = b->attempt,
-                .coordinator = b->coordinator,
-                .from = b->branch,
-                .to = (uint16_t)to,
-            },
-    };
-}
-
 void part_ask_others(struct participant *self, const struct part *b)
 {
     if (!forsaken(self, b))
@@ -39,7 +24,7 @@ void part_ask_others(struct participant *self, const struct part *b)
     struct slice members = part_members(b);
     struct member member;
     for (unsigned to = 0; member_next(&members, &member); to++) {
-        struct msg ask = question(b, to);
+        struct msg ask = part_word(b, MSG_ASK, to);
         if (to != b->branch)
             part_tell(self, &member, &ask);
     }

@@ -142,12 +142,18 @@ enum effect_type {
     EFFECT_STOP,     // this process must stop now, writing nothing more
 };
 
+// How soon what is written has to be durable.
+enum haste {
+    HASTE_NOW,     // is synced at once
+    HASTE_PATIENT, // is awaited, but nobody is in a hurry: not before others come, or a moment
+    HASTE_LAZY,    // is not synced for its own sake; nothing visible depends on it
+};
+
 struct effect_write {
     token_t token;
-    bool decide;  // write-once: if a decision already stands for the key, that one is the answer
-    bool lazy;    // may wait for the next batch; nothing visible depends on it
-    bool patient; // is awaited, but nobody is in a hurry: it may wait a moment for company
-    bool open;    // must be kept; otherwise it may be collected once the horizon passes `stamp`
+    bool decide; // write-once: if a decision already stands for the key, that one is the answer
+    enum haste haste;
+    bool open; // must be kept; otherwise it may be collected once the horizon passes `stamp`
     uint64_t stamp;
     bool forget;                        // remove the key instead of writing a record
     const struct tx_record *tx;         // coordinator

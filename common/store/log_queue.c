@@ -24,7 +24,7 @@ enum {
 struct item {
     struct item *next;
     struct log_answer answer;
-    enum log_haste haste;
+    enum haste haste;
     struct store_put put; // key and value point behind the item
     bool open_only, newest_first;
     uint64_t from_seq;
@@ -150,13 +150,13 @@ static int write_synced(struct log_queue *self, size_t count, assent_error *erro
 struct chunk {
     size_t items, puts;
     uint64_t bytes;
-    enum log_haste haste; // of what is most urgent in it
+    enum haste haste; // of what is most urgent in it
     bool reads;
 };
 
 static struct chunk measure(const struct log_queue *self)
 {
-    struct chunk chunk = {.haste = LOG_LAZY};
+    struct chunk chunk = {.haste = HASTE_LAZY};
     for (const struct item *item = self->work.first; item; item = item->next) {
         if (chunk.puts == self->options.batch_max || chunk.items == 2 * self->options.batch_max ||
             chunk.bytes > BATCH_BYTES_MAX)
@@ -193,7 +193,7 @@ static int write_chunk(struct log_queue *self, const struct chunk *chunk, assent
             self->puts[count++] = item->put;
     }
     // What a lookup tells leaves the process, so it must not rest on a lazy record.
-    bool sync = chunk->haste < LOG_LAZY || (chunk->reads && (count || self->unsynced));
+    bool sync = chunk->haste < HASTE_LAZY || (chunk->reads && (count || self->unsynced));
     if (!count && !sync)
         return ASSENT_OK;
     int code = sync ? write_timed(self, count, error)
@@ -341,11 +341,12 @@ static bool take_inbox(struct log_queue *self, uint64_t until_ms)
 static uint64_t waits_until_ms(const struct log_queue *self)
 {
     struct chunk chunk = measure(self);
-    if (chunk.haste == LOG_URGENT || chunk.reads || chunk.puts == self->options.batch_max ||
+    if (chunk.haste == HASTE_NOW || chunk.reads || chunk.puts == self->options.batch_max ||
         chunk.bytes > BATCH_BYTES_MAX)
         return 0;
-    uint64_t until_ms = self->work_since_ms + (chunk.haste == LOG_LAZY ? self->options.lazy_ms
-                                                                       : self->options.patient_ms);
+    uint64_t until_ms =
+        self->work_since_ms +
+        (chunk.haste == HASTE_LAZY ? self->options.lazy_ms : self->options.patient_ms);
     return now_ms() < until_ms ? until_ms : 0;
 }
 
@@ -483,7 +484,7 @@ static struct slice copy_in(uint8_t *to, struct slice from)
 }
 
 bool log_queue_put(struct log_queue *self, uint64_t token, const struct store_put *put,
-                   enum log_haste haste)
+                   enum haste haste)
 {
     size_t value_size = put->forget ? 0 : put->value.size;
     struct item *item = stage(self, LOG_PUT, token, put->key.size + value_size);

@@ -6,6 +6,7 @@
 #ifndef STORE_LOG_QUEUE_H
 #define STORE_LOG_QUEUE_H
 
+#include "core/step.h"
 #include "store/store.h"
 
 struct log_queue;
@@ -49,18 +50,12 @@ struct log_queue *log_queue_new(struct store *store, const struct log_queue_opti
 // Writes what was submitted, syncs, stops the thread, closes the store.
 void log_queue_destroy(struct log_queue **self_p);
 
-enum log_haste {
-    LOG_URGENT,  // is synced at once
-    LOG_PATIENT, // likewise, but not before others come, or `patient_ms` have passed
-    LOG_LAZY,    // is not synced for its own sake
-};
-
 // Key and value are copied. Order is kept. False: out of memory.
 // A put is answered when it is durable; a lazy one when it is written, which a power failure may
 // undo. A lookup or scan sees every put submitted before it, and perhaps later ones, and is
 // answered when all that it saw is durable.
 bool log_queue_put(struct log_queue *self, uint64_t token, const struct store_put *put,
-                   enum log_haste haste);
+                   enum haste haste);
 bool log_queue_lookup(struct log_queue *self, uint64_t token, struct slice key);
 // Runs the visitor on the log thread.
 bool log_queue_scan(struct log_queue *self, uint64_t token, bool open_only, bool newest_first,

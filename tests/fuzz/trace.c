@@ -76,7 +76,8 @@ static void tell_effect(const struct describe *d, const struct effect *effect)
         break;
     case EFFECT_WRITE:
         TELL("write token %llu%s%s", (unsigned long long)effect->u.write.token,
-             effect->u.write.lazy ? " lazily" : "", effect->u.write.open ? " open" : "");
+             effect->u.write.haste == HASTE_LAZY ? " lazily" : "",
+             effect->u.write.open ? " open" : "");
         tell_record(d, effect->u.write.tx, effect->u.write.branch);
         break;
     case EFFECT_LOOKUP:

@@ -280,7 +280,7 @@ static void written(struct model_trace *self, unsigned actor, const struct effec
 {
     if (write->tx)
         write_tx(self, write->tx, verb);
-    else if (write->branch && !write->lazy)
+    else if (write->branch && write->haste != HASTE_LAZY)
         write_branch(self, actor, write->branch, verb);
 }
 

@@ -75,7 +75,7 @@ void disk_put(struct actor *a, const struct effect_write *write)
     memcpy(op->key, key.data, key.size);
     op->key_size = (uint8_t)key.size;
     op->token = write->token;
-    op->lazy = write->lazy;
+    op->lazy = write->haste == HASTE_LAZY;
     op->decide = write->decide;
     op->decided = write->tx && tx_stage_decides(write->tx->stage);
     op->forget = write->forget;

@@ -53,7 +53,7 @@ void model_durable(const struct actor *a, struct slice value, bool lazy)
     struct tx_record tx;
     struct branch_record branch;
     assent_error error;
-    struct effect_write write = {.lazy = lazy};
+    struct effect_write write = {.haste = lazy ? HASTE_LAZY : HASTE_NOW};
     if (!trace)
         return;
     if (a->kind == ACTOR_COORDINATOR) {

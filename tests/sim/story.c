@@ -80,7 +80,7 @@ static void tell_write(struct actor *a, const struct effect_write *write)
         describe_tx_record(&describe, write->tx);
     else
         describe_branch_record(&describe, write->branch);
-    buf_printf(a->world->story, "%s%s\n", write->lazy ? ", when convenient" : "",
+    buf_printf(a->world->story, "%s%s\n", write->haste == HASTE_LAZY ? ", when convenient" : "",
                write->open ? "" : ", closed");
 }
 

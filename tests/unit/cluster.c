@@ -138,7 +138,7 @@ static void apply_write(struct actor *a, const struct effect_write *write)
     item->record.open = write->open;
     item->record.stamp = write->stamp;
     item->token = write->token;
-    item->lazy = write->lazy;
+    item->lazy = write->haste == HASTE_LAZY;
     item->decide = write->decide;
     item->forget = write->forget;
     struct buf bytes;

@@ -310,7 +310,7 @@ void desk_expect_write(struct desk *d, enum tx_stage stage, enum outcome outcome
     d->record = *d->write.tx;
     assert_int_equal(d->record.stage, stage);
     assert_string_equal(outcome_name(d->record.outcome), outcome_name(outcome));
-    assert_int_equal(d->write.lazy, lazy);
+    assert_int_equal(d->write.haste, lazy ? HASTE_LAZY : HASTE_NOW);
 }
 
 void desk_expect_answer(struct desk *d, int code)

@@ -50,14 +50,14 @@ static void put(struct desk *desk, uint64_t token, const char *key, const char *
                 unsigned flags)
 {
     struct store_put what = shelf_a_put(key, value, flags, token);
-    enum log_haste haste = flags & SHELF_LAZY ? LOG_LAZY : LOG_URGENT;
+    enum haste haste = flags & SHELF_LAZY ? HASTE_LAZY : HASTE_NOW;
     assert_true(log_queue_put(desk->queue, token, &what, haste));
 }
 
-static void put_patient(struct desk *desk, uint64_t token, const char *key)
+static void put_in(struct desk *desk, uint64_t token, const char *key, enum haste haste)
 {
     struct store_put what = shelf_a_put(key, "1", 0, token);
-    assert_true(log_queue_put(desk->queue, token, &what, LOG_PATIENT));
+    assert_true(log_queue_put(desk->queue, token, &what, haste));
     log_queue_flush(desk->queue);
 }
 
@@ -208,17 +208,14 @@ static void lazy_records_are_written_without_a_sync(void **state)
     stop(&desk);
 }
 
-static void lazy_records_wait_for_company(void **state)
+static void wait_for_company(enum haste haste)
 {
-    (void)state;
     struct desk desk;
     struct log_queue_stats stats;
-    const struct log_queue_options patient = {.lazy_ms = PATIENCE_MS};
-    start(&desk, false, &patient);
-    put(&desk, 1, "a", "1", SHELF_LAZY);
-    log_queue_flush(desk.queue);
-    put(&desk, 2, "b", "1", SHELF_LAZY);
-    log_queue_flush(desk.queue);
+    const struct log_queue_options options = {.lazy_ms = PATIENCE_MS, .patient_ms = PATIENCE_MS};
+    start(&desk, false, &options);
+    put_in(&desk, 1, "a", haste);
+    put_in(&desk, 2, "b", haste);
     put(&desk, 3, "c", "1", 0);
     log_queue_flush(desk.queue);
     for (uint64_t i = 1; i <= 3; i++)
@@ -228,22 +225,16 @@ static void lazy_records_wait_for_company(void **state)
     stop(&desk);
 }
 
+static void lazy_records_wait_for_company(void **state)
+{
+    (void)state;
+    wait_for_company(HASTE_LAZY);
+}
+
 static void patient_records_wait_for_company(void **state)
 {
     (void)state;
-    struct desk desk;
-    struct log_queue_stats stats;
-    const struct log_queue_options options = {.lazy_ms = PATIENCE_MS, .patient_ms = PATIENCE_MS};
-    start(&desk, false, &options);
-    put_patient(&desk, 1, "a");
-    put_patient(&desk, 2, "b");
-    put(&desk, 3, "c", "1", 0);
-    log_queue_flush(desk.queue);
-    for (uint64_t i = 1; i <= 3; i++)
-        expect(&desk, LOG_PUT, i);
-    log_queue_stats(desk.queue, &stats);
-    assert_int_equal(stats.batches, 1);
-    stop(&desk);
+    wait_for_company(HASTE_PATIENT);
 }
 
 static void patient_records_are_synced_alone_in_the_end(void **state)
@@ -254,7 +245,7 @@ static void patient_records_are_synced_alone_in_the_end(void **state)
     const struct log_queue_options options = {.lazy_ms = PATIENCE_MS, .patient_ms = 1};
     start(&desk, false, &options);
     put(&desk, 1, "a", "1", SHELF_LAZY);
-    put_patient(&desk, 2, "b");
+    put_in(&desk, 2, "b", HASTE_PATIENT);
     expect(&desk, LOG_PUT, 1);
     struct log_answer answer = next(&desk);
     assert_int_equal(answer.head_seq, 3); // durable, and the lazy one with it

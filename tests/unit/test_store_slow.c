@@ -26,7 +26,7 @@ static char *logged(uint32_t slow_ms)
     struct log_queue *queue = log_queue_new(store, &queue_options, NULL);
     assert_non_null(queue);
     const struct store_put put = {.key = slice_text("gtid"), .value = slice_text("record")};
-    assert_true(log_queue_put(queue, 7, &put, LOG_URGENT));
+    assert_true(log_queue_put(queue, 7, &put, HASTE_NOW));
     log_queue_destroy(&queue); // everything has been written
     memory_disk_destroy(&disk);
 
