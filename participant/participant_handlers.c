@@ -151,17 +151,16 @@ static handler *rollback_of(const assent_handlers *h, const struct call *call)
     return call->protocol == PROTOCOL_MESSAGE ? NULL : h->rollback;
 }
 
-// Business has none to answer a heuristic for: it is asked again.
-static enum rm_result done_result(const struct call *call, assent_done_code code)
+// Of business the core takes a heuristic for no answer.
+static enum rm_result done_result(assent_done_code code)
 {
-    bool business = protocol_business(call->protocol);
     switch (code) {
     case ASSENT_DONE: return RM_DONE;
     case ASSENT_RETRY: break;
-    case ASSENT_HEURISTIC_COMMIT: return business ? RM_RETRY : RM_HEURISTIC_COMMIT;
-    case ASSENT_HEURISTIC_ROLLBACK: return business ? RM_RETRY : RM_HEURISTIC_ROLLBACK;
-    case ASSENT_HEURISTIC_MIXED: return business ? RM_RETRY : RM_HEURISTIC_MIXED;
-    case ASSENT_HEURISTIC_HAZARD: return business ? RM_RETRY : RM_HEURISTIC_HAZARD;
+    case ASSENT_HEURISTIC_COMMIT: return RM_HEURISTIC_COMMIT;
+    case ASSENT_HEURISTIC_ROLLBACK: return RM_HEURISTIC_ROLLBACK;
+    case ASSENT_HEURISTIC_MIXED: return RM_HEURISTIC_MIXED;
+    case ASSENT_HEURISTIC_HAZARD: return RM_HEURISTIC_HAZARD;
     }
     return RM_RETRY;
 }
@@ -170,8 +169,7 @@ static enum rm_result run_commit(const assent_participant *p, struct call *call)
 {
     handler *commit = commit_of(&p->handlers, call);
     CRASH_POINT(part_before_commit);
-    enum rm_result result =
-        commit ? done_result(call, commit(p->context, &call->branch)) : RM_RETRY;
+    enum rm_result result = commit ? done_result(commit(p->context, &call->branch)) : RM_RETRY;
     // A crash here leaves a branch in doubt that is committed: it is committed once more.
     if (result != RM_RETRY)
         CRASH_POINT(part_after_commit);
@@ -189,8 +187,7 @@ static enum rm_result run_rollback(const assent_participant *p, struct call *cal
     }
     // Without handlers nothing was ever done here (see recover_record), and a message that was not
     // delivered leaves nothing.
-    enum rm_result result =
-        rollback ? done_result(call, rollback(p->context, &call->branch)) : RM_DONE;
+    enum rm_result result = rollback ? done_result(rollback(p->context, &call->branch)) : RM_DONE;
     if (result != RM_RETRY)
         CRASH_POINT(part_after_rollback);
     return result;
