@@ -159,18 +159,22 @@ static void plan_business(struct world *w, struct sim_tx *tx)
         tx->branches[i].plan.delay_ms = rng_below(rng, 3) ? 0 : (uint32_t)rng_below(rng, 5000);
 }
 
-// So many branches, the first ones, are enlisted.
+static bool locks(const struct sim_tx *tx)
+{
+    return tx->protocol == PROTOCOL_2PC || tx->protocol == PROTOCOL_3PC;
+}
+
+// So many branches, the first ones, are enlisted; now and then the last one is a call.
 static unsigned to_enlist(const struct sim_tx *tx)
 {
-    return tx->enlisted ? tx->branch_count - tx->calls_last : 0;
+    bool calls_last = locks(tx) && tx->branch_count > 1 && tx->index % 4 == 1;
+    return tx->enlisted ? tx->branch_count - calls_last : 0;
 }
 
 // Which of its enlisted branches the application says to be read-only.
 static void plan_said(struct world *w, struct sim_tx *tx)
 {
-    bool locks = tx->protocol == PROTOCOL_2PC || tx->protocol == PROTOCOL_3PC;
-    tx->calls_last = locks && tx->enlisted && tx->branch_count > 1 && tx->index % 4 == 1;
-    for (unsigned i = 0; i < to_enlist(tx) && locks; i++) {
+    for (unsigned i = 0; i < to_enlist(tx) && locks(tx); i++) {
         if (tx->branches[i].read_only && rng_below(&w->rng_say, MILLION) < w->setup.say_rate)
             tx->said |= (uint8_t)(1u << i);
     }
@@ -240,7 +244,7 @@ static uint8_t kind_of(const struct sim_tx *tx, unsigned branch)
         if (tx->said >> branch & 1)
             return BRANCH_READ_ONLY;
         return branch < to_enlist(tx) ? BRANCH_ENLISTED : BRANCH_CALL;
-    case PROTOCOL_TCC: return tx->enlisted ? BRANCH_ENLISTED : BRANCH_CALL;
+    case PROTOCOL_TCC: return branch < to_enlist(tx) ? BRANCH_ENLISTED : BRANCH_CALL;
     case PROTOCOL_SAGA: return BRANCH_STEP;
     case PROTOCOL_MESSAGE: return branch ? BRANCH_CONSUMER : BRANCH_SENDER;
     }

@@ -174,8 +174,7 @@ struct sim_tx {
     unsigned branch_count;
     struct plan_branch branches[SIM_BRANCHES_MAX];
     bool enlisted, own, wait_done, vanishes, probe;
-    bool calls_last; // enlisted, but for the last branch, which is a call
-    bool accepts;    // is content to hear that it is admitted
+    bool accepts; // is content to hear that it is admitted
     bool late, hurries, other_plan;
     bool nested;  // its last branch is asked for by the try of the first
     uint8_t said; // bits: enlisted branches that it calls read-only
