@@ -8,7 +8,7 @@
 #include "rm.h"
 
 // What has to be done, and could not: it will be asked for again, for ever, so it is said the first
-// time, the second, the fourth, ...
+// time, and after 1, 2, 4, ... more.
 static void complain(const assent_branch *branch, const char *why)
 {
     if (branch->tries & (branch->tries - 1))
@@ -49,11 +49,13 @@ assent_vote rm_work(void *context, const assent_branch *branch, char *why)
     return work_outcome == OUTCOME_DONE ? ASSENT_VOTE_YES : ASSENT_VOTE_NO;
 }
 
-// A deadlock or a serialization failure that came out only at the end; the reason has XA's code.
-static bool failed_at_the_end(const char *why)
+// A deadlock, a serialization failure, a lost connection; the first two may come out only at the
+// end.
+static bool may_pass(void)
 {
-    return work_outcome == OUTCOME_DONE &&
-           (strstr(why, "XA_RBDEADLOCK") || strstr(why, "XA_RBTRANSIENT"));
+    int code = assent_xa_prepare_code();
+    return work_outcome == OUTCOME_BUSY || work_outcome == OUTCOME_LOST || code == XA_RBDEADLOCK ||
+           code == XA_RBTRANSIENT;
 }
 
 static assent_vote on_prepare(void *context, const assent_branch *branch, char *why)
@@ -63,9 +65,7 @@ static assent_vote on_prepare(void *context, const assent_branch *branch, char *
         work_outcome = OUTCOME_NO;
         assent_vote vote = assent_xa_prepare(rm->xa, branch, why);
         // After a no nothing of it is left, so it can be done anew.
-        bool again =
-            work_outcome == OUTCOME_BUSY || work_outcome == OUTCOME_LOST || failed_at_the_end(why);
-        if (vote != ASSENT_VOTE_NO || !again || tries + 1 == LOCAL_TRIES)
+        if (vote != ASSENT_VOTE_NO || !may_pass() || tries + 1 == LOCAL_TRIES)
             return vote;
         local_pause(tries);
     }

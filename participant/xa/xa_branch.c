@@ -42,8 +42,11 @@ struct run {
     char *why;
 };
 
+static _Thread_local int last_said; // XA_OK: nothing
+
 static void say(const struct run *run, enum xa_stage stage, int code)
 {
+    last_said = code;
     snprintf(run->why, ASSENT_NO_REASON_MAX + 1, "%s answers %d (%s)", xa_stage_name(stage), code,
              assent_xa_code_text(code));
 }
@@ -161,6 +164,7 @@ static assent_vote prepare_call(const struct run *run, const assent_branch *bran
 assent_vote assent_xa_prepare(assent_xa *xa, const assent_branch *branch, char *why)
 {
     struct run run = {.xa = xa, .why = why};
+    last_said = XA_OK;
     if (branch->enlisted)
         return prepare_enlisted(xa, branch, why);
     if (!xa->work) {
@@ -173,6 +177,11 @@ assent_vote assent_xa_prepare(assent_xa *xa, const assent_branch *branch, char *
         return ASSENT_VOTE_NO;
     }
     return prepare_call(&run, branch);
+}
+
+int assent_xa_prepare_code(void)
+{
+    return last_said;
 }
 
 // ---- phase two ----

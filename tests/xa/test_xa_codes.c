@@ -184,6 +184,8 @@ static void phase_one(const char *before, const char *call, const char *flags, i
     assent_vote vote = assent_xa_prepare(stage.xa, stage_call(0), why);
     if (vote != wanted)
         fail_msg("%s answers %d: %u, not %u", call, code, vote, wanted);
+    bool yes = vote == ASSENT_VOTE_YES || vote == ASSENT_VOTE_READ_ONLY;
+    assert_int_equal(assent_xa_prepare_code(), yes ? XA_OK : code);
     if (vote == ASSENT_VOTE_NO)
         check_why(why, call, code);
     stage_close();
@@ -331,6 +333,7 @@ static void test_work(void **state)
         stage_open(START WORK "end " CALL_XID " TMFAIL -> XA_RBROLLBACK\n" UNDONE CLOSE);
         assert_int_equal(assent_xa_prepare(stage.xa, stage_call(0), why), works[i].wanted);
         assert_string_equal(why, "no money");
+        assert_int_equal(assent_xa_prepare_code(), XA_OK);
         stage_close();
     }
     stage.work_votes = ASSENT_VOTE_NO; // and nobody knows whether it is undone

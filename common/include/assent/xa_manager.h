@@ -53,6 +53,9 @@ ASSENT_API void assent_xa_close(assent_xa **xa_p);
 
 // The handlers of assent/participant.h. Thread-safe.
 ASSENT_API assent_vote assent_xa_prepare(assent_xa *xa, const assent_branch *branch, char *why);
+// After that on the same thread: the answer of the switch that was in the way; XA_OK: none was.
+// After a no with XA_RBDEADLOCK or XA_RBTRANSIENT the same branch may be prepared anew.
+ASSENT_API int assent_xa_prepare_code(void);
 ASSENT_API assent_done_code assent_xa_commit(assent_xa *xa, const assent_branch *branch);
 ASSENT_API assent_done_code assent_xa_rollback(assent_xa *xa, const assent_branch *branch);
 ASSENT_API assent_done_code assent_xa_forget(assent_xa *xa, const assent_branch *branch);
