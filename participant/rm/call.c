@@ -54,7 +54,7 @@ static int take_value(const struct procedure *p, enum operation operation, unsig
                       name);
     // A compensation is given the answer of its own action, and not those of other steps. So an
     // action must not be done that could not be undone.
-    if (procedure_uses(p, OPERATION_COMPENSATE, i))
+    if (procedure_uses(p, OPERATION_COMPENSATE, (struct argument){ARGUMENT_PARAMETER, i}))
         return refuse(why, "%.40s: '%.40s' is used by compensate: it cannot be a step's answer",
                       p->name, name);
     return ASSENT_OK;

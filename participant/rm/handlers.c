@@ -97,7 +97,7 @@ static int on_recover(void *context, assent_recovery *recovery)
 // was committed.
 static assent_vote on_try(void *context, const assent_branch *branch, char *why)
 {
-    struct local local = {.operation = OPERATION_TRY, .barrier = ASSENT_BARRIER_TRY};
+    struct local local = {.run.operation = OPERATION_TRY, .barrier = ASSENT_BARRIER_TRY};
     enum outcome outcome = local_run(context, branch, &local);
     give_reason(why, local.run.why);
     return outcome == OUTCOME_DONE ? ASSENT_VOTE_YES : ASSENT_VOTE_NO;
@@ -107,7 +107,7 @@ static assent_vote on_try(void *context, const assent_branch *branch, char *why)
 static assent_done_code finish(struct rm *rm, const assent_branch *branch, enum operation operation,
                                assent_barrier_operation barrier, char *why)
 {
-    struct local local = {.operation = operation, .barrier = barrier};
+    struct local local = {.run.operation = operation, .barrier = barrier};
     if (local_run(rm, branch, &local) == OUTCOME_DONE)
         return ASSENT_DONE;
     if (why)
@@ -132,7 +132,7 @@ static assent_done_code on_cancel(void *context, const assent_branch *branch)
 static assent_action_code on_action(void *context, const assent_branch *branch,
                                     assent_answer *answer, char *why)
 {
-    struct local local = {.operation = OPERATION_ACTION, .barrier = ASSENT_BARRIER_ACTION};
+    struct local local = {.run.operation = OPERATION_ACTION, .barrier = ASSENT_BARRIER_ACTION};
     enum outcome outcome = local_run(context, branch, &local);
     give_reason(why, local.run.why);
     if (outcome == OUTCOME_DONE) {
@@ -156,7 +156,7 @@ static assent_done_code on_deliver(void *context, const assent_branch *branch, c
 
 static assent_check_code on_check_back(void *context, const assent_branch *branch, char *why)
 {
-    struct local local = {.operation = OPERATION_DELIVER, .barrier = ASSENT_BARRIER_CHECK};
+    struct local local = {.run.operation = OPERATION_DELIVER, .barrier = ASSENT_BARRIER_CHECK};
     if (local_run(context, branch, &local) != OUTCOME_DONE) {
         complain(branch, local.run.why);
         give_reason(why, local.run.why);

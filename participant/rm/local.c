@@ -29,50 +29,41 @@ static enum outcome not_now(const assent_error *error, char *why)
 
 static bool uses_result(const struct call *call)
 {
-    for (unsigned i = 0; i < call->count; i++) {
-        const struct script *script = &call->items[i].procedure->scripts[OPERATION_COMPENSATE];
-        for (unsigned s = 0; s < script->count; s++)
-            for (unsigned k = 0; k < script->statements[s].argument_count; k++)
-                if (script->statements[s].arguments[k].kind == ARGUMENT_RESULT)
-                    return true;
-    }
+    for (unsigned i = 0; i < call->count; i++)
+        if (procedure_uses(call->items[i].procedure, OPERATION_COMPENSATE,
+                           (struct argument){.kind = ARGUMENT_RESULT}))
+            return true;
     return false;
 }
 
 // The coordinator does not always know what an action has answered: not where the process died
 // before it could tell. The barrier does, and tells it to a duplicate of the action. Where there is
 // none this has begun an action that is not to be: the transaction is rolled back.
-static int find_result(struct local *local, assent_answer *ret, assent_error *error)
+static int find_result(struct script_run *run, assent_barrier_entry *action, assent_error *error)
 {
-    const struct script_run *run = &local->run;
     const struct sql_driver *driver = run->driver;
-    assent_barrier_entry entry;
     int code = driver->barrier_enter(run->session, run->branch->gtid, run->branch->branch,
-                                     ASSENT_BARRIER_ACTION, &entry, error);
+                                     ASSENT_BARRIER_ACTION, action, error);
     if (code)
         return code;
-    if (entry.verdict == ASSENT_BARRIER_DUPLICATE) {
-        local->answer_known = true;
-        ret->size = entry.answer_bytes;
-        memcpy(ret->data, entry.answer, entry.answer_bytes);
-    }
-    if (entry.verdict != ASSENT_BARRIER_RUN)
+    if (action->verdict == ASSENT_BARRIER_DUPLICATE)
+        run->result = slice_of(action->answer, action->answer_bytes); // which may be none
+    if (action->verdict != ASSENT_BARRIER_RUN)
         return ASSENT_OK;
     code = driver->rollback(run->session, error);
     return code ? code : driver->begin(run->session, error);
 }
 
-static int enter(struct local *local, assent_answer *found, assent_barrier_entry *ret,
+// `action` has what `run.result` may point at.
+static int enter(struct local *local, assent_barrier_entry *action, assent_barrier_entry *ret,
                  assent_error *error)
 {
     struct script_run *run = &local->run;
     int code = ASSENT_OK;
-    found->size = 0;
-    local->answer_known = run->branch->result_size > 0;
-    if (local->operation == OPERATION_COMPENSATE && run->branch->result_size == 0)
-        code = find_result(local, found, error);
-    run->result = found->size ? slice_of(found->data, found->size)
-                              : slice_of(run->branch->result, run->branch->result_size);
+    bool told = run->branch->result_size > 0;
+    run->result = slice_of(told ? run->branch->result : NULL, run->branch->result_size);
+    if (run->operation == OPERATION_COMPENSATE && !told)
+        code = find_result(run, action, error);
     return code ? code
                 : run->driver->barrier_enter(run->session, run->branch->gtid, run->branch->branch,
                                              local->barrier, ret, error);
@@ -83,12 +74,12 @@ static enum outcome work(struct rm *rm, struct local *local)
     struct script_run *run = &local->run;
     struct call *call;
     assent_error error;
-    int code = call_parse(&rm->procedures, local->operation, run->branch->payload,
-                          run->branch->size, &call, run->why);
+    int code = call_parse(&rm->procedures, run->operation, run->branch->payload, run->branch->size,
+                          &call, run->why);
     if (code)
         return code == ASSENT_INVALID ? OUTCOME_NO : OUTCOME_LOST;
     enum outcome outcome = OUTCOME_NO;
-    if (local->operation == OPERATION_COMPENSATE && uses_result(call) && !local->answer_known)
+    if (run->operation == OPERATION_COMPENSATE && uses_result(call) && !run->result.data)
         snprintf(run->why, sizeof run->why, "nobody knows what the action has answered");
     else
         outcome = script_execute(run, call);
@@ -104,10 +95,9 @@ static enum outcome work(struct rm *rm, struct local *local)
 static enum outcome inside(struct rm *rm, struct local *local)
 {
     struct script_run *run = &local->run;
-    assent_answer found;
-    assent_barrier_entry entry;
+    assent_barrier_entry action, entry;
     assent_error error;
-    if (enter(local, &found, &entry, &error))
+    if (enter(local, &action, &entry, &error))
         return not_now(&error, run->why);
     local->verdict = entry.verdict;
     switch (entry.verdict) {
@@ -152,7 +142,6 @@ enum outcome local_run(struct rm *rm, const assent_branch *branch, struct local 
 {
     local->run.driver = rm->driver;
     local->run.branch = branch;
-    local->run.operation = local->operation;
     enum outcome outcome = attempt(rm, local);
     for (unsigned tries = 0; tries + 1 < LOCAL_TRIES && may_pass(outcome); tries++) {
         local_pause(tries);

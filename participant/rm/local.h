@@ -6,11 +6,9 @@
 #include "rm.h"
 
 struct local {
-    enum operation operation; // of the procedures
     assent_barrier_operation barrier;
     assent_barrier_verdict verdict; // given
-    bool answer_known;              // compensate: what the action answered, be it nothing
-    struct script_run run;          // answer and reason are given
+    struct script_run run;          // its operation; answer and reason are given
 };
 
 // One operation of a branch: enters the barrier, does what the payload asks for where that is to be

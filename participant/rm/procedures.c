@@ -434,13 +434,14 @@ const struct procedure *procedures_find(const struct procedures *self, struct sl
     return NULL;
 }
 
-bool procedure_uses(const struct procedure *procedure, enum operation operation, unsigned parameter)
+bool procedure_uses(const struct procedure *procedure, enum operation operation,
+                    struct argument argument)
 {
     const struct script *script = &procedure->scripts[operation];
     for (unsigned i = 0; i < script->count; i++) {
         const struct statement *s = &script->statements[i];
         for (unsigned k = 0; k < s->argument_count; k++)
-            if (s->arguments[k].kind == ARGUMENT_PARAMETER && s->arguments[k].index == parameter)
+            if (s->arguments[k].kind == argument.kind && s->arguments[k].index == argument.index)
                 return true;
     }
     return false;

@@ -42,7 +42,7 @@ struct argument {
         ARGUMENT_RESULT,   // compensate: what the action had answered
         ARGUMENT_PREVIOUS, // the first column of the first row of the statement before
     } kind;
-    unsigned index;
+    unsigned index; // of others: 0
 };
 
 struct statement {
@@ -88,9 +88,9 @@ void procedures_free(struct procedures *self);
 // NULL: there is none.
 const struct procedure *procedures_find(const struct procedures *self, struct slice name);
 
-// Does a statement of that operation use that parameter?
+// Does a statement of that operation use that?
 bool procedure_uses(const struct procedure *procedure, enum operation operation,
-                    unsigned parameter);
+                    struct argument argument);
 // What its action answers comes from a statement of it.
 bool procedure_answers(const struct procedure *procedure);
 

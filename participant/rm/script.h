@@ -19,7 +19,7 @@ struct script_run {
     struct sql_session *session;
     const assent_branch *branch;
     enum operation operation;
-    struct slice result;  // compensate: what the action had answered
+    struct slice result;  // compensate: what the action had answered; no data: nobody knows
     assent_answer answer; // action: what it answers
     char why[ASSENT_NO_REASON_MAX + 1];
 };

@@ -58,8 +58,11 @@ static void test_all_fields(void **state)
     assert_int_equal(s[1].rows_most, 5);
     assert_int_equal(p->scripts[OPERATION_COMPENSATE].statements->arguments[0].kind,
                      ARGUMENT_RESULT);
-    assert_true(procedure_uses(p, OPERATION_ACTION, 1));
-    assert_false(procedure_uses(p, OPERATION_COMPENSATE, 1));
+    struct argument b = {ARGUMENT_PARAMETER, 1}, result = {.kind = ARGUMENT_RESULT};
+    assert_true(procedure_uses(p, OPERATION_ACTION, b));
+    assert_false(procedure_uses(p, OPERATION_COMPENSATE, b));
+    assert_false(procedure_uses(p, OPERATION_ACTION, result));
+    assert_true(procedure_uses(p, OPERATION_COMPENSATE, result));
     procedures_free(&list);
 }
 
