@@ -6,6 +6,7 @@ servers that are killed, payloads that want more than they may.
 usage: rm_test.py [unittest options]
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -164,6 +165,16 @@ class Saga(RmTest):
         world.settle()
         self.assertEqual(self.orders("pg", "saga-back"), [])
         self.assertEqual(self.moved("pg"), 0)
+
+    def test_an_action_that_answers_nothing_is_compensated(self):
+        for name in world.databases:
+            other = next(n for n in world.databases if n != name)
+            gtid = f"saga-silent-{name}"
+            self.assertEqual(world.call("saga", name, do(("visit", "tea")), other,
+                                        do(("debit", 1, 99999)), gtid=gtid),
+                             "aborted: not enough money")
+            world.settle()
+            self.assertEqual(self.orders(name, gtid), [])
 
     def test_a_step_that_is_not_there(self):
         payload = json.dumps({"do": [{"procedure": "invoice", "with": [{"step": 5}, 1]}]})
@@ -394,7 +405,7 @@ class Check(RmTest):
     def test_good(self):
         for name in world.databases:
             done = self.run_rm("--check", "--config", str(world.dir / f"{name}.conf"))
-            self.assertEqual((done.returncode, done.stdout), (0, f"good: {name}, 7 procedures\n"),
+            self.assertEqual((done.returncode, done.stdout), (0, f"good: {name}, 8 procedures\n"),
                              done.stderr)
 
     def test_statements(self):
@@ -429,6 +440,40 @@ class Check(RmTest):
                              done.stderr)
         done = self.run_rm("--check", "-r", "x", "--xa", "libassent-postgres.so.0:nothing")
         self.assertEqual(done.returncode, 1)
+
+    def test_the_server_is_away_at_the_start(self):
+        for name, database in world.databases.items():
+            with self.subTest(name):
+                world.servers[name].stop()
+                database.kill()
+                server = world.start_rm(name, ready=False)
+                server.await_text("event=waiting_for_database")
+                database.start()
+                server.await_text("ready\n")
+
+    def test_the_server_goes_away_during_the_start(self):
+        """While the barrier's table is made sure of: the session is there, its connection is lost."""
+        database = world.databases["my"]
+        world.servers["my"].stop()
+        holder = threading.Thread(target=self.hold_barrier, args=(database,))
+        holder.start()
+        waiting = ("SELECT COUNT(*) FROM information_schema.processlist "
+                   "WHERE info LIKE '{}%' AND state LIKE '{}%'")
+        until("the table to be locked",
+              lambda: database.sql(waiting.format("SELECT SLEEP", "User sleep")) == [["1"]])
+        server = world.start_rm("my", ready=False)
+        until("assent-rm to wait for it",
+              lambda: database.sql(waiting.format("CREATE TABLE", "Waiting for")) == [["1"]])
+        database.kill()
+        holder.join()
+        server.await_text("event=waiting_for_database")
+        database.start()
+        server.await_text("ready\n")
+
+    @staticmethod
+    def hold_barrier(database):
+        with contextlib.suppress(AssertionError):  # the server is killed
+            database.sql("LOCK TABLES assent_barrier WRITE; SELECT SLEEP(600)")
 
     def test_told_to_stop(self):
         for name in world.databases:

@@ -67,6 +67,12 @@ PROCEDURES = {"procedures": {
                    one("SELECT id FROM orders WHERE id = $1", with_=["@previous"])],
         "compensate": [],
     },
+    "visit": {  # answers nothing
+        "parameters": ["item"],
+        "action": [one("INSERT INTO orders (gtid, item) VALUES ($1, $2)", with_=["@gtid", "item"])],
+        "compensate": [one("DELETE FROM orders WHERE gtid = $1 AND COALESCE($2, 'none') = 'none'",
+                           with_=["@gtid", "@result"])],
+    },
     "note": {
         "parameters": ["text"],
         "deliver": [one("INSERT INTO inbox VALUES ($1, $2, $3)",
