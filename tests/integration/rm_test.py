@@ -126,6 +126,20 @@ class Commit(RmTest):
     def test_serialization_failures_are_tried_again(self):
         self.assertEqual(self.crossing("strict"), {"committed"})
 
+    def test_a_failure_that_comes_out_only_at_the_end_is_tried_again(self):
+        database = world.databases["pg"]
+        database.sql("""
+            CREATE SEQUENCE failures;
+            CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN IF nextval(''failures'') = 1 THEN
+                     RAISE EXCEPTION ''not now'' USING ERRCODE = ''serialization_failure'';
+                 END IF; RETURN NULL; END';
+            CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON pledge DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW WHEN (NEW.account = 1) EXECUTE FUNCTION fail();
+            """)
+        self.assertEqual(world.call("2pc", "pg", do(("pledge", 1))), "committed")
+        self.assertEqual(database.sql("SELECT last_value FROM failures"), [["2"]])
+
 
 class Tcc(RmTest):
     def test_confirmed(self):
