@@ -64,7 +64,7 @@ static int take_line(char *line, struct keys *keys, options_file_take *take, voi
                      assent_error *error)
 {
     const char *key, *value;
-    if (strlen(line) == LINE_BYTES_MAX)
+    if (strlen(line) == LINE_BYTES_MAX && line[LINE_BYTES_MAX - 1] != '\n')
         return error_set(error, ASSENT_CONFIG, "the line is longer than %d bytes", LINE_BYTES_MAX);
     if (!cut(line, &key, &value))
         return error_set(error, ASSENT_CONFIG, "not a line KEY = VALUE");

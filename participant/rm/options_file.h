@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A configuration file without sections: lines KEY = VALUE, the value bare or in quotes of either
-// kind, and comments behind '#'. (ZPL reads it alike.)
+// kind, and comments behind '#'. (ZPL reads it alike; but CZMQ's parser tells neither lines nor
+// what is wrong, and cuts long values: coordinator/config_load.c has more to do around it than
+// this.)
 #ifndef RM_OPTIONS_FILE_H
 #define RM_OPTIONS_FILE_H
 

@@ -72,8 +72,8 @@ class Mariadb:
     def __init__(self):
         self.server = mariadb_server.MariadbServer()
 
-    def address(self):
-        return "mariadb:" + self.server.where()
+    def address(self, **words):
+        return "mariadb:" + self.server.where(**words)
 
     def die(self, _how):
         self.server.kill()

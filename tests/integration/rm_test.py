@@ -349,7 +349,7 @@ class Killed(RmTest):
                 for thread in threads:
                     thread.start()
                 until("some transfers", lambda: told.count("committed") > 20)
-                database.kill()
+                database.die("SIGKILL")
                 seen = len(told)
                 database.start()
                 until("more of them", lambda: told[seen:].count("committed") > 10)
@@ -459,7 +459,7 @@ class Check(RmTest):
         for name, database in world.databases.items():
             with self.subTest(name):
                 world.servers[name].stop()
-                database.kill()
+                database.die("SIGKILL")
                 server = world.start_rm(name, ready=False)
                 server.await_text("event=waiting_for_database")
                 database.start()
@@ -478,7 +478,7 @@ class Check(RmTest):
         server = world.start_rm("my", ready=False)
         until("assent-rm to wait for it",
               lambda: database.sql(waiting.format("CREATE TABLE", "Waiting for")) == [["1"]])
-        database.kill()
+        database.die("SIGKILL")
         holder.join()
         server.await_text("event=waiting_for_database")
         database.start()

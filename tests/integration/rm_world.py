@@ -3,17 +3,11 @@
 (integration-caller). Both databases have the same tables, and the same procedures."""
 
 import json
-import os
-import pathlib
 import shutil
 import subprocess
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-
-import mariadb_server
-import postgres_server
-from bank_world import PATIENCE_S, Failure, Process, World, until
+import databases_world
+from bank_world import PATIENCE_S, Process, World, until
 
 TABLES = """
 CREATE TABLE account (id INT PRIMARY KEY, balance NUMERIC(12, 2) NOT NULL CHECK (balance >= 0),
@@ -100,23 +94,16 @@ def do(*calls):
                               for name, *values in calls]})
 
 
-class Postgres:
+class Postgres(databases_world.Postgres):
     name = "pg"
 
     def __init__(self, tables=TABLES):
-        self.server = postgres_server.PostgresServer()
-        self.server.start()
+        super().__init__()
         self.sql(tables.format(serial="SERIAL",
                                deferred="DEFERRABLE INITIALLY DEFERRED"))
 
-    def address(self, **_):
-        return "postgres:" + self.server.conninfo()
-
     def sql(self, text):
         return [line.split("|") for line in self.server.sql(text)]
-
-    def prepared(self):
-        return self.server.prepared()
 
     def prepare(self, xid, sql):
         """An application's own branch, on its own connection, which is gone then."""
@@ -127,32 +114,17 @@ class Postgres:
         return self.sql("SELECT gtid, branch, operation, state FROM assent.barrier "
                         "WHERE state <> 'horizon' ORDER BY 1, 2, 3")
 
-    def kill(self):
-        self.server.kill()
 
-    def start(self):
-        self.server.start()
-
-    def close(self):
-        self.server.destroy()
-
-
-class Mariadb:
+class Mariadb(databases_world.Mariadb):
     name = "my"
 
     def __init__(self, tables=TABLES):
-        self.server = mariadb_server.MariadbServer()
+        super().__init__()
         self.sql("ALTER DATABASE assent CHARACTER SET utf8mb4")
         self.sql(tables.format(serial="INT AUTO_INCREMENT", deferred=""))
 
-    def address(self, **words):
-        return "mariadb:" + self.server.where(**words)
-
     def sql(self, text):
         return self.server.sql(text)
-
-    def prepared(self):
-        return self.server.prepared()
 
     def prepare(self, xid, sql):
         self.sql(f"XA START {xid}; {sql}; XA END {xid}; XA PREPARE {xid}")
@@ -161,18 +133,9 @@ class Mariadb:
         return self.sql("SELECT gtid, branch, operation, state FROM assent_barrier "
                         "WHERE state <> 'horizon' ORDER BY 1, 2, 3")
 
-    def kill(self):
-        self.server.kill()
-
-    def start(self):
-        self.server.start()
-
-    def close(self):
-        self.server.close()
-
 
 def available():
-    return postgres_server.binaries() and mariadb_server.available()
+    return databases_world.available(["postgres", "mariadb"])
 
 
 class RmWorld(World):
@@ -260,4 +223,4 @@ class RmWorld(World):
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-__all__ = ["PATIENCE_S", "Failure", "RmWorld", "TOTAL", "available", "do", "os", "until"]
+__all__ = ["PATIENCE_S", "RmWorld", "TOTAL", "available", "do", "until"]

@@ -153,6 +153,8 @@ static void test_file(void **state)
     memcpy(text, "open = ", 7);
     text[5000] = '\0';
     refused_file(text, "1: the line is longer than 4096 bytes");
+    memcpy(text + 4095, "\n=", 3); // so long one may be
+    refused_file(text, "2: not a line KEY = VALUE");
     free(text);
     refused(READ("--config", "/nowhere/at/all"), ASSENT_CONFIG,
             "/nowhere/at/all: No such file or directory");
