@@ -47,17 +47,16 @@ static int look(const struct database *d, const char *sql, const char *const *te
 static void take_meta(void *arg, int columns, const char *const *values)
 {
     struct database *d = arg;
-    if (columns != 3 || !values[0] || !values[1] || !values[2])
+    if (columns != 2 || !values[0] || !values[1])
         return;
     snprintf(d->name, sizeof d->name, "%s", values[0]);
-    d->accounts = strtoull(values[1], NULL, 10);
-    d->loaded = strtoll(values[2], NULL, 10);
+    d->loaded = strtoll(values[1], NULL, 10);
 }
 
 static int read_meta(struct database *d, assent_error *error)
 {
     d->name[0] = '\0';
-    int code = look(d, "SELECT name, accounts, loaded FROM meta", NULL, 0, take_meta, d, error);
+    int code = look(d, "SELECT name, loaded FROM meta", NULL, 0, take_meta, d, error);
     if (code == ASSENT_INVALID || (!code && !d->name[0]))
         return error_set(error, ASSENT_STATE,
                          "there is no bank in that database: make one by assent-bank load");

@@ -24,7 +24,6 @@ struct database {
     const char *where;           // in `address`
     struct sql_session *session; // for looking in, by one thread at a time
     char name[STORE_NAME_MAX + 1];
-    uint64_t accounts;
     int64_t loaded;
     assent_xa *xa;       // while it participates
     bool counter_opened; // xa_open was called by the thread that drains

@@ -59,8 +59,8 @@ int view_open(const char *dir, struct view **ret, assent_error *error)
     if (code == ASSENT_OK)
         code = view_totals(v, &totals, error);
     if (code) {
-        if (code == ASSENT_UNAVAILABLE && v->counter &&
-            error) // why the ledger could not be opened says more
+        // Why the ledger could not be opened says more.
+        if (code == ASSENT_UNAVAILABLE && v->counter && error)
             snprintf(error->message, sizeof error->message, "%s, and no bank answers there",
                      offline.message);
         view_close(&v);

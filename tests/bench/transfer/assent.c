@@ -22,13 +22,13 @@ static void *assent_open(const struct transfer_place *place, unsigned thread)
 }
 
 static bool call(assent_tx *tx, const char *resource, const char *procedure, unsigned account,
-                 int amount)
+                 int amount, assent_error *error)
 {
     char payload[128];
     int size =
         snprintf(payload, sizeof payload, "{\"do\":[{\"procedure\":\"%s\",\"with\":[%u,%d]}]}",
                  procedure, account, amount);
-    return assent_call(tx, resource, payload, (size_t)size, NULL, NULL) == ASSENT_OK;
+    return assent_call(tx, resource, payload, (size_t)size, NULL, error) == ASSENT_OK;
 }
 
 static bool assent_once(void *self, unsigned account, int amount, uint64_t number)
@@ -39,8 +39,8 @@ static bool assent_once(void *self, unsigned account, int amount, uint64_t numbe
     assent_error error;
     if (assent_begin(self, NULL, NULL, &tx, &error))
         transfer_die("%s", error.message);
-    if (!call(tx, "pg", "debit", account, amount) || !call(tx, "my", "credit", account, amount) ||
-        assent_commit(tx, &result, &error))
+    if (!call(tx, "pg", "debit", account, amount, &error) ||
+        !call(tx, "my", "credit", account, amount, &error) || assent_commit(tx, &result, &error))
         transfer_die("%s", error.message);
     assent_tx_destroy(&tx);
     return result.outcome == ASSENT_COMMITTED;

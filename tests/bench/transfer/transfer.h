@@ -19,7 +19,8 @@ struct transfer_place {
 struct transfer_way {
     void *(*open)(const struct transfer_place *place,
                   unsigned thread); // ends the process if it cannot
-    // False: it did not happen (both databases may refuse one for a deadlock).
+    // False: it did not happen (two that wait for each other, one at each database, end by
+    // timeout).
     bool (*once)(void *self, unsigned account, int amount, uint64_t number);
     void (*close)(void *self);
 };
