@@ -13,9 +13,8 @@ enum exit_code {
     EXIT_NOT_CONFIRMED = 6, // an order was not confirmed; nothing was done
     EXIT_FAILED = 7,        // a file, memory, or an answer that makes no sense
     EXIT_ABORTED = 8,       // what was waited for has ended, and was aborted
-    // Only of doctor:
-    EXIT_FINDINGS = 1,  // something is wrong
-    EXIT_NOT_ASKED = 3, // something could not be asked, whatever else was found
+    EXIT_FINDINGS = 9,      // doctor: something is wrong
+    EXIT_NOT_ASKED = 10,    // doctor: something could not be asked, whatever else was found
 };
 
 // The exit status for an enum assent_code that came from the coordinator or a library.

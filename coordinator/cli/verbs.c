@@ -78,7 +78,7 @@ const struct verb cli_verbs[] = {
      "several times. What is younger than --older (default 60s) is left alone. --fix never makes "
      "a\n"
      "heuristic decision. A database that tells no ages (MariaDB) is then looked at twice, so far\n"
-     "apart. Exit status: 0 nothing is wrong, 1 something is, 3 something could not be asked.",
+     "apart. Exit status: 0 nothing is wrong, 9 something is, 10 something could not be asked.",
      verb_doctor},
     {"config", "", 0, 0, OPT_COMMON, "The configuration in force, and where each value is from",
      NULL, verb_config},

@@ -15,6 +15,7 @@ import unittest
 from rm_world import RmWorld, available, do, until
 
 world = None
+OK, USAGE, FAILED, FINDINGS, NOT_ASKED = 0, 1, 7, 9, 10  # exit statuses
 FORMAT = int.from_bytes(b"ASNT", "big")
 ORDER = "INSERT INTO orders (gtid, item) VALUES ('x', 'by hand')"
 
@@ -81,16 +82,17 @@ class Healthy(DoctorTest):
     def test_nothing(self):
         status, said = doctor()
         self.assertEqual((status, said["findings"], said["branches"], said["unasked"]),
-                         (0, 0, [], []))
+                         (OK, 0, [], []))
         self.assertEqual(said["coordinator"], coordinator())
         done = world.run("assent", "doctor", "--config", world.dir / "pg.conf")
         self.assertIn("nothing is wrong", done.stdout)
 
     def test_usage(self):
-        for arguments in ([], ["--database", "pg"], ["--database", "pg="], ["--journal", "pg=/x"],
-                          ["--config", "/nowhere"], ["--database", "a b=postgres:x"]):
+        for code, *arguments in ((USAGE,), (USAGE, "--database", "pg"), (USAGE, "--database", "pg="),
+                                 (USAGE, "--journal", "pg=/x"), (FAILED, "--config", "/nowhere"),
+                                 (USAGE, "--database", "a b=postgres:x")):
             done = world.run("assent", "doctor", *arguments, check=False)
-            self.assertNotIn(done.returncode, (0, 3), arguments)
+            self.assertEqual(done.returncode, code, arguments)
             self.assertIn("assent: ", done.stderr)
 
     def test_what_cannot_be_asked(self):
@@ -99,7 +101,7 @@ class Healthy(DoctorTest):
             done = world.run("assent", "doctor", "--json", "--database", f"x={address}",
                              check=False)
             said = json.loads(done.stdout)
-            self.assertEqual(done.returncode, 3)
+            self.assertEqual(done.returncode, NOT_ASKED)
             self.assertEqual([(u["what"], u["name"]) for u in said["unasked"]],
                              [("database", "x")])
             self.assertNotIn("secret", done.stdout + done.stderr)
@@ -108,7 +110,7 @@ class Healthy(DoctorTest):
         config = world.dir / "switch.conf"
         config.write_text("resource = other\njournal = /x\nxa = libx.so:x\n")
         status, said = doctor("--config", config)
-        self.assertEqual((status, said["unasked"][0]["name"]), (3, "other"))
+        self.assertEqual((status, said["unasked"][0]["name"]), (NOT_ASKED, "other"))
 
 
 class Decided(DoctorTest):
@@ -130,7 +132,7 @@ class Decided(DoctorTest):
         self.assertEqual(kinds(doctor()[1]), [("pg", "straggler", False)])  # it is young
         status, said = doctor("--older", "0s")
         row = said["branches"][0]
-        self.assertEqual((status, kinds(said)), (1, [("pg", "straggler", True)]))
+        self.assertEqual((status, kinds(said)), (FINDINGS, [("pg", "straggler", True)]))
         self.assertEqual((row["says_database"], row["says_coordinator"]), ("prepared", "commit"))
         # Its journal is in use, and was read all the same.
         self.assertNotEqual(row["says_journal"], "not read")
@@ -139,13 +141,13 @@ class Decided(DoctorTest):
                           {"what": "commit", "command": f"COMMIT PREPARED '{row['name']}';"}])
         status, said = doctor("--older", "0s", env={"TMPDIR": "/nowhere"})
         self.assertEqual((status, [(u["what"], u["name"]) for u in said["unasked"]]),
-                         (3, [("journal", "pg"), ("journal", "my")]))
+                         (NOT_ASKED, [("journal", "pg"), ("journal", "my")]))
         self.assertIn("in use", said["unasked"][0]["message"])
 
         # Nudged, not forced: it is still prepared.
         status, said = doctor("--older", "0s", "--fix")
         self.assertEqual((status, said["branches"][0]["fixed"]),
-                         (0, "its participant is asked again"))
+                         (OK, "its participant is asked again"))
         self.assertEqual(world.databases["pg"].prepared(), [row["name"]])
         self.offline(row)
         self.comes_back(row)
@@ -153,16 +155,17 @@ class Decided(DoctorTest):
     def offline(self, row):
         world.servers["assentd"].kill()
         status, said = doctor("--older", "0s")
-        self.assertEqual((status, [u["what"] for u in said["unasked"]]), (3, ["coordinator"]))
+        self.assertEqual((status, [u["what"] for u in said["unasked"]]),
+                         (NOT_ASKED, ["coordinator"]))
         self.assertEqual(said["branches"][0]["says_coordinator"], "not asked")
         status, said = doctor("--older", "0s", "--data-dir", world.dir / "coordinator", "--fix")
         self.assertEqual((status, said["offline"], kinds(said)),
-                         (1, True, [("pg", "straggler", True)]))
+                         (FINDINGS, True, [("pg", "straggler", True)]))
         self.assertEqual(said["branches"][0]["says_coordinator"], "commit")
         self.assertIsNone(said["branches"][0]["fixed"])
         world.start_coordinator()
         status, said = doctor("--data-dir", world.dir / "coordinator")  # in use
-        self.assertEqual((status, said["unasked"][0]["what"]), (3, "log"))
+        self.assertEqual((status, said["unasked"][0]["what"]), (NOT_ASKED, "log"))
 
     def comes_back(self, row):
         """What has ended is prepared once more, under the very same name."""
@@ -172,7 +175,7 @@ class Decided(DoctorTest):
         world.databases["pg"].sql(f"BEGIN; {ORDER}; PREPARE TRANSACTION '{row['name']}'")
         try:
             status, said = doctor("--older", "0s", "--fix")
-            self.assertEqual((status, kinds(said)), (1, [("pg", "mismatched", True)]))
+            self.assertEqual((status, kinds(said)), (FINDINGS, [("pg", "mismatched", True)]))
             self.assertEqual(said["branches"][0]["says_coordinator"], "committed, ended")
             self.assertEqual(world.databases["pg"].prepared(), [row["name"]])
         finally:
@@ -217,9 +220,9 @@ class Undecided(DoctorTest):
         caller = world.caller("2pc", "pg", do(("debit", 1, 1)), "my", do(("credit", 1, 1)))
         until("PostgreSQL to prepare", world.databases["pg"].prepared)
         status, said = doctor()
-        self.assertEqual((status, kinds(said)), (0, [("pg", "in_doubt", False)]))
+        self.assertEqual((status, kinds(said)), (OK, [("pg", "in_doubt", False)]))
         status, said = doctor("--older", "0s", "--fix")
-        self.assertEqual((status, kinds(said)), (1, [("pg", "in_doubt", True)]))
+        self.assertEqual((status, kinds(said)), (FINDINGS, [("pg", "in_doubt", True)]))
         gtid = said["branches"][0]["gtid"]
         self.assertEqual(said["branches"][0]["says_coordinator"], "undecided")
         self.assertEqual(len(world.databases["pg"].prepared()), 1)
@@ -268,13 +271,13 @@ class Orphans(DoctorTest):
         everything = pg.prepared()
         # Young ones are left alone, and are no findings.
         status, said = doctor("--fix", names=("pg",))
-        self.assertEqual((status, said["findings"], pg.prepared()), (0, 0, everything))
+        self.assertEqual((status, said["findings"], pg.prepared()), (OK, 0, everything))
         self.assertIn("young", [r["left"] for r in said["branches"]
                                 if r["name"] == names["orphan"]][0])
         until("them to be old", lambda: doctor("--older", "2s", names=("pg",))[1]["findings"] == 7)
         # Without --fix nothing is.
         status, said = doctor("--older", "2s")
-        self.assertEqual((status, pg.prepared()), (1, everything))
+        self.assertEqual((status, pg.prepared()), (FINDINGS, everything))
         by_name = {row["name"]: row for row in said["branches"] if row["resource"] == "pg"}
         self.assertEqual({kind: by_name[name]["kind"] for kind, name in names.items()},
                          {"orphan": "orphan", "call": "orphan", "elsewhere": "orphan",
@@ -292,7 +295,7 @@ class Orphans(DoctorTest):
         """A log may be a copy: by it alone nothing is rolled back."""
         world.servers["assentd"].kill()
         status, said = doctor("--older", "1s", "--fix", "--data-dir", world.dir / "coordinator")
-        self.assertEqual((status, world.databases["pg"].prepared()), (1, everything))
+        self.assertEqual((status, world.databases["pg"].prepared()), (FINDINGS, everything))
         self.assertIn(("pg", "orphan", True), kinds(said))
         world.start_coordinator()
 
@@ -301,7 +304,7 @@ class Orphans(DoctorTest):
         self.offline(everything)
         done = world.run("assent", "doctor", "--fix", "--older", "1s", "--config",
                          world.dir / "pg.conf", "--config", world.dir / "my.conf", check=False)
-        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertEqual(done.returncode, FINDINGS, done.stdout)
         self.assertIn("looking again in 1", done.stderr)  # for MariaDB, which tells no ages
         self.assertIn("--fix: rolled back", done.stdout)
         self.assertEqual(pg.prepared(), [name for name in everything
