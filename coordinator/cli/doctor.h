@@ -39,10 +39,9 @@ struct doctor_row {
     enum outcome journal_outcome;
     uint64_t journal_ms; // since when the journal has it; 0: unknown
     struct doctor_tx tx;
-    bool watched;
     struct doctor_truths truths;
     struct doctor_verdict verdict;
-    const char *fixed; // what --fix did: "rolled back", "retried"; NULL: nothing
+    const char *fixed; // what --fix did, in words; NULL: nothing
     char trouble[200]; // or why it could not
 };
 

@@ -117,7 +117,6 @@ static void judge(const struct doctor *self, struct doctor_row *row)
         .held = row->held,
         .here = row->prepared.here,
         .age_ms = age_ms(row),
-        .watched = row->watched,
         .xid = row->parts.kind,
         .fits = strcmp(row->parts.resource_hash, row->place->hash) == 0,
         .asked = !self->asked    ? DOCTOR_UNASKED

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What doctor found, as a table with what to do below it, or as JSON.
-#include <inttypes.h>
 #include <string.h>
 
 #include "doctor.h"
@@ -163,7 +162,7 @@ static enum exit_code print_as_json(const struct doctor *self)
 
 static bool print_table(const struct doctor *self)
 {
-    static const char *const headings[] = {"KIND",     "GTID",        "BRANCH",  "RESOURCE", ">AGE",
+    static const char *const headings[] = {"KIND",     "GTID",        ">BRANCH", "RESOURCE", ">AGE",
                                            "DATABASE", "COORDINATOR", "JOURNAL", "NAME",     NULL};
     struct table *table = table_new(self->cli, headings);
     char age[AGE_TEXT_BYTES], branch[8];

@@ -59,9 +59,9 @@ static void look_later(struct doctor *self)
     self->count = self->capacity = 0;
     doctor_look(self);
     for (size_t i = 0; i < self->count; i++) {
-        self->rows[i].watched = was_orphan(before, count, &self->rows[i]);
-        self->rows[i].truths.watched = self->rows[i].watched;
-        self->rows[i].verdict = doctor_judge(&self->rows[i].truths);
+        struct doctor_row *row = &self->rows[i];
+        row->truths.watched = was_orphan(before, count, row);
+        row->verdict = doctor_judge(&row->truths);
     }
     free(before);
 }

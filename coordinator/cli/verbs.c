@@ -75,10 +75,9 @@ const struct verb cli_verbs[] = {
      "What databases hold prepared, against the coordinator and the journals",
      "Names orphans, stragglers, what is long in doubt, what contradicts, and what is somebody\n"
      "else's, each with the commands that end it. --database, --config and --journal may be given\n"
-     "several times. What is younger than --older (default 60s) is left alone. --fix never makes "
-     "a\n"
-     "heuristic decision. A database that tells no ages (MariaDB) is then looked at twice, so far\n"
-     "apart. Exit status: 0 nothing is wrong, 9 something is, 10 something could not be asked.",
+     "several times. What is younger than --older (default 60s) is left alone. --fix never makes\n"
+     "a heuristic decision. A database that tells no ages (MariaDB) is then looked at twice, so\n"
+     "far apart. Exit status: 0 nothing is wrong, 9 something is, 10 something could not be asked.",
      verb_doctor},
     {"config", "", 0, 0, OPT_COMMON, "The configuration in force, and where each value is from",
      NULL, verb_config},
