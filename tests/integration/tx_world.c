@@ -20,6 +20,7 @@ static struct {
     char endpoint[128];
     pid_t coordinator;
     atomic_int killer; // the resource manager whose prepare ends the coordinator; -1: none
+    atomic_bool asked[WORLD_RESOURCES]; // to prepare, since the killer was named
     assent_participant *participants[WORLD_RESOURCES];
     int rmids[WORLD_RESOURCES];
     assent_client *client;
@@ -32,8 +33,15 @@ static assent_vote prepare(void *context, const assent_branch *branch, char *why
 {
     int rmid = *(int *)context;
     int killer = rmid;
-    if (atomic_compare_exchange_strong(&w.killer, &killer, -1))
+    atomic_store(&w.asked[rmid], true);
+    if (atomic_compare_exchange_strong(&w.killer, &killer, -1)) {
+        // Who was never asked would not know of its branch, and these have no recover handler.
+        for (int i = 0; i < WORLD_RESOURCES; i++) {
+            while (!atomic_load(&w.asked[i]))
+                world_pause();
+        }
         kill(w.coordinator, SIGKILL);
+    }
     if (branch_state(rmid, branch->gtid) == 'p')
         return ASSENT_VOTE_YES;
     strcpy(why, "it is not prepared here");
@@ -111,6 +119,8 @@ void world_coordinator_kill(void)
 
 void world_kill_at_prepare(int rmid)
 {
+    for (int i = 0; i < WORLD_RESOURCES; i++)
+        atomic_store(&w.asked[i], false);
     atomic_store(&w.killer, rmid);
 }
 
