@@ -32,7 +32,7 @@ struct doctor_tx {
 struct doctor_row {
     struct doctor_place *place;
     struct sql_prepared prepared; // when held; its name is "" otherwise
-    bool held, still;             // still: at the second look
+    bool held, still;             // still: at the last look
     assent_xid_parts parts;       // of one that only the journal knows: made from its record
     uint64_t attempt;             // of a call
     enum doctor_journal journal;
@@ -75,7 +75,7 @@ struct doctor_row *doctor_add(struct doctor *self, struct doctor_place *place);
 void doctor_databases_open(struct doctor *self);
 void doctor_databases_close(struct doctor *self);
 void doctor_databases_read(struct doctor *self);
-// Drops rows that the databases no longer hold: what ended while the others were asked.
+// Drops what ended since the rows were read, and what only a journal knew and was prepared since.
 void doctor_databases_again(struct doctor *self);
 // On ASSENT_OK it is gone.
 int doctor_roll_back(struct doctor_row *row, assent_error *error);

@@ -105,7 +105,7 @@ void doctor_databases_read(struct doctor *self)
     drop_repeated(self);
 }
 
-// ---- the second ----
+// ---- the later ones ----
 
 static void visit_again(void *arg, const struct sql_prepared *prepared)
 {

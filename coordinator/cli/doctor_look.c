@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One look: the databases first, then the journals, then the coordinator, then the databases again.
-// What ends meanwhile is gone at the second look; what begins meanwhile is not there at the first.
-#include <inttypes.h>
+// One look: the databases, the journals and the coordinator, and the databases again after each.
+// What is held has been held all the time. What a journal has promised and no database held, before
+// the coordinator was asked, was not there while it was undecided.
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -143,6 +143,7 @@ void doctor_look(struct doctor *self)
     self->count = 0;
     doctor_databases_read(self);
     doctor_journals_read(self);
+    doctor_databases_again(self);
     if (self->count > 0)
         qsort(self->rows, self->count, sizeof *self->rows, by_gtid);
     doctor_coordinator_ask(self);
