@@ -201,8 +201,9 @@ int command_audit(int argc, char **argv)
         return status;
     status = EXIT_GOOD;
     for (int i = optind; i < argc && status == EXIT_GOOD; i++) {
+        struct totals totals;
         assent_error error;
-        if (view_open(argv[i], &a.banks[a.bank_count], &error) == ASSENT_OK)
+        if (view_open(argv[i], &a.banks[a.bank_count], &totals, &error) == ASSENT_OK)
             a.bank_count++;
         else
             status = complain(EXIT_TROUBLE, "%s", error.message);

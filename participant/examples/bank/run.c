@@ -169,14 +169,11 @@ static int run_banks(struct run *r, char **dirs, int count)
         struct view *view;
         struct totals totals;
         assent_error error;
-        if (view_open(dirs[i], &view, &error))
+        if (view_open(dirs[i], &view, &totals, &error))
             return complain(EXIT_TROUBLE, "%s", error.message);
-        int code = view_totals(view, &totals, &error);
         snprintf(f->banks[i].name, sizeof f->banks[i].name, "%s", view_name(view));
         f->banks[i].dir = dirs[i];
         view_close(&view);
-        if (code)
-            return complain(EXIT_TROUBLE, "%s", error.message);
         if (totals.accounts < least)
             least = totals.accounts;
     }

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/error.h"
 #include "kit/pause.h"
 #include "service.h"
 
-enum { VIEW_TIMEOUT_MS = 5000, VIEW_RETRY_MS = 100 };
+enum { VIEW_TIMEOUT_MS = 5000, VIEW_PATIENCE_MS = 10000, VIEW_RETRY_MS = 100 };
 
 struct view {
     struct bank_store store; // that can be opened: `self` is not NULL
@@ -27,47 +29,56 @@ static int misunderstood(assent_error *error, const char *answer)
     return ASSENT_CORRUPT;
 }
 
-// A database may be away for a moment.
-static int open_patiently(const char *dir, struct bank_store *ret, assent_error *error)
+static int64_t now_ms(void)
 {
-    int code = store_open(dir, NULL, false, ret, error);
-    for (int ms = 0; code == ASSENT_UNAVAILABLE && ms < VIEW_TIMEOUT_MS; ms += VIEW_RETRY_MS) {
-        pause_ms(VIEW_RETRY_MS);
-        code = store_open(dir, NULL, false, ret, error);
-    }
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// From the bank that has the ledger.
+static int ask(struct view *v, const char *dir, struct totals *ret, const assent_error *offline,
+               assent_error *error)
+{
+    int code = v->counter ? ASSENT_OK : counter_open(dir, &v->counter, error);
+    if (code == ASSENT_OK)
+        code = view_totals(v, ret, error);
+    // Why the ledger could not be opened says more.
+    if (code == ASSENT_UNAVAILABLE)
+        error_set(error, code, "%s, and no bank answers there", offline->message);
     return code;
 }
 
-int view_open(const char *dir, struct view **ret, assent_error *error)
+// Whoever can open a ledger is alone with it. Otherwise the bank is running, and is asked.
+static int open_or_ask(struct view *v, const char *dir, struct totals *ret, assent_error *error)
 {
-    struct totals totals;
     assent_error offline;
+    int code = store_open(dir, NULL, false, &v->store, &offline);
+    if (code == ASSENT_LOCKED)
+        return ask(v, dir, ret, &offline, error);
+    if (code != ASSENT_OK)
+        return error_set(error, code, "%s", offline.message);
+    snprintf(v->name, sizeof v->name, "%s", v->store.type->name(v->store.self));
+    return view_totals(v, ret, error);
+}
+
+int view_open(const char *dir, struct view **ret, struct totals *ret_totals, assent_error *error)
+{
     struct view *v = calloc(1, sizeof *v);
     if (!v)
         return ASSENT_NOMEM;
-    // Whoever can open a ledger is alone with it. Otherwise the bank is running, and is asked.
-    int code = open_patiently(dir, &v->store, &offline);
-    if (code == ASSENT_OK) {
-        snprintf(v->name, sizeof v->name, "%s", v->store.type->name(v->store.self));
-        *ret = v;
-        return ASSENT_OK;
+    // A database may be away for a moment; a bank that starts has its ledger before it answers.
+    int code = open_or_ask(v, dir, ret_totals, error);
+    for (int64_t until_ms = now_ms() + VIEW_PATIENCE_MS;
+         code == ASSENT_UNAVAILABLE && now_ms() < until_ms;) {
+        store_close(&v->store);
+        pause_ms(VIEW_RETRY_MS);
+        code = open_or_ask(v, dir, ret_totals, error);
     }
-    if (code == ASSENT_LOCKED)
-        code = counter_open(dir, &v->counter, error);
-    else if (error)
-        *error = offline;
-    if (code == ASSENT_OK)
-        code = view_totals(v, &totals, error);
-    if (code) {
-        // Why the ledger could not be opened says more.
-        if (code == ASSENT_UNAVAILABLE && v->counter && error)
-            snprintf(error->message, sizeof error->message, "%s, and no bank answers there",
-                     offline.message);
+    if (code != ASSENT_OK)
         view_close(&v);
-        return code;
-    }
     *ret = v;
-    return ASSENT_OK;
+    return code;
 }
 
 void view_close(struct view **view_p)

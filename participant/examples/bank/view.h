@@ -8,8 +8,9 @@
 
 struct view;
 
-// ASSENT_UNAVAILABLE when the bank holds its ledger and does not answer. Not thread-safe.
-int view_open(const char *dir, struct view **ret, assent_error *error);
+// ASSENT_UNAVAILABLE when the bank holds its ledger and does not answer, again and again. Not
+// thread-safe.
+int view_open(const char *dir, struct view **ret, struct totals *ret_totals, assent_error *error);
 void view_close(struct view **view_p);
 const char *view_name(const struct view *view);
 int view_totals(struct view *view, struct totals *ret, assent_error *error);
