@@ -86,7 +86,9 @@ static int judge(struct finish *f, MYSQL *db, unsigned number)
     case ER_XA_RBDEADLOCK_NUMBER: return f->commit ? tell(f, link_rollback_code(number)) : XA_OK;
     default: break;
     }
-    return link_is_lost(number) ? tell(f, XAER_RMFAIL) : look(f, db, XA_RETRY, XAER_RMERR);
+    // An error that is not known here, and no branch any more: it ended, nobody knows how.
+    return link_is_lost(number) ? tell(f, XAER_RMFAIL)
+                                : look(f, db, XA_RETRY, f->commit ? XA_HEURHAZ : XAER_RMERR);
 }
 
 static int try_elsewhere(struct finish *f)

@@ -73,9 +73,10 @@ int postgres_refuse(struct sql_session *session, const PGresult *result, assent_
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
     snprintf(session->sqlstate, sizeof session->sqlstate, "%s", state ? state : "");
-    int code = PQstatus(session->conn) == CONNECTION_BAD ? ASSENT_UNAVAILABLE
-               : state                                   ? postgres_code(state)
-                                                         : ASSENT_NOMEM;
+    // Without a state it is libpq that speaks, of an answer that it could not take: who knows what
+    // the server had to say.
+    bool lost = PQstatus(session->conn) == CONNECTION_BAD || !state;
+    int code = lost ? ASSENT_UNAVAILABLE : postgres_code(state);
     const char *message = text ? text : PQerrorMessage(session->conn);
     int size = (int)strcspn(message, "\n");
     error_set(error, code, "PostgreSQL: %.*s%s%s%s%s%s%s%s", size, message, detail ? ": " : "",

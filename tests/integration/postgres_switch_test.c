@@ -2,6 +2,7 @@
 // The XA switch of PostgreSQL: every call, every order that is wrong, and statements that fail.
 #include "postgres_branch.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -70,6 +71,34 @@ static void results_not_taken(void **state)
     assert_int_equal(prepare(&xid), XA_OK);
     assert_int_equal(commit(&xid), XA_OK);
     assert_int_equal(count(), 1);
+}
+
+// In the place of libpq's: what a result says that libpq had to make by itself, for want of memory.
+static bool without_state;
+
+__attribute__((visibility("default"))) char *PQresultErrorField(const PGresult *result, int field)
+{
+    char *(*libpq)(const PGresult *, int);
+    *(void **)&libpq = dlsym(RTLD_NEXT, "PQresultErrorField");
+    return without_state ? NULL : libpq(result, field);
+}
+
+static void answers_that_could_not_be_taken(void **state)
+{
+    (void)state;
+    XID xid = world_xid("g", 0);
+    world_sql(watch, "CREATE TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(start(&xid), XA_OK);
+        work("INSERT INTO late VALUES (1), (1)");
+        assert_int_equal(end(&xid), XA_OK);
+        without_state = i;
+        assert_int_equal(xa->xa_commit_entry(&xid, RM, TMONEPHASE),
+                         i ? XAER_RMFAIL : XA_RBINTEGRITY);
+        without_state = false;
+    }
+    assert_int_equal(xa_open(RM, world_conninfo()), XA_OK);
+    world_sql(watch, "DROP TABLE late");
 }
 
 // A branch that only reads takes no slot, and is not heard of again.
@@ -360,6 +389,7 @@ int main(void)
         TEST(two_phases),
         TEST(one_phase_and_none),
         TEST(results_not_taken),
+        TEST(answers_that_could_not_be_taken),
         TEST(read_only),
         TEST(orders_that_are_wrong),
         TEST(scans),
