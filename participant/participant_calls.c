@@ -1,10 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 // The worker pool: runs the handlers, so that a slow one holds up only its own branch. That calls
 // of one branch never overlap is the core's doing: it asks for the next when the last was answered.
+//
+// Of idle workers the one that was busy last gets the next call: what it needs, say a session of a
+// database, is still warm. So as few of them work as can.
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "participant_handle.h"
+
+enum { HAND_OUT = 16 };
+
+struct worker {
+    struct list link; // among the idle
+    assent_participant *participant;
+    pthread_t thread;
+    pthread_cond_t wake; // it has a call, or is to leave
+    struct call *call;
+};
+
+// Lock held. None begins when the participant is closing or has stopped.
+static struct call *call_take(assent_participant *p)
+{
+    if (list_empty(&p->calls) || p->closing || p->failure.code)
+        return NULL;
+    struct call *call = container_of(p->calls.next, struct call, link);
+    list_remove(&call->link);
+    p->running++;
+    return call;
+}
 
 // ---- from the engine ----
 
@@ -54,47 +78,63 @@ bool calls_add(assent_participant *p, const struct effect_call *effect)
     return true;
 }
 
-void calls_flush(assent_participant *p)
+// Gives calls to idle workers, to some at a time, and wakes them when the lock is free. False: that
+// was all.
+static bool hand_out(assent_participant *p)
 {
-    if (list_empty(&p->new_calls))
-        return;
+    struct worker *woken[HAND_OUT];
     unsigned count = 0;
+    struct call *call = NULL;
     pthread_mutex_lock(&p->lock);
     while (!list_empty(&p->new_calls)) {
         struct list *first = p->new_calls.next;
         list_remove(first);
         list_append(&p->calls, first);
-        count++;
     }
-    // Those that are busy look for the next by themselves.
-    for (unsigned i = 0; i < count && i < p->idle; i++)
-        pthread_cond_signal(&p->to_work);
+    while (count < HAND_OUT && !list_empty(&p->idle) && (call = call_take(p))) {
+        struct worker *worker = container_of(p->idle.prev, struct worker, link);
+        list_remove(&worker->link);
+        worker->call = call;
+        woken[count++] = worker;
+    }
     pthread_mutex_unlock(&p->lock);
+    for (unsigned i = 0; i < count; i++)
+        pthread_cond_signal(&woken[i]->wake);
+    return count == HAND_OUT;
+}
+
+// Workers that are busy look for the next call by themselves.
+void calls_flush(assent_participant *p)
+{
+    bool more = !list_empty(&p->new_calls);
+    while (more)
+        more = hand_out(p);
 }
 
 // ---- in a worker ----
 
-// Lock held. None begins when the participant is closing or has stopped.
-static bool may_begin(const assent_participant *p)
+// Lock held. NULL: it is to leave.
+static struct call *wait_for_call(assent_participant *p, struct worker *self)
 {
-    return !list_empty(&p->calls) && !p->closing && !p->failure.code;
+    struct call *call = call_take(p);
+    if (call || p->workers_leave)
+        return call;
+    list_append(&p->idle, &self->link);
+    while (!self->call && !p->workers_leave)
+        pthread_cond_wait(&self->wake, &p->lock);
+    call = self->call;
+    self->call = NULL;
+    if (!call)
+        list_remove(&self->link);
+    return call;
 }
 
 static void *work(void *arg)
 {
-    assent_participant *p = arg;
+    struct worker *self = arg;
+    assent_participant *p = self->participant;
     pthread_mutex_lock(&p->lock);
-    for (;;) {
-        while (!may_begin(p) && !p->workers_leave) {
-            p->idle++;
-            pthread_cond_wait(&p->to_work, &p->lock);
-            p->idle--;
-        }
-        if (p->workers_leave)
-            break;
-        struct call *call = container_of(p->calls.next, struct call, link);
-        list_remove(&call->link);
-        p->running++;
+    for (struct call *call; (call = wait_for_call(p, self));) {
         pthread_mutex_unlock(&p->lock);
         call->result = handlers_run(p, call);
         pthread_mutex_lock(&p->lock);
@@ -121,12 +161,16 @@ void calls_close(assent_participant *p)
 {
     pthread_mutex_lock(&p->lock);
     p->workers_leave = true;
-    pthread_cond_broadcast(&p->to_work);
-    pthread_mutex_unlock(&p->lock);
     for (unsigned i = 0; i < p->worker_count; i++)
-        pthread_join(p->worker_threads[i], NULL);
-    free(p->worker_threads);
-    p->worker_threads = NULL;
+        pthread_cond_signal(&p->workers[i].wake);
+    pthread_mutex_unlock(&p->lock);
+    for (unsigned i = 0; i < p->worker_count; i++) {
+        pthread_join(p->workers[i].thread, NULL);
+        pthread_cond_destroy(&p->workers[i].wake);
+    }
+    free(p->workers);
+    p->workers = NULL;
+    p->worker_count = 0;
     calls_free(&p->new_calls);
     calls_free(&p->calls);
     calls_free(&p->answers);
@@ -134,15 +178,20 @@ void calls_close(assent_participant *p)
 
 int calls_open(assent_participant *p, unsigned workers, assent_error *error)
 {
-    p->worker_threads = calloc(workers, sizeof *p->worker_threads);
-    if (!p->worker_threads)
+    p->workers = calloc(workers, sizeof *p->workers);
+    if (!p->workers)
         return error_set(error, ASSENT_NOMEM, "out of memory");
-    for (; p->worker_count < workers; p->worker_count++) {
-        int code = shell_thread(&p->worker_threads[p->worker_count], work, p, error);
+    for (unsigned i = 0; i < workers; i++) {
+        struct worker *worker = &p->workers[i];
+        worker->participant = p;
+        pthread_cond_init(&worker->wake, NULL);
+        int code = shell_thread(&worker->thread, work, worker, error);
         if (code != ASSENT_OK) {
+            pthread_cond_destroy(&worker->wake);
             calls_close(p);
             return code;
         }
+        p->worker_count++;
     }
     return ASSENT_OK;
 }

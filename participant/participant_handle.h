@@ -75,12 +75,11 @@ struct assent_participant {
     int wake_bell; // rung for the engine
     int stop_bell; // rung once, when it has stopped for good
     pthread_t engine_thread;
-    pthread_t *worker_threads;
+    struct worker *workers; // see participant_calls.c
     unsigned worker_count;
 
     pthread_mutex_t lock;   // of all that follows down to the next line
     pthread_cond_t changed; // connected, failed, users, works answered, calls all done
-    pthread_cond_t to_work; // a call waits, or the workers are to leave
     struct list calls;      // for the workers
     struct list answers;    // for the engine
     struct list works;      // for the engine
@@ -88,8 +87,8 @@ struct assent_participant {
     struct list nested_asked;
     struct list heard; // for the engine: from other participants
     unsigned heard_count;
-    unsigned running; // calls that workers are in
-    unsigned idle;    // workers that wait for one
+    struct list idle; // workers that wait for a call, the one that was busy last at the end
+    unsigned running; // calls that workers have
     uint32_t users;   // application threads inside, that close has to wait for
     bool awake;       // the engine will look before it sleeps
     bool closing;     // no new calls begin

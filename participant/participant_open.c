@@ -40,7 +40,6 @@ static assent_participant *participant_alloc(const assent_participant_options *o
         return NULL;
     }
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->to_work, NULL);
     list_init(&p->new_calls);
     list_init(&p->calls);
     list_init(&p->answers);
@@ -48,6 +47,7 @@ static assent_participant *participant_alloc(const assent_participant_options *o
     list_init(&p->nested_new);
     list_init(&p->nested_asked);
     list_init(&p->heard);
+    list_init(&p->idle);
     effects_init(&p->fx);
     buf_init(&p->record, LIMIT_RECORD_BYTES);
     snprintf(p->resource, sizeof p->resource, "%s", options->resource);
@@ -71,7 +71,6 @@ static void participant_free(assent_participant *p)
         close(p->wake_bell);
     if (p->stop_bell >= 0)
         close(p->stop_bell);
-    pthread_cond_destroy(&p->to_work);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);
     free(p);

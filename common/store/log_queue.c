@@ -47,6 +47,7 @@ struct log_queue {
 
     // the engine's
     struct item_list staged;
+    uint32_t staged_ms; // how long what is staged may wait
     struct item_list answers;
 
     pthread_mutex_t lock;
@@ -54,6 +55,7 @@ struct log_queue {
     // under the lock
     struct item_list inbox;
     struct item_list outbox;
+    uint64_t sleeps_until_ms; // the log thread, if nothing comes in; 0: it works
     bool stopping;
     assent_error error;
     struct log_queue_stats stats;
@@ -325,8 +327,10 @@ static bool take_inbox(struct log_queue *self, uint64_t until_ms)
     struct timespec until = {(time_t)(until_ms / 1000), (long)(until_ms % 1000) * 1000000};
     pthread_mutex_lock(&self->lock);
     int waited = 0;
+    self->sleeps_until_ms = until_ms;
     while (!self->inbox.first && !self->stopping && waited == 0)
         waited = pthread_cond_timedwait(&self->wake, &self->lock, &until);
+    self->sleeps_until_ms = 0;
     bool idle = !self->work.first;
     list_move(&self->work, &self->inbox);
     bool stopping = self->stopping;
@@ -464,11 +468,14 @@ void log_queue_destroy(struct log_queue **self_p)
     *self_p = NULL;
 }
 
-static struct item *stage(struct log_queue *self, enum log_op op, uint64_t token, size_t extra)
+static struct item *stage(struct log_queue *self, enum log_op op, uint64_t token, size_t extra,
+                          uint32_t patience_ms)
 {
     struct item *item = calloc(1, sizeof *item + extra);
     if (!item)
         return NULL;
+    if (!self->staged.first || patience_ms < self->staged_ms)
+        self->staged_ms = patience_ms;
     item->answer.op = op;
     item->answer.token = token;
     list_push(&self->staged, item);
@@ -487,7 +494,10 @@ bool log_queue_put(struct log_queue *self, uint64_t token, const struct store_pu
                    enum haste haste)
 {
     size_t value_size = put->forget ? 0 : put->value.size;
-    struct item *item = stage(self, LOG_PUT, token, put->key.size + value_size);
+    uint32_t patience_ms = haste == HASTE_LAZY      ? self->options.lazy_ms
+                           : haste == HASTE_PATIENT ? self->options.patient_ms
+                                                    : 0;
+    struct item *item = stage(self, LOG_PUT, token, put->key.size + value_size, patience_ms);
     if (!item)
         return false;
     uint8_t *room = (uint8_t *)(item + 1);
@@ -502,7 +512,7 @@ bool log_queue_put(struct log_queue *self, uint64_t token, const struct store_pu
 
 bool log_queue_lookup(struct log_queue *self, uint64_t token, struct slice key)
 {
-    struct item *item = stage(self, LOG_LOOKUP, token, key.size);
+    struct item *item = stage(self, LOG_LOOKUP, token, key.size, 0);
     if (item)
         item->put.key = copy_in((uint8_t *)(item + 1), key);
     return item;
@@ -511,7 +521,7 @@ bool log_queue_lookup(struct log_queue *self, uint64_t token, struct slice key)
 bool log_queue_scan(struct log_queue *self, uint64_t token, bool open_only, bool newest_first,
                     uint64_t from_seq, store_visit *visit, void *arg)
 {
-    struct item *item = stage(self, LOG_SCAN, token, 0);
+    struct item *item = stage(self, LOG_SCAN, token, 0, 0);
     if (!item)
         return false;
     item->open_only = open_only;
@@ -526,10 +536,14 @@ void log_queue_flush(struct log_queue *self)
 {
     if (!self->staged.first)
         return;
+    // What can wait until the thread looks by itself does not wake it.
+    uint64_t due_ms = self->staged_ms ? now_ms() + self->staged_ms : 0;
     pthread_mutex_lock(&self->lock);
     list_move(&self->inbox, &self->staged);
-    pthread_cond_signal(&self->wake);
+    bool wake = self->sleeps_until_ms > due_ms;
     pthread_mutex_unlock(&self->lock);
+    if (wake)
+        pthread_cond_signal(&self->wake);
 }
 
 int log_queue_fd(const struct log_queue *self)
