@@ -8,20 +8,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "assent/assent.h"
 #include "bench.h"
 
 static struct cluster *running; // so that a failure ends what was started
+static pid_t owner;
 
 uint64_t bench_now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void bench_pause_us(uint64_t us)
+{
+    struct timespec left = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        ;
+}
+
+void bench_progress(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("assent-bench: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
 }
 
 void bench_die(const char *format, ...)
@@ -39,17 +57,29 @@ void bench_die(const char *format, ...)
     exit(3);
 }
 
+static int cluster_remove(const char *path, const struct stat *about, int type, struct FTW *ftw)
+{
+    (void)about;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+// Whatever it interrupts is not gone on with, so what it may call is no matter.
 static void on_signal(int number)
 {
-    // The children are stopped by what waits for them at the end; a second signal ends it at once.
-    signal(number, SIG_DFL);
     struct cluster *c = running;
-    if (!c)
-        _exit(128 + number);
-    if (c->coordinator > 0)
-        kill(c->coordinator, SIGKILL);
-    for (unsigned i = 0; i < c->participant_count; i++)
-        kill(c->participants[i], SIGKILL);
+    signal(number, SIG_DFL);
+    if (c && getpid() == owner) {
+        running = NULL;
+        if (c->coordinator > 0)
+            kill(c->coordinator, SIGKILL);
+        for (unsigned i = 0; i < c->participant_count; i++)
+            kill(c->participants[i], SIGKILL);
+        while (wait(NULL) > 0)
+            ;
+        nftw(c->dir, cluster_remove, 16, FTW_DEPTH | FTW_PHYS);
+    }
     _exit(128 + number);
 }
 
@@ -60,12 +90,12 @@ void cluster_dir(struct cluster *c)
     if (!mkdtemp(c->dir))
         bench_die("%s: %s", c->dir, strerror(errno));
     running = c;
+    owner = getpid();
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
 }
 
-// The program next to this one.
-static void cluster_program(const char *name, char path[BENCH_PATH_MAX])
+void cluster_program(const char *name, char path[BENCH_PATH_MAX])
 {
     ssize_t size = readlink("/proc/self/exe", path, BENCH_PATH_MAX - 64);
     if (size < 0)
@@ -82,6 +112,7 @@ static pid_t cluster_spawn(const char *const argv[], int ready_fd)
     if (child == 0) {
         signal(SIGINT, SIG_DFL);
         signal(SIGTERM, SIG_DFL);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (ready_fd >= 0 && ready_fd != 3)
             dup2(ready_fd, 3);
         execv(argv[0], (char *const *)argv);
@@ -99,8 +130,9 @@ static void cluster_await(int fd, const char *what)
     close(fd);
 }
 
-static void cluster_coordinator(struct cluster *c)
+void cluster_coordinator(struct cluster *c)
 {
+    enum { FIXED = 12 };
     char program[BENCH_PATH_MAX], data[BENCH_PATH_MAX + 32];
     int ready[2];
     cluster_program("assentd", program);
@@ -109,18 +141,21 @@ static void cluster_coordinator(struct cluster *c)
         snprintf(c->endpoint, sizeof c->endpoint, "tcp://127.0.0.1:%d", 20000 + getpid() % 20000);
     else
         snprintf(c->endpoint, sizeof c->endpoint, "ipc://%s/assentd.sock", c->dir);
-    const char *argv[] = {program,
-                          "--data-dir",
-                          data,
-                          "--listen",
-                          c->endpoint,
-                          "--ready-fd",
-                          "3",
-                          "--log-level",
-                          "warn",
-                          "--set",
-                          "security/allow-loopback=1",
-                          NULL};
+    const char *argv[FIXED + 2 * BENCH_SETTINGS_MAX] = {program,
+                                                        "--data-dir",
+                                                        data,
+                                                        "--listen",
+                                                        c->endpoint,
+                                                        "--ready-fd",
+                                                        "3",
+                                                        "--log-level",
+                                                        "warn",
+                                                        "--set",
+                                                        "security/allow-loopback=1"};
+    for (unsigned i = 0; c->settings[i]; i++) {
+        argv[FIXED - 1 + 2 * i] = "--set";
+        argv[FIXED + 2 * i] = c->settings[i];
+    }
     if (pipe(ready) != 0)
         bench_die("cannot make a pipe");
     c->coordinator = cluster_spawn(argv, ready[1]);
@@ -128,13 +163,12 @@ static void cluster_coordinator(struct cluster *c)
     cluster_await(ready[0], "assentd");
 }
 
-void cluster_start(struct cluster *c, unsigned participants, bool tcp)
+void cluster_participants(struct cluster *c, unsigned count)
 {
     char program[BENCH_PATH_MAX];
-    c->tcp = tcp;
-    cluster_coordinator(c);
     cluster_program("assent-bench", program);
-    for (unsigned i = 0; i < participants; i++) {
+    while (c->participant_count < count) {
+        unsigned i = c->participant_count;
         char resource[32], journal[BENCH_PATH_MAX + 32];
         int ready[2];
         snprintf(resource, sizeof resource, "bench-%u", i);
@@ -148,68 +182,23 @@ void cluster_start(struct cluster *c, unsigned participants, bool tcp)
     }
 }
 
-static int cluster_remove(const char *path, const struct stat *about, int type, struct FTW *ftw)
+void cluster_processes_stop(struct cluster *c)
 {
-    (void)about;
-    (void)type;
-    (void)ftw;
-    return remove(path);
+    for (unsigned i = 0; i < c->participant_count; i++)
+        kill(c->participants[i], SIGTERM);
+    for (unsigned i = 0; i < c->participant_count; i++)
+        waitpid(c->participants[i], NULL, 0);
+    c->participant_count = 0;
+    if (c->coordinator > 0) {
+        kill(c->coordinator, SIGTERM);
+        waitpid(c->coordinator, NULL, 0);
+    }
+    c->coordinator = 0;
 }
 
 void cluster_stop(struct cluster *c)
 {
     running = NULL;
-    for (unsigned i = 0; i < c->participant_count; i++)
-        kill(c->participants[i], SIGTERM);
-    for (unsigned i = 0; i < c->participant_count; i++)
-        waitpid(c->participants[i], NULL, 0);
-    if (c->coordinator > 0) {
-        kill(c->coordinator, SIGTERM);
-        waitpid(c->coordinator, NULL, 0);
-    }
+    cluster_processes_stop(c);
     nftw(c->dir, cluster_remove, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-// ---- the participant ----
-
-static assent_vote always_yes(void *context, const assent_branch *branch, char *why)
-{
-    (void)context;
-    (void)branch;
-    (void)why;
-    return ASSENT_VOTE_YES;
-}
-
-static assent_done_code always_done(void *context, const assent_branch *branch)
-{
-    (void)context;
-    (void)branch;
-    return ASSENT_DONE;
-}
-
-int participant_main(const char *endpoint, const char *resource, const char *journal)
-{
-    static const assent_handlers handlers = {
-        .prepare = always_yes, .commit = always_done, .rollback = always_done};
-    assent_participant_options options = {
-        .resource = resource, .journal_dir = journal, .endpoint = endpoint, .workers = 2};
-    assent_participant *participant;
-    assent_error error;
-    sigset_t stop;
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    sigprocmask(SIG_BLOCK, &stop, NULL);
-    if (assent_participant_open(&options, &handlers, NULL, &participant, &error) ||
-        assent_participant_wait(participant, 10000, &error)) {
-        fprintf(stderr, "assent-bench: %s: %s\n", resource, error.message);
-        return 3;
-    }
-    int got;
-    if (write(3, "+", 1) != 1)
-        return 3;
-    close(3);
-    sigwait(&stop, &got);
-    assent_participant_close(&participant);
-    return 0;
 }

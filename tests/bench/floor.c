@@ -55,9 +55,9 @@ static void floor_receive(void *socket, char *data, size_t size)
 
 // Keeps `window` messages on the way for so long; returns round trips a second.
 static double floor_pipelined(void *socket, char *data, size_t size, unsigned window,
-                              unsigned seconds)
+                              double seconds)
 {
-    uint64_t count = 0, started = bench_now_us(), until = started + seconds * UINT64_C(1000000);
+    uint64_t count = 0, started = bench_now_us(), until = started + (uint64_t)(seconds * 1e6);
     uint64_t now = started;
     for (unsigned i = 0; i < window; i++)
         floor_send(socket, data, size);
@@ -88,7 +88,7 @@ static double floor_serial(void *socket, char *data, size_t size)
     return median;
 }
 
-static void floor_zmq(const char *dir, size_t size, unsigned window, unsigned seconds,
+static void floor_zmq(const char *dir, size_t size, unsigned window, double seconds,
                       struct bench_floor *ret)
 {
     char endpoint[BENCH_PATH_MAX + 32], last = 0;
@@ -141,7 +141,7 @@ static double floor_batches(leveldb_t *db, const leveldb_writeoptions_t *synced,
     return (double)count * 1e6 / (double)(now - started);
 }
 
-static void floor_log(const char *dir, unsigned seconds, struct bench_floor *ret)
+static void floor_log(const char *dir, double seconds, struct bench_floor *ret)
 {
     char path[BENCH_PATH_MAX + 32], *message = NULL;
     snprintf(path, sizeof path, "%s/floor.db", dir);
@@ -164,9 +164,20 @@ static void floor_log(const char *dir, unsigned seconds, struct bench_floor *ret
     leveldb_options_destroy(options);
 }
 
-void floor_measure(const char *dir, size_t message_bytes, unsigned window, unsigned seconds,
+void floor_measure(const char *dir, size_t message_bytes, unsigned window, double seconds,
                    struct bench_floor *ret)
 {
     floor_zmq(dir, message_bytes, window, seconds, ret);
     floor_log(dir, seconds, ret);
+}
+
+double floor_ideal(const struct bench_floor *floor, unsigned branches)
+{
+    double n = branches;
+    return 1 / ((1 + 2 * n) / floor->zmq_roundtrips_per_s + (2 + 2 * n) / floor->log_records_per_s);
+}
+
+double floor_serial_us(const struct bench_floor *floor)
+{
+    return 2 * floor->serial_roundtrip_us + 2 * floor->serial_sync_us;
 }
