@@ -89,6 +89,7 @@ struct usage {
 
 struct counters { // the coordinator's own
     double messages, frames, syncs, records, log_bytes, net_bytes;
+    double in_flight; // now
 };
 
 struct usage usage_of(pid_t pid);
@@ -99,8 +100,9 @@ struct counters counters_of(const char *endpoint);
 
 struct load_options {
     const char *endpoint;
-    unsigned clients;   // connections; as many processes as it takes
-    unsigned in_flight; // closed loop: so many at a time, of all clients
+    unsigned clients;       // connections; as many processes as it takes
+    unsigned in_flight;     // closed loop: so many at a time, of all clients
+    unsigned in_flight_max; // past it the client library refuses; 0: as many as there are
     double rate; // open loop: so many a second, sent on time whatever the answers do; 0: closed
     unsigned first, branches; // at the participants from `first` on
     size_t payload_bytes;

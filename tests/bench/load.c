@@ -98,6 +98,13 @@ static int load_branch(struct load *load, assent_tx *tx, unsigned i, assent_erro
     }
 }
 
+static int load_sender(const struct load *load, assent_tx *tx, assent_error *error)
+{
+    char resource[32];
+    snprintf(resource, sizeof resource, "bench-%u", load->options->first);
+    return assent_sender(tx, resource, error);
+}
+
 static void load_send(struct load *load, uint64_t started_us)
 {
     const assent_tx_options options = {.protocol = load->options->protocol};
@@ -107,13 +114,17 @@ static void load_send(struct load *load, uint64_t started_us)
     load->next = (load->next + 1) % load->client_count;
     if (assent_begin(client, NULL, &options, &tx, &error))
         bench_die("begin: %s", error.message);
-    for (unsigned i = 0; i < load->options->branches; i++)
-        if (load_branch(load, tx, i, &error))
-            bench_die("call: %s", error.message);
+    int code = ASSENT_OK;
+    if (options.protocol == ASSENT_MESSAGE) // on behalf of its first consumer
+        code = load_sender(load, tx, &error);
+    for (unsigned i = 0; i < load->options->branches && code == ASSENT_OK; i++)
+        code = load_branch(load, tx, i, &error);
+    if (code != ASSENT_OK)
+        bench_die("call: %s", error.message);
     struct flight *flight = load_flight(load);
     flight->started_us = started_us;
     load->in_flight++;
-    int code = assent_commit_async(tx, load_done, flight, &error);
+    code = assent_commit_async(tx, load_done, flight, &error);
     if (code == ASSENT_BUSY)
         load_done(flight, code, NULL);
     else if (code)
@@ -177,7 +188,9 @@ static void load_connect(struct load *load)
 {
     assent_client_options options = {.endpoint = load->options->endpoint,
                                      .name = "assent-bench",
-                                     .in_flight_max = IN_FLIGHT_MAX};
+                                     .in_flight_max = load->options->in_flight_max
+                                                          ? load->options->in_flight_max
+                                                          : IN_FLIGHT_MAX};
     assent_error error;
     for (unsigned i = 0; i < load->options->clients; i++) {
         if (assent_client_open(&options, &load->clients[i], &error) ||

@@ -44,6 +44,12 @@ static assent_done_code take(void *context, const assent_branch *branch, char *w
     return ASSENT_DONE;
 }
 
+static assent_check_code happened(void *context, const assent_branch *branch, char *why)
+{
+    (void)context, (void)branch, (void)why;
+    return ASSENT_CHECK_HAPPENED;
+}
+
 int participant_main(const char *endpoint, const char *resource, const char *journal)
 {
     static const assent_handlers handlers = {
@@ -56,6 +62,7 @@ int participant_main(const char *endpoint, const char *resource, const char *jou
         .action = act,
         .compensate = done,
         .deliver = take,
+        .check_back = happened,
     };
     assent_participant_options options = {
         .resource = resource, .journal_dir = journal, .endpoint = endpoint, .workers = 2};

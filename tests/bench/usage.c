@@ -70,6 +70,7 @@ struct counters counters_of(const char *endpoint)
     if (!in || pclose(in) != 0 || !status)
         bench_die("assent status failed");
     struct counters counters = {
+        .in_flight = count(status, "transactions", "now"),
         .messages = count(status, "net", "messages_out"),
         .frames = count(status, "net", "frames_in") + count(status, "net", "frames_out"),
         .net_bytes = count(status, "net", "bytes_in") + count(status, "net", "bytes_out"),
