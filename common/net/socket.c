@@ -38,7 +38,10 @@ int socket_set_text(void *socket, int option, const char *value, assent_error *e
                      zmq_strerror(errno));
 }
 
-static int options_set(void *socket, uint32_t frame_bytes_max, assent_error *error)
+// Whoever has dialled finds out with libzmq's heartbeats that nobody is there. The other side has
+// no timer for a connection: libzmq (4.3) looks through all of a thread's to end one, with every
+// message. It goes by what it has heard, and when.
+static int options_set(void *socket, int type, uint32_t frame_bytes_max, assent_error *error)
 {
     const struct {
         int option, value;
@@ -49,9 +52,9 @@ static int options_set(void *socket, uint32_t frame_bytes_max, assent_error *err
         {ZMQ_IPV6, 0},
         {ZMQ_BACKLOG, BACKLOG},
         {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
-        {ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS},
+        {ZMQ_HEARTBEAT_IVL, type == ZMQ_ROUTER ? 0 : HEARTBEAT_MS},
         {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
-        {ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS},
+        {ZMQ_HEARTBEAT_TTL, 0},
         {ZMQ_TCP_KEEPALIVE, 1},
         {ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S},
         {ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_INTERVAL_S},
@@ -75,7 +78,7 @@ void *socket_new(void *context, int type, uint32_t frame_bytes_max, assent_error
         error_set(error, ASSENT_INTERNAL, "net: socket: %s", zmq_strerror(errno));
         return NULL;
     }
-    if (options_set(socket, frame_bytes_max, error) == ASSENT_OK)
+    if (options_set(socket, type, frame_bytes_max, error) == ASSENT_OK)
         return socket;
     zmq_close(socket);
     return NULL;
