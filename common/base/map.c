@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/map.h"
 
+#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -14,58 +16,99 @@ static uint64_t rotate(uint64_t x, int by)
 
 static uint64_t load_le64(const uint8_t *p)
 {
-    uint64_t x = 0;
-    for (int i = 0; i < 8; i++)
-        x |= (uint64_t)p[i] << (8 * i);
-    return x;
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return le64toh(x);
 }
 
-static void sip_round(uint64_t v[4])
+struct sip {
+    uint64_t a, b, c, d;
+};
+
+static inline struct sip sip_round(struct sip v)
 {
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
+    v.a += v.b;
+    v.b = rotate(v.b, 13) ^ v.a;
+    v.a = rotate(v.a, 32);
+    v.c += v.d;
+    v.d = rotate(v.d, 16) ^ v.c;
+    v.a += v.d;
+    v.d = rotate(v.d, 21) ^ v.a;
+    v.c += v.b;
+    v.b = rotate(v.b, 17) ^ v.c;
+    v.c = rotate(v.c, 32);
+    return v;
 }
 
 // SipHash (Aumasson & Bernstein 2012) with one round a word and three at the end.
-uint64_t map_hash(const uint64_t seed[2], struct slice key)
+static inline struct sip sip_take(struct sip v, struct slice key)
 {
-    uint64_t v[4] = {
-        seed[0] ^ 0x736f6d6570736575,
-        seed[1] ^ 0x646f72616e646f6d,
-        seed[0] ^ 0x6c7967656e657261,
-        seed[1] ^ 0x7465646279746573,
-    };
     const uint8_t *p = key.data;
     size_t left = key.size;
     for (; left >= 8; left -= 8, p += 8) {
         uint64_t word = load_le64(p);
-        v[3] ^= word;
-        sip_round(v);
-        v[0] ^= word;
+        v.d ^= word;
+        v = sip_round(v);
+        v.a ^= word;
     }
     uint64_t last = (uint64_t)(key.size & 0xff) << 56;
     for (size_t i = 0; i < left; i++)
         last |= (uint64_t)p[i] << (8 * i);
-    v[3] ^= last;
-    sip_round(v);
-    v[0] ^= last;
-    v[2] ^= 0xff;
-    for (int i = 0; i < 3; i++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+    v.d ^= last;
+    v = sip_round(v);
+    v.a ^= last;
+    return v;
+}
+
+static inline struct sip sip_begin(const uint64_t seed[2])
+{
+    return (struct sip){
+        .a = seed[0] ^ 0x736f6d6570736575,
+        .b = seed[1] ^ 0x646f72616e646f6d,
+        .c = seed[0] ^ 0x6c7967656e657261,
+        .d = seed[1] ^ 0x7465646279746573,
+    };
+}
+
+static inline struct sip sip_end(struct sip v)
+{
+    return sip_round(sip_round(sip_round(v)));
+}
+
+static inline uint64_t sip_fold(struct sip v)
+{
+    return v.a ^ v.b ^ v.c ^ v.d;
+}
+
+uint64_t map_hash(const uint64_t seed[2], struct slice key)
+{
+    struct sip v = sip_take(sip_begin(seed), key);
+    v.c ^= 0xff;
+    return sip_fold(sip_end(v));
+}
+
+void map_hash_wide(uint64_t seed[2], struct slice key)
+{
+    struct sip v = sip_begin(seed);
+    v.b ^= 0xee;
+    v = sip_take(v, key);
+    v.c ^= 0xee;
+    v = sip_end(v);
+    seed[0] = sip_fold(v);
+    v.b ^= 0xdd;
+    seed[1] = sip_fold(sip_end(v));
+}
+
+static uint64_t number_hash(const struct map *m, struct slice key)
+{
+    CHECK(key.size == sizeof(uint64_t));
+    uint64_t hash = (load_le64(key.data) ^ m->seed[0]) * 0x9e3779b97f4a7c15;
+    return hash ^ hash >> 32;
 }
 
 static uint64_t entry_hash(const struct map *m, struct slice key)
 {
-    uint64_t hash = map_hash(m->seed, key);
+    uint64_t hash = m->numbers ? number_hash(m, key) : map_hash(m->seed, key);
     return hash ? hash : 1;
 }
 
@@ -73,6 +116,12 @@ void map_init(struct map *m, uint64_t seed)
 {
     // The second half only has to differ; the golden ratio spreads small seeds.
     *m = (struct map){.seed = {seed, seed * 0x9e3779b97f4a7c15 + 0x2545f4914f6cdd1d}};
+}
+
+void map_init_numbers(struct map *m, uint64_t seed)
+{
+    map_init(m, seed);
+    m->numbers = true;
 }
 
 void map_free(struct map *m)

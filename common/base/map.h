@@ -18,9 +18,13 @@ struct map {
     size_t capacity;
     size_t count;
     uint64_t seed[2];
+    bool numbers;
 };
 
 void map_init(struct map *m, uint64_t seed);
+// For keys of eight bytes that are given out here, one after the other: nobody else chooses what is
+// put in, so that a multiplication is hash enough.
+void map_init_numbers(struct map *m, uint64_t seed);
 void map_free(struct map *m); // values are the caller's
 void *map_get(const struct map *m, struct slice key);
 // False when out of memory; the map is then unchanged. The key must not be in the map yet; the
@@ -33,5 +37,8 @@ void *map_remove(struct map *m, struct slice key); // the value, or NULL when th
 bool map_next(const struct map *m, size_t *cursor, void **ret_value);
 
 uint64_t map_hash(const uint64_t seed[2], struct slice key);
+// Likewise of twice the width, in place of the seed, so that parts can be taken one after the
+// other.
+void map_hash_wide(uint64_t seed[2], struct slice key);
 
 #endif

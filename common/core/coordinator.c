@@ -41,10 +41,10 @@ struct coordinator *coordinator_new(const struct coordinator_config *config)
     c->config = *config;
     rng_seed(&c->rng, config->seed);
     heap_init(&c->timers);
-    map_init(&c->sessions, rng_next(&c->rng));
+    map_init_numbers(&c->sessions, rng_next(&c->rng));
     map_init(&c->resources, rng_next(&c->rng));
     map_init(&c->txs, rng_next(&c->rng));
-    map_init(&c->leases, rng_next(&c->rng));
+    map_init_numbers(&c->leases, rng_next(&c->rng));
     map_init(&c->foreign, rng_next(&c->rng));
     map_init(&c->notes, config->seed);
     list_init(&c->leases_by_age);

@@ -5,30 +5,23 @@
 
 // ---- the digest: the same request twice is the same transaction ----
 
-static void digest_add(uint64_t digest[2], struct slice part)
-{
-    uint64_t forward[2] = {digest[0], digest[1] ^ part.size};
-    uint64_t backward[2] = {digest[1], ~digest[0]};
-    digest[0] = map_hash(forward, part);
-    digest[1] = map_hash(backward, part);
-}
-
 static void digest_plan(uint64_t digest[2], const struct branch_plan *plan)
 {
     uint64_t words[] = {plan->after,      plan->flags,          plan->attempts, plan->timeout_ms,
                         plan->backoff_ms, plan->backoff_max_ms, plan->delay_ms};
-    digest_add(digest, slice_of(words, sizeof words));
+    map_hash_wide(digest, slice_of(words, sizeof words));
 }
 
+// Of each part the size is in the hash, too: where one ends and the next begins cannot be moved.
 static void digest_submit(const struct msg_submit *submit, uint8_t ret[DIGEST_BYTES])
 {
     uint64_t digest[2] = {submit->protocol, submit->branch_count};
     for (unsigned i = 0; i < submit->branch_count; i++) {
         const struct msg_branch *b = &submit->branches[i];
-        uint8_t head[3] = {b->kind, (uint8_t)b->branch, (uint8_t)(b->branch >> 8)};
-        digest_add(digest, slice_of(head, sizeof head));
-        digest_add(digest, b->resource);
-        digest_add(digest, b->payload);
+        digest[0] ^= (uint64_t)b->kind << 16 | b->branch;
+        digest[1] ^= b->payload.size;
+        map_hash_wide(digest, b->resource);
+        map_hash_wide(digest, b->payload);
         bool planned =
             b->kind == BRANCH_STEP || b->kind == BRANCH_CONSUMER || b->kind == BRANCH_TOPIC;
         if (planned && !MUTANT(PLAN_IGNORED))

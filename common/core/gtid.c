@@ -67,10 +67,19 @@ void gtid_make(const struct gtid_parts *parts, struct gtid *ret)
     *ret = g;
 }
 
-static int digit_of(const char *digits, char c)
+static int base36_digit(char c)
 {
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'z' ? c - 'a' + 10 : -1;
+}
+
+static int crockford_digit(char c)
+{
+    static const int8_t letters[] = {10, 11, 12, 13, 14, 15, 16, 17, -1, 18, 19, -1, 20,
+                                     21, -1, 22, 23, 24, 25, 26, -1, 27, 28, 29, 30, 31};
+    int digit = base36_digit(c);
+    return digit < 10 ? digit : letters[digit - 10];
 }
 
 // ".<number>" at *at. Only the form that gtid_make writes is taken, so that a gtid has one reading.
@@ -82,8 +91,8 @@ static bool read_number(const struct gtid *g, size_t *at, uint64_t *ret)
     size_t first = ++i;
     uint64_t number = 0;
     for (; i < g->size && g->text[i] != '.'; i++) {
-        int digit = digit_of(base36, g->text[i]);
-        if (digit < 0 || number > (UINT64_MAX - (uint64_t)digit) / 36)
+        int digit = base36_digit(g->text[i]);
+        if (digit < 0 || number > UINT64_MAX / 36 || number * 36 > UINT64_MAX - (uint64_t)digit)
             return false;
         number = number * 36 + (uint64_t)digit;
     }
@@ -101,7 +110,7 @@ bool gtid_parse(const struct gtid *g, struct gtid_parts *ret)
     if (g->size < COORDINATOR_CHARACTERS)
         return false;
     for (int i = 0; i < COORDINATOR_CHARACTERS; i++) {
-        int digit = digit_of(crockford, g->text[i]);
+        int digit = crockford_digit(g->text[i]);
         if (digit < 0)
             return false;
         parts.coordinator = parts.coordinator << 5 | (uint64_t)digit;

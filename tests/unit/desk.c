@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static void desk_config(struct desk *d)
+static void desk_config(struct desk *d, uint32_t lease_gtids)
 {
     coordinator_config_defaults(&d->config);
     d->config.id = 7;
@@ -11,7 +11,7 @@ static void desk_config(struct desk *d)
     d->config.seed = 42;
     d->config.secret[0] = 11;
     d->config.secret[1] = 13;
-    d->config.lease_gtids = 8;
+    d->config.lease_gtids = lease_gtids;
 }
 
 static void desk_start(struct desk *d, const struct tx_record *records, size_t count)
@@ -26,9 +26,14 @@ static void desk_start(struct desk *d, const struct tx_record *records, size_t c
 
 void desk_open(struct desk *d)
 {
+    desk_open_leasing(d, 8);
+}
+
+void desk_open_leasing(struct desk *d, uint32_t lease_gtids)
+{
     *d = (struct desk){.now = {1000000, UINT64_C(1700000000000)}, .log_seq = 10};
     effects_init(&d->fx);
-    desk_config(d);
+    desk_config(d, lease_gtids);
     desk_start(d, NULL, 0);
     desk_quiet(d);
 }

@@ -29,6 +29,7 @@ int desk_setup(void **state);
 int desk_teardown(void **state);
 
 void desk_open(struct desk *d);
+void desk_open_leasing(struct desk *d, uint32_t lease_gtids);
 void desk_close(struct desk *d);
 // A crash: nothing of memory is left. The next incarnation is started, with these open records.
 void desk_restart(struct desk *d, const struct tx_record *records, size_t count);
