@@ -59,11 +59,13 @@ static json_t *log_json(const struct admin_daemon *daemon)
     return object_take(&o);
 }
 
-static json_t *net_json(const struct net_stats *s)
+static json_t *net_json(const struct admin_daemon *daemon)
 {
+    const struct net_stats *s = &daemon->net;
     struct object o = object_new();
     object_count(&o, "frames_in", s->frames_in);
     object_count(&o, "frames_out", s->frames_out);
+    object_count(&o, "messages_in", daemon->messages_in);
     object_count(&o, "messages_out", s->messages_out);
     object_count(&o, "bytes_in", s->bytes_in);
     object_count(&o, "bytes_out", s->bytes_out);
@@ -107,7 +109,7 @@ void admin_status(const struct call *call)
     object_set(&o, "participants", participants_json(host->core, &stats));
     object_set(&o, "messages", messages_json(&stats, daemon.garbage, call->admin->denied));
     object_set(&o, "log", log_json(&daemon));
-    object_set(&o, "net", net_json(&daemon.net));
+    object_set(&o, "net", net_json(&daemon));
     call_reply(call, ASSENT_OK, object_take(&o));
 }
 

@@ -51,6 +51,7 @@ static void host_daemon(void *arg, struct admin_daemon *ret)
         .pid = (uint64_t)getpid(),
         .started_ms = e->started_ms,
         .draining = e->draining,
+        .messages_in = e->messages_in,
         .info = e->info,
     };
     ret->info.head_seq = e->head_seq;

@@ -210,8 +210,10 @@ static void take_frame(struct engine *e, const struct net_frame *frame)
     struct engine_peer *peer = peer_heard(e, frame->peer);
     if (!peer)
         return; // no memory: as if the frame had been lost
-    while (!e->stopped && wire_next(&e->reader, &msg, &code, &error))
+    while (!e->stopped && wire_next(&e->reader, &msg, &code, &error)) {
+        e->messages_in++;
         take_message(e, frame, peer, &header, &msg);
+    }
     if (!e->stopped && code)
         garbage(e, GARBAGE_MESSAGE, frame, error.message);
 }

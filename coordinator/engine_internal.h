@@ -66,6 +66,7 @@ struct engine {
     struct list peers_by_age; // silent for longest first
     peer_t hello;             // whose HELLO is being answered; 0: nobody's
     bool welcomed;            // and the answer was WELCOME
+    uint64_t messages_in;
     uint64_t garbage[GARBAGE_KINDS];
     uint64_t denied;
     struct log_limit garbage_limit, denied_limit;

@@ -100,6 +100,8 @@ int assent_participant_held(assent_participant *p, const char *branch_id, assent
 void assent_participant_count(const assent_participant *p, assent_participant_counts *ret)
 {
     pthread_mutex_t *lock = (pthread_mutex_t *)&p->lock;
+    struct log_queue_stats log;
+    log_queue_stats(p->log, &log);
     pthread_mutex_lock(lock);
     *ret = (assent_participant_counts){
         .in_doubt = p->stats.in_doubt,
@@ -109,6 +111,8 @@ void assent_participant_count(const assent_participant *p, assent_participant_co
         .rolled_back = p->stats.rolled_back,
         .voted_no = p->stats.voted_no,
         .read_only = p->stats.read_only,
+        .records = log.puts,
+        .syncs = log.syncs,
         .connected = p->stats.connected,
         .failed = p->failure.code,
     };

@@ -35,6 +35,8 @@ static void a_branch_is_prepared_and_committed(void **state)
     assert_int_equal(call.enlisted, 0);
     UNTIL(counts().committed == 1 && counts().unfinished == 0);
     assert_int_equal(counts().prepared, 1);
+    assert_int_equal(counts().records, 2); // vote and outcome
+    assert_in_range(counts().syncs, 1, 2);
     assert_true(counts().connected);
     assert_int_equal(counts().failed, ASSENT_OK);
     assert_string_equal(rm_story("g"), "pc");

@@ -250,6 +250,7 @@ typedef struct assent_participant_counts {
     uint64_t in_doubt;   // voted yes, decision not known
     uint64_t unfinished; // in memory and not finished, those in doubt included
     uint64_t prepared, committed, rolled_back, voted_no, read_only; // since open
+    uint64_t records, syncs; // written to the journal since open; each sync makes many durable
     int connected;
     int failed; // ASSENT_OK, or why it stopped for good (the journal could not be written, ...)
 } assent_participant_counts;
