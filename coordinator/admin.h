@@ -33,7 +33,7 @@ struct admin_daemon {
     uint64_t started_ms; // wall clock
     bool draining;
     uint64_t messages_in; // that could be read
-    uint64_t garbage; // frames and messages that were dropped because they made no sense
+    uint64_t garbage;     // frames and messages that were dropped because they made no sense
     struct store_info info;
     struct log_queue_stats log;
     struct net_stats net;

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/logger.h"
 #include "base/notify.h"
 #include "core/message.h"
@@ -27,13 +28,6 @@ struct daemon {
     uint64_t drain_due_ms; // monotonic
     enum exit_code exit_code;
 };
-
-static uint64_t mono_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 enum exit_code daemon_exit_code(int code)
 {
@@ -118,7 +112,7 @@ static void raise_descriptors(void)
 
 static int start(struct daemon *d, assent_error *error)
 {
-    uint64_t from_ms = mono_ms();
+    uint64_t from_ms = monotonic_ms();
     umask(077);
     raise_descriptors();
     int log_fd;
@@ -135,7 +129,7 @@ static int start(struct daemon *d, assent_error *error)
     code = engine_open(&d->engine, d->config, error);
     if (code)
         return code;
-    engine_log_listening(d->engine, mono_ms() - from_ms);
+    engine_log_listening(d->engine, monotonic_ms() - from_ms);
     notify_send("READY=1");
     notify_ready_fd(d->options->ready_fd);
     return ASSENT_OK;
@@ -214,7 +208,7 @@ static void take_signal(struct daemon *d, int number)
     log_event(LOG_INFO, "draining", KV("signal", number), KV("limit_ms", d->config->drain_ms));
     notify_send("STOPPING=1");
     d->draining = true;
-    d->drain_due_ms = mono_ms() + d->config->drain_ms;
+    d->drain_due_ms = monotonic_ms() + d->config->drain_ms;
     engine_drain(d->engine);
 }
 
@@ -235,7 +229,7 @@ static int drain_left_ms(const struct daemon *d)
 {
     if (!d->draining)
         return -1;
-    uint64_t now = mono_ms();
+    uint64_t now = monotonic_ms();
     return now >= d->drain_due_ms ? 0 : (int)(d->drain_due_ms - now);
 }
 

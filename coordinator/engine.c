@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <time.h>
-
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "engine_internal.h"
 
 enum { LOOK_AFTER_PEERS_MS = 1000, WAIT_MS_MAX = 60 * 1000 };
-
-static uint64_t clock_ms(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 struct now engine_clock(void)
 {

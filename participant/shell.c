@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "net/defaults.h"
 
@@ -71,13 +72,6 @@ int shell_dial(const struct shell_place *place, struct net_peer **ret, assent_er
 }
 
 // ---- time ----
-
-static uint64_t clock_ms(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 struct now shell_now(void)
 {

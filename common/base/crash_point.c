@@ -83,7 +83,8 @@ void crash_point_passed(enum crash_point point)
         return;
     dprintf(STDERR_FILENO, "crash point %s\n", points[point].name);
     // No handler, no flush, no destructor runs: what is in user space is lost, as in a real crash.
-    // raise() ends this thread's way at this point: a signal to the process may reach another first.
+    // raise() ends this thread's way at this point: a signal to the process may reach another
+    // first.
     raise(deed);
     while (deed == SIGKILL)
         pause();

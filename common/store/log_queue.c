@@ -7,10 +7,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/logger.h"
 
@@ -108,13 +108,6 @@ static void list_drop(struct item_list *list)
     }
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void signal_engine(struct log_queue *self)
 {
     uint64_t one = 1;
@@ -178,9 +171,9 @@ static struct chunk measure(const struct log_queue *self)
 
 static int write_timed(struct log_queue *self, size_t count, assent_error *error)
 {
-    uint64_t began_ms = now_ms();
+    uint64_t began_ms = monotonic_ms();
     int code = write_synced(self, count, error);
-    uint64_t took_ms = now_ms() - began_ms;
+    uint64_t took_ms = monotonic_ms() - began_ms;
     if (self->options.slow_ms && took_ms >= self->options.slow_ms)
         log_event(LOG_WARN, "slow_sync", KV("took_ms", took_ms), KV("records", count));
     return code;
@@ -336,7 +329,7 @@ static bool take_inbox(struct log_queue *self, uint64_t until_ms)
     bool stopping = self->stopping;
     pthread_mutex_unlock(&self->lock);
     if (idle && self->work.first)
-        self->work_since_ms = now_ms();
+        self->work_since_ms = monotonic_ms();
     return stopping;
 }
 
@@ -351,7 +344,7 @@ static uint64_t waits_until_ms(const struct log_queue *self)
     uint64_t until_ms =
         self->work_since_ms +
         (chunk.haste == HASTE_LAZY ? self->options.lazy_ms : self->options.patient_ms);
-    return now_ms() < until_ms ? until_ms : 0;
+    return monotonic_ms() < until_ms ? until_ms : 0;
 }
 
 static int work_until_stopped(struct log_queue *self, assent_error *error)
@@ -359,7 +352,7 @@ static int work_until_stopped(struct log_queue *self, assent_error *error)
     bool stopping = false, more = false;
     int code = ASSENT_OK;
     while (code == ASSENT_OK && !(stopping && !self->work.first)) {
-        uint64_t now = now_ms(), until = now;
+        uint64_t now = monotonic_ms(), until = now;
         if (!self->work.first)
             until = more || stopping ? now : now + COLLECT_IDLE_MS;
         else if (!stopping)
@@ -373,7 +366,7 @@ static int work_until_stopped(struct log_queue *self, assent_error *error)
         if (!stopping && waits_until_ms(self))
             continue;
         code = do_chunk(self, error);
-        self->work_since_ms = now_ms();
+        self->work_since_ms = monotonic_ms();
         if (code == ASSENT_OK)
             code = collect_between(self, &more, error);
     }
@@ -537,7 +530,7 @@ void log_queue_flush(struct log_queue *self)
     if (!self->staged.first)
         return;
     // What can wait until the thread looks by itself does not wake it.
-    uint64_t due_ms = self->staged_ms ? now_ms() + self->staged_ms : 0;
+    uint64_t due_ms = self->staged_ms ? monotonic_ms() + self->staged_ms : 0;
     pthread_mutex_lock(&self->lock);
     list_move(&self->inbox, &self->staged);
     bool wake = self->sleeps_until_ms > due_ms;

@@ -4,8 +4,8 @@
 // the coordinator was asked, was not there while it was undecided.
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "core/gtid.h"
 #include "doctor.h"
 
@@ -70,19 +70,12 @@ static bool names_coordinator(const struct doctor_row *row, char ret[COORDINATOR
     return true;
 }
 
-static uint64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 // It was not prepared before, so that it did not end before: by its age, else by its gtid.
 static uint64_t not_before_ms(const struct doctor_row *row)
 {
     struct gtid gtid;
     struct gtid_parts parts;
-    uint64_t now_ms = wall_ms();
+    uint64_t now_ms = clock_ms(CLOCK_REALTIME);
     if (row->held && row->prepared.age_s >= 0)
         return now_ms - 1000 * ((uint64_t)row->prepared.age_s + 1);
     bool made = gtid_from(slice_text(row->parts.gtid), &gtid) && gtid_parse(&gtid, &parts);
@@ -91,7 +84,7 @@ static uint64_t not_before_ms(const struct doctor_row *row)
 
 static int64_t age_ms(const struct doctor_row *row)
 {
-    uint64_t now_ms = wall_ms();
+    uint64_t now_ms = clock_ms(CLOCK_REALTIME);
     uint64_t since_ms = row->journal_ms ? row->journal_ms : row->tx.started_ms;
     if (row->held && row->prepared.age_s >= 0)
         return row->prepared.age_s * 1000;

@@ -57,6 +57,12 @@ static void count_end(struct load *load, int code, const assent_result *result, 
         samples_add(&load->samples, took_us);
 }
 
+static bool load_counted(const struct load *load)
+{
+    const struct load_result *r = &load->result;
+    return r->committed + r->aborted + r->refused + r->failed > 0;
+}
+
 static void load_done(void *arg, int code, const assent_result *result)
 {
     struct flight *flight = arg;
@@ -66,7 +72,7 @@ static void load_done(void *arg, int code, const assent_result *result)
     load->result.all++;
     flight->next_free = load->free;
     load->free = flight;
-    if (now >= load->counted_from_us && now <= load->ends_us)
+    if (now >= load->counted_from_us && (now <= load->ends_us || !load_counted(load)))
         count_end(load, code, result, now - flight->started_us);
 }
 
@@ -145,9 +151,10 @@ static void load_dispatch(struct load *load, int timeout_ms)
             assent_client_dispatch(load->clients[i], 0);
 }
 
+// However short the time is: until something has ended in it.
 static bool load_goes_on(const struct load *load, uint64_t now_us)
 {
-    return now_us < load->ends_us && !stopped;
+    return (now_us < load->ends_us || !load_counted(load)) && !stopped;
 }
 
 static void load_closed(struct load *load)
@@ -221,7 +228,7 @@ static void load_here(const struct load_options *options, struct load_result *re
         assent_client_close(&load.clients[i]);
     samples_sort(&load.samples);
     *ret = load.result;
-    ret->seconds = stopped ? took_s : options->seconds;
+    ret->seconds = stopped || took_s > 2 * options->seconds ? took_s : options->seconds;
     ret->p50_us = samples_percentile(&load.samples, 50);
     ret->p99_us = samples_percentile(&load.samples, 99);
     ret->p999_us = samples_percentile(&load.samples, 99.9);

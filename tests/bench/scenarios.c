@@ -219,44 +219,72 @@ static void floor_take(const struct bench *b, const struct cluster *c, struct be
     floor_measure(c->dir, b->load.payload_bytes + MESSAGE_BYTES, window, b->load.seconds, ret);
 }
 
-int saturated_run(struct bench *b)
+static void pair_measure(struct bench *b, struct cluster *c, struct measured *loaded,
+                         struct measured *alone)
 {
-    struct cluster cluster = {.tcp = b->tcp};
-    struct bench_floor floor;
-    struct measured loaded, alone;
     struct load_options one = b->load;
     one.clients = one.in_flight = 1;
     one.rate = 0;
+    if (!b->load.endpoint) {
+        cluster_coordinator(c);
+        cluster_participants(c, b->load.branches);
+    }
+    measure(c, &one, c->tcp ? "one alone, tcp" : "one alone", alone);
+    measure(c, &b->load,
+            b->load.rate > 0 ? "open loop"
+            : c->tcp         ? "closed loop, tcp"
+                             : "closed loop",
+            loaded);
+    cluster_stop(c);
+}
+
+static void load_head(const struct bench *b)
+{
+    if (b->load.rate > 0)
+        printf("open loop, %.0f/s", b->load.rate);
+    else
+        printf("closed loop, %u in flight", b->load.in_flight);
+    printf(", %u branches, %zu bytes each\n", b->load.branches, b->load.payload_bytes);
+}
+
+// Over ipc, or what was asked for; and over tcp as well when nothing was.
+int saturated_run(struct bench *b)
+{
+    struct cluster cluster = {.tcp = b->tcp}, tcp = {.tcp = true};
+    struct bench_floor floor;
+    struct measured loaded, alone, tcp_loaded, tcp_alone;
+    bool both = !b->tcp && !b->load.endpoint && b->load.rate == 0;
     cluster_dir(&cluster);
     if (!b->no_floor)
         floor_take(b, &cluster, &floor);
-    if (!b->load.endpoint) {
-        cluster_coordinator(&cluster);
-        cluster_participants(&cluster, b->load.branches);
-    }
-    measure(&cluster, &one, "one alone", &alone);
-    measure(&cluster, &b->load, b->load.rate > 0 ? "open loop" : "closed loop", &loaded);
-    cluster_stop(&cluster);
+    pair_measure(b, &cluster, &loaded, &alone);
+    int status = went_well(&loaded.load) && went_well(&alone.load) ? 0 : 1;
     json_t *out = head(b);
     json_object_set_new(out, "tx_per_s", json_real(loaded.load.tx_per_s));
     json_object_set_new(out, "p50_us", json_integer(alone.load.p50_us));
     json_object_set_new(out, "loaded", measured_json(&loaded));
     json_object_set_new(out, "alone", measured_json(&alone));
+    if (both) {
+        cluster_dir(&tcp);
+        pair_measure(b, &tcp, &tcp_loaded, &tcp_alone);
+        status |= !went_well(&tcp_loaded.load) || !went_well(&tcp_alone.load);
+        json_object_set_new(out, "loaded_tcp", measured_json(&tcp_loaded));
+        json_object_set_new(out, "alone_tcp", measured_json(&tcp_alone));
+    }
     if (!b->no_floor)
         floor_json(&floor, b->load.branches, &loaded, out);
     if (!b->json) {
-        if (b->load.rate > 0)
-            printf("open loop, %.0f/s", b->load.rate);
-        else
-            printf("closed loop, %u in flight", b->load.in_flight);
-        printf(", %u branches, %zu bytes each, %s\n", b->load.branches, b->load.payload_bytes,
-               b->tcp ? "tcp" : "ipc");
+        load_head(b);
         measured_head();
         measured_print(&loaded);
         measured_print(&alone);
+        if (both) {
+            measured_print(&tcp_loaded);
+            measured_print(&tcp_alone);
+        }
         if (!b->no_floor)
             floor_print(&floor, b->load.branches, &loaded, &alone);
     }
     finish(b, out);
-    return went_well(&loaded.load) && went_well(&alone.load) ? 0 : 1;
+    return status;
 }

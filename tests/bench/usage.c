@@ -71,7 +71,7 @@ struct counters counters_of(const char *endpoint)
         bench_die("assent status failed");
     struct counters counters = {
         .in_flight = count(status, "transactions", "now"),
-        .messages = count(status, "net", "messages_out"),
+        .messages = count(status, "net", "messages_in") + count(status, "net", "messages_out"),
         .frames = count(status, "net", "frames_in") + count(status, "net", "frames_out"),
         .net_bytes = count(status, "net", "bytes_in") + count(status, "net", "bytes_out"),
         .syncs = count(status, "log", "syncs"),

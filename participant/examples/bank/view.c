@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "kit/pause.h"
 #include "service.h"
@@ -27,13 +27,6 @@ static int misunderstood(assent_error *error, const char *answer)
                  answer);
     }
     return ASSENT_CORRUPT;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 // From the bank that has the ledger.
@@ -69,8 +62,8 @@ int view_open(const char *dir, struct view **ret, struct totals *ret_totals, ass
         return ASSENT_NOMEM;
     // A database may be away for a moment; a bank that starts has its ledger before it answers.
     int code = open_or_ask(v, dir, ret_totals, error);
-    for (int64_t until_ms = now_ms() + VIEW_PATIENCE_MS;
-         code == ASSENT_UNAVAILABLE && now_ms() < until_ms;) {
+    for (uint64_t until_ms = monotonic_ms() + VIEW_PATIENCE_MS;
+         code == ASSENT_UNAVAILABLE && monotonic_ms() < until_ms;) {
         store_close(&v->store);
         pause_ms(VIEW_RETRY_MS);
         code = open_or_ask(v, dir, ret_totals, error);
