@@ -105,21 +105,26 @@ void restart_run(struct bench *b, json_t *out)
 
 // ---- nothing to do ----
 
+static double idle_percent(const struct cluster *c, double seconds)
+{
+    bench_pause_us(1000000); // until what the start left to do is done
+    struct usage before = usage_of(c->coordinator);
+    uint64_t began_us = bench_now_us();
+    bench_pause_us((uint64_t)(seconds * 1e6));
+    double took_us = (double)(bench_now_us() - began_us);
+    return 100 * (usage_of(c->coordinator).cpu_us - before.cpu_us) / took_us;
+}
+
 void idle_run(struct bench *b, json_t *out)
 {
     struct cluster c = {0};
-    begin(b, &c, b->load.branches);
+    begin(b, &c, 0);
     bench_progress("idle");
-    bench_pause_us(1000000); // until what the start left to do is done
-    struct usage before = usage_of(c.coordinator);
-    uint64_t began_us = bench_now_us();
-    bench_pause_us((uint64_t)(b->load.seconds * 1e6));
-    double took_us = (double)(bench_now_us() - began_us);
-    struct usage after = usage_of(c.coordinator);
-    tell(b, out, "cpu_percent", 100 * (after.cpu_us - before.cpu_us) / took_us,
-         "percent of a processor");
-    tell(b, out, "switches_per_s", (after.switches - before.switches) / took_us * 1e6,
-         "switches a second");
+    tell(b, out, "cpu_percent", idle_percent(&c, b->load.seconds), "percent of a processor");
+    bench_progress("idle, with participants");
+    cluster_participants(&c, b->load.branches);
+    tell(b, out, "cpu_percent_connected", idle_percent(&c, b->load.seconds),
+         "percent, with participants that are idle, too");
     tell(b, out, "resident_bytes", usage_resident_bytes(c.coordinator), "bytes resident");
     cluster_stop(&c);
 }
