@@ -33,12 +33,11 @@ static atomic_int failed_calls;
 static bool fails(atomic_int *left)
 {
     int now = atomic_load(left);
+    while (now > 0) // LevelDB's own thread may be counting as well
+        if (atomic_compare_exchange_weak(left, &now, now - 1))
+            return false;
     if (now < 0)
         return false;
-    if (now > 0) {
-        atomic_fetch_sub(left, 1);
-        return false;
-    }
     // Writes and syncs go on failing until the disk is well again, the rest fails once.
     if (left == &others_left || left == &allocations_left)
         atomic_store(left, -1);
